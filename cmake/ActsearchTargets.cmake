@@ -1,0 +1,38 @@
+# How every target of the project is made: one library a folder, one test program a folder.
+
+add_library(actsearch_options INTERFACE)
+target_include_directories(actsearch_options INTERFACE ${PROJECT_SOURCE_DIR})
+# No fast-math anywhere: errno and traps are all that is given up, neither changes a value.
+target_compile_options(actsearch_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -fno-math-errno
+                                                   -fno-trapping-math)
+if(ACTSEARCH_ARCH)
+  target_compile_options(actsearch_options INTERFACE -march=${ACTSEARCH_ARCH})
+endif()
+if(ACTSEARCH_WARNINGS_AS_ERRORS)
+  target_compile_options(actsearch_options INTERFACE -Werror)
+endif()
+if(ACTSEARCH_SANITIZE)
+  target_compile_options(actsearch_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  target_link_options(actsearch_options INTERFACE -fsanitize=address,undefined)
+endif()
+
+# actsearch_library(NAME sources… DEPENDS targets…): the folder's library, alias actsearch::NAME.
+function(actsearch_library name)
+  cmake_parse_arguments(ARG "" "" "DEPENDS;PRIVATE" ${ARGN})
+  add_library(actsearch_${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
+  add_library(actsearch::${name} ALIAS actsearch_${name})
+  target_link_libraries(actsearch_${name} PUBLIC actsearch_options ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE})
+endfunction()
+
+# actsearch_test(NAME sources… DEPENDS targets… LABEL unit|data|slow|gpu): a GoogleTest program, each of its tests one CTest test.
+function(actsearch_test name)
+  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "DEPENDS" ${ARGN})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} GTest::gtest_main)
+  target_precompile_headers(${name} PRIVATE <gtest/gtest.h>)
+  gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
+                       PROPERTIES LABELS "${ARG_LABEL}" TIMEOUT ${ARG_TIMEOUT} SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
+endfunction()

@@ -1,0 +1,159 @@
+/// What is remembered: studies, candidates, trials, epoch curves and failures in one SQLite file. Schema: docs/schema.md.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace actsearch {
+
+/// A database that cannot be used: not one of ours, newer than this program, locked, read-only, on a full disk. The message
+/// names the file, SQLite's call, code and text, and what to do.
+class DatabaseError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+/// A statement of `query` that is not one read-only SELECT, or that SQLite rejects: the user's mistake.
+class QueryError : public std::invalid_argument {
+ public:
+  using std::invalid_argument::invalid_argument;
+};
+
+using Id = std::int64_t;
+
+/// The conditions of a search; equal conditions are the same study, which is how a search is resumed.
+struct StudyRecord {
+  std::string kind;      ///< "search" or "rerun"
+  std::string space;     ///< "core1", with the operator subsets in `conditions`
+  std::string strategy;
+  std::uint64_t seed = 0;
+  std::string recipe;      ///< full text
+  std::string data;        ///< Dataset::source
+  std::string conditions;  ///< JSON: operators, epochs, seeds: what else makes it this study
+  std::string commit;      ///< of the program, and the machine: recorded, not part of the identity
+  std::string machine;
+};
+
+/// A candidate activation: one function, by its fingerprint.
+struct CandidateRecord {
+  std::string fingerprint;  ///< unique
+  std::string formula;      ///< the notation, as first met
+  std::string name;         ///< a well-known name, or empty
+  int parameters = 0;       ///< how many betas
+};
+
+struct EpochRecord {
+  int epoch = 0;
+  double learning_rate = 0, train_loss = 0, train_accuracy = 0;
+  std::optional<double> validation_loss, validation_accuracy, test_accuracy;
+  double seconds = 0;
+};
+
+struct TrialRecord {  ///< how a trial ended
+  std::optional<double> validation_accuracy;
+  std::optional<double> best_test_accuracy, final_test_accuracy;
+  std::optional<double> train_loss;  ///< of the last epoch
+  std::string beta;                  ///< JSON array of {mean, deviation, min, max} per parameter; "[]" without
+  double seconds = 0;
+  std::string failure;  ///< empty, or the reason's name
+  std::string failure_detail;
+};
+
+/// One trial taken for work by this process.
+struct Claim {
+  Id trial = 0;
+  int attempt = 1;  ///< 2 when another process died with it, and so on
+};
+
+enum class ClaimState : std::uint8_t {
+  kClaimed,  ///< it is ours now
+  kDone,     ///< finished or failed before: nothing to do
+  kTaken     ///< another live process works on it
+};
+
+struct LeaderboardQuery {
+  std::optional<std::string> recipe;  ///< recipe name; absent: the recipe with the most finished trials
+  int top = 20;
+  enum class Sort : std::uint8_t { kAccuracy, kLowerBound, kTime, kTrials } sort = Sort::kAccuracy;
+};
+
+struct LeaderboardRow {
+  int rank = 0;
+  std::string formula, name, recipe;
+  double mean = 0;  ///< validation accuracy (test accuracy, final, where the recipe has no validation images)
+  int n = 0;        ///< finished trials (seeds)
+  std::optional<double> low, high;  ///< 95 % interval (Student's t over seeds) where n > 1
+  std::optional<double> best;       ///< the best single trial
+  std::optional<double> beta;       ///< mean of the learned beta0 over channels and seeds
+  int epochs = 0;
+  double seconds = 0;  ///< mean per trial
+};
+
+struct FailureRow {
+  std::string formula, recipe, reason, detail;
+  std::uint64_t seed = 0;
+};
+
+struct StudyCounts {
+  std::int64_t candidates = 0, done = 0, failed = 0, running = 0, rejected = 0;
+};
+
+/// A result of `query`: column names, and cells as text (NULL is an absent cell).
+struct Table {
+  std::vector<std::string> columns;
+  std::vector<std::vector<std::optional<std::string>>> rows;
+  std::vector<bool> numeric;  ///< per column: every non-null cell is a number
+};
+
+/// One open file. Safe to use from several threads; several processes may have the same file open.
+class Database {
+ public:
+  enum class Access : std::uint8_t { kCreate, kReadOnly };
+  /// Opens, creating and migrating where asked to write (WAL, synchronous=FULL). DatabaseError as described above.
+  Database(const std::filesystem::path& file, Access access);
+  ~Database();
+  Database(Database&&) noexcept;
+  Database& operator=(Database&&) noexcept;
+
+  Id study(const StudyRecord& study);              ///< found by its conditions, or created
+  Id candidate(const CandidateRecord& candidate);  ///< found by fingerprint, or created; a non-empty name is added to a nameless one
+  Id recipe(std::string_view name, std::string_view text);  ///< found by text, or created. `text` includes the precision and data
+  /// A formula refused before training ("constant", "not finite", …): kept once per study.
+  void reject(Id study, std::string_view formula, std::string_view reason);
+
+  /// Takes (candidate, recipe, seed) for this process in one transaction. A claim whose lease ran out, or whose process on this
+  /// machine is gone, is taken over. `claim` is set when kClaimed.
+  ClaimState claim(Id study, Id candidate, Id recipe, std::uint64_t seed, std::chrono::seconds lease, Claim* claim);
+  /// Prolongs every claim of this Database object.
+  void renew(std::chrono::seconds lease);
+  /// Gives a claim back unfinished (its epochs are dropped unless keep_epochs).
+  void release(Id trial, bool keep_epochs = false);
+  /// Stores an epoch of a running trial (replacing one of the same number).
+  void add_epoch(Id trial, const EpochRecord& epoch);
+  /// Stores the result and all epochs in one transaction. False if the claim is no longer ours (nothing is stored then).
+  bool finish(Id trial, const TrialRecord& result, const std::vector<EpochRecord>& epochs);
+
+  std::vector<LeaderboardRow> leaderboard(const LeaderboardQuery& query) const;
+  std::vector<FailureRow> failures(const std::optional<std::string>& recipe) const;
+  StudyCounts counts(Id study) const;
+  std::vector<StudyRecord> studies() const;
+  /// (candidate formula, name) pairs of the best by leaderboard order, for rerun --top.
+  std::vector<CandidateRecord> top_candidates(const LeaderboardQuery& query) const;
+  /// One read-only SELECT (or WITH … SELECT) on the documented views. QueryError otherwise; bounded to `row_limit` rows.
+  Table query(std::string_view sql, std::size_t row_limit = 1'000'000) const;
+
+  /// Who claims for this object: host, boot, process and its start, and a counter; unique.
+  const std::string& owner() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace actsearch

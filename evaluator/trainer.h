@@ -1,0 +1,76 @@
+/// What an activation is worth: one training run of a recipe's network with it, and everything measured on the way.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "evaluator/dataset.h"
+#include "evaluator/recipe.h"
+#include "grammar/program.h"
+
+namespace actsearch {
+
+struct EpochMetrics {
+  int epoch = 0;  ///< from 0
+  double learning_rate = 0;       ///< of the last step
+  double train_loss = 0;          ///< mean cross-entropy of the epoch's batches, nats
+  double train_accuracy = 0;      ///< as trained on (augmented, weights moving), 0..1
+  double validation_loss = 0;     ///< 0 where the recipe has no validation images
+  double validation_accuracy = 0;
+  std::optional<double> test_accuracy;  ///< only where asked for
+  double seconds = 0;             ///< training and evaluation of this epoch
+};
+
+/// Why a trial ended early. A diverged candidate is a result, not an error.
+enum class Failure : std::uint8_t {
+  kNone,
+  kNonFiniteLoss,  ///< the training loss became NaN or infinite
+  kDiverged,       ///< the loss stayed above the diverged threshold (see trainer.cpp) after the first epoch
+  kTimeOut,        ///< took longer than TrialOptions::time_limit
+};
+std::string_view to_text(Failure failure);
+
+struct BetaStatistics {  ///< over all channels of all activation layers, of one parameter
+  double mean = 0, deviation = 0, minimum = 0, maximum = 0;
+};
+
+struct TrialOutcome {
+  Failure failure = Failure::kNone;
+  std::string detail;       ///< of a failure: where and what
+  bool interrupted = false; ///< stopped through TrialOptions::stop before its end: no result
+  std::vector<EpochMetrics> epochs;
+  double validation_accuracy = 0;  ///< of the last epoch; 0 where failed
+  std::vector<BetaStatistics> beta;  ///< one a parameter, at the end
+  std::vector<float> beta_values;    ///< all channels of parameter 0, at the end, layer by layer (empty without parameters)
+  double seconds = 0;
+};
+
+struct TrialOptions {
+  std::uint64_t seed = 0;  ///< initial weights, data order, augmentation, dropout: the same for every candidate
+  Precision precision = Precision::kFp32;
+  int threads = 1;  ///< inside this run
+  bool report_test = false;  ///< also measure test accuracy after each epoch
+  std::optional<std::chrono::duration<double>> time_limit;
+  const std::atomic<bool>* stop = nullptr;  ///< looked at between batches
+  std::function<void(const EpochMetrics&)> on_epoch;  ///< called on the training thread, after the checkpoint is on disk
+  /// When set, state is written there after every epoch (temporary name, fsync, rename) and read back if it exists and is of the
+  /// same recipe, precision, seed and program; std::runtime_error if it is of others or damaged. Epochs already done are in the outcome.
+  std::filesystem::path checkpoint;
+};
+
+/// Trains `recipe` with the activation. The same arguments on the same machine give the same outcome, bit for bit.
+/// std::runtime_error if oneDNN or the checkpoint fails.
+TrialOutcome train(const Program& activation, const Recipe& recipe, const Dataset& dataset, const TrialOptions& options);
+
+/// bf16 where the processor multiplies it natively (AVX-512 BF16 or AMX), else fp32.
+Precision native_precision();
+
+}  // namespace actsearch

@@ -1,0 +1,352 @@
+/// The elementary functions: the words of the notation and the instructions of a Program, each written once.
+///
+/// A function is a struct with a name, an arity, its value `f` and its derivative rule. The value type `T` decides
+/// what a call means: `double` is the reference, a SIMD pack is the CPU kernel (kernels/pack.h), an Expression builds
+/// a formula. Every list of functions (parser, printer, interpreter, kernels, tests) iterates over `Functions`.
+///
+/// To be usable as `T`, a type is constructible from double and offers + - * / and unary -, and, found by
+/// argument-dependent lookup or in std: abs, sqrt, exp, log, log1p, sin, cos, sinh, cosh, tanh, asinh, atan, erf,
+/// maximum, minimum (both propagate NaN), greater(a, b) and equal(a, b) (1 where true, else 0, also for NaN).
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <stdexcept>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace actsearch {
+
+template <class... Ts>
+struct TypeList {
+  static constexpr std::size_t size = sizeof...(Ts);
+};
+
+// The operations of T that std lacks, for the reference type.
+inline double maximum(double a, double b) {
+  return std::isnan(a) || std::isnan(b) ? std::numeric_limits<double>::quiet_NaN() : (a > b ? a : b);
+}
+inline double minimum(double a, double b) {
+  return std::isnan(a) || std::isnan(b) ? std::numeric_limits<double>::quiet_NaN() : (a < b ? a : b);
+}
+inline double greater(double a, double b) { return a > b ? 1.0 : 0.0; }
+inline double equal(double a, double b) { return a == b ? 1.0 : 0.0; }
+
+/// True for types that record a call of F as one node instead of computing it; Expression specialises it.
+template <class T>
+inline constexpr bool records_calls = false;
+
+/// F applied to values of type T: computed, or recorded as one call where T records.
+template <class F, class T>
+T apply(const T& a) {
+  if constexpr (records_calls<T>) {
+    return T::template call<F>(a);
+  } else {
+    return F::f(a);
+  }
+}
+template <class F, class T>
+T apply(const T& a, const T& b) {
+  if constexpr (records_calls<T>) {
+    return T::template call<F>(a, b);
+  } else {
+    return F::f(a, b);
+  }
+}
+
+// ---- Two arguments: value f(a, b); rules dfda and dfdb, y being the value. -------------------------------------------
+
+struct Add {
+  static constexpr std::string_view name = "+";
+  static constexpr int arity = 2;
+  template <class T> static T f(const T& a, const T& b) { return a + b; }
+  template <class T> static T dfda(const T&, const T&, const T&) { return T(1.0); }
+  template <class T> static T dfdb(const T&, const T&, const T&) { return T(1.0); }
+};
+
+struct Subtract {
+  static constexpr std::string_view name = "-";
+  static constexpr int arity = 2;
+  template <class T> static T f(const T& a, const T& b) { return a - b; }
+  template <class T> static T dfda(const T&, const T&, const T&) { return T(1.0); }
+  template <class T> static T dfdb(const T&, const T&, const T&) { return T(-1.0); }
+};
+
+struct Multiply {
+  static constexpr std::string_view name = "*";
+  static constexpr int arity = 2;
+  template <class T> static T f(const T& a, const T& b) { return a * b; }
+  template <class T> static T dfda(const T&, const T& b, const T&) { return b; }
+  template <class T> static T dfdb(const T& a, const T&, const T&) { return a; }
+};
+
+struct Divide {
+  static constexpr std::string_view name = "/";
+  static constexpr int arity = 2;
+  template <class T> static T f(const T& a, const T& b) { return a / b; }
+  template <class T> static T dfda(const T&, const T& b, const T&) { return T(1.0) / b; }
+  template <class T> static T dfdb(const T&, const T& b, const T& y) { return -(y / b); }
+};
+
+/// 1 where a > b, else 0 (ties and NaN too). Appears in derivatives; its own derivative is 0.
+struct Greater {
+  static constexpr std::string_view name = "greater";
+  static constexpr int arity = 2;
+  template <class T> static T f(const T& a, const T& b) { return greater(a, b); }
+  template <class T> static T dfda(const T&, const T&, const T&) { return T(0.0); }
+  template <class T> static T dfdb(const T&, const T&, const T&) { return T(0.0); }
+};
+
+/// The larger of two; NaN if either is. At a tie the derivative goes to b, so that max(x, 0) has slope 0 at 0.
+struct Max {
+  static constexpr std::string_view name = "max";
+  static constexpr int arity = 2;
+  template <class T> static T f(const T& a, const T& b) { return maximum(a, b); }
+  template <class T> static T dfda(const T& a, const T& b, const T&) { return apply<Greater>(a, b); }
+  template <class T> static T dfdb(const T& a, const T& b, const T&) { return T(1.0) - apply<Greater>(a, b); }
+};
+
+/// The smaller of two; NaN if either is. At a tie the derivative goes to b.
+struct Min {
+  static constexpr std::string_view name = "min";
+  static constexpr int arity = 2;
+  template <class T> static T f(const T& a, const T& b) { return minimum(a, b); }
+  template <class T> static T dfda(const T& a, const T& b, const T&) { return apply<Greater>(b, a); }
+  template <class T> static T dfdb(const T& a, const T& b, const T&) { return T(1.0) - apply<Greater>(b, a); }
+};
+
+// ---- One argument: value f(x); rule dfdx(x, y), y being the value. ---------------------------------------------------
+
+struct Negate {
+  static constexpr std::string_view name = "neg";
+  static constexpr int arity = 1;
+  template <class T> static T f(const T& x) { return -x; }
+  template <class T> static T dfdx(const T&, const T&) { return T(-1.0); }
+};
+
+/// |x|, with slope 0 at 0.
+struct Abs {
+  static constexpr std::string_view name = "abs";
+  static constexpr int arity = 1;
+  template <class T> static T f(const T& x) { using std::abs; return abs(x); }
+  template <class T> static T dfdx(const T& x, const T&) {
+    return apply<Greater>(x, T(0.0)) - apply<Greater>(T(0.0), x);
+  }
+};
+
+struct Square {
+  static constexpr std::string_view name = "square";
+  static constexpr int arity = 1;
+  template <class T> static T f(const T& x) { return x * x; }
+  template <class T> static T dfdx(const T& x, const T&) { return T(2.0) * x; }
+};
+
+struct Cube {
+  static constexpr std::string_view name = "cube";
+  static constexpr int arity = 1;
+  template <class T> static T f(const T& x) { return x * x * x; }
+  template <class T> static T dfdx(const T& x, const T&) { return T(3.0) * apply<Square>(x); }
+};
+
+/// The square root; NaN for x < 0.
+struct Sqrt {
+  static constexpr std::string_view name = "sqrt";
+  static constexpr int arity = 1;
+  template <class T> static T f(const T& x) { using std::sqrt; return sqrt(x); }
+  template <class T> static T dfdx(const T&, const T& y) { return T(0.5) / y; }
+};
+
+/// The natural logarithm; NaN for x < 0, -Inf at 0.
+struct Log {
+  static constexpr std::string_view name = "log";
+  static constexpr int arity = 1;
+  template <class T> static T f(const T& x) { using std::log; return log(x); }
+  template <class T> static T dfdx(const T& x, const T&) { return T(1.0) / x; }
+};
+
+struct Exp {
+  static constexpr std::string_view name = "exp";
+  static constexpr int arity = 1;
+  template <class T> static T f(const T& x) { using std::exp; return exp(x); }
+  template <class T> static T dfdx(const T&, const T& y) { return y; }
+};
+
+struct Cos;
+
+struct Sin {
+  static constexpr std::string_view name = "sin";
+  static constexpr int arity = 1;
+  template <class T> static T f(const T& x) { using std::sin; return sin(x); }
+  template <class T> static T dfdx(const T& x, const T&) { return apply<Cos>(x); }
+};
+
+struct Cos {
+  static constexpr std::string_view name = "cos";
+  static constexpr int arity = 1;
+  template <class T> static T f(const T& x) { using std::cos; return cos(x); }
+  template <class T> static T dfdx(const T& x, const T&) { return -apply<Sin>(x); }
+};
+
+struct Cosh;
+
+struct Sinh {
+  static constexpr std::string_view name = "sinh";
+  static constexpr int arity = 1;
+  template <class T> static T f(const T& x) { using std::sinh; return sinh(x); }
+  template <class T> static T dfdx(const T& x, const T&) { return apply<Cosh>(x); }
+};
+
+struct Cosh {
+  static constexpr std::string_view name = "cosh";
+  static constexpr int arity = 1;
+  template <class T> static T f(const T& x) { using std::cosh; return cosh(x); }
+  template <class T> static T dfdx(const T& x, const T&) { return apply<Sinh>(x); }
+};
+
+struct Tanh {
+  static constexpr std::string_view name = "tanh";
+  static constexpr int arity = 1;
+  template <class T> static T f(const T& x) { using std::tanh; return tanh(x); }
+  template <class T> static T dfdx(const T&, const T& y) { return T(1.0) - apply<Square>(y); }
+};
+
+struct Asinh {
+  static constexpr std::string_view name = "asinh";
+  static constexpr int arity = 1;
+  template <class T> static T f(const T& x) { using std::asinh; return asinh(x); }
+  template <class T> static T dfdx(const T& x, const T&) { return T(1.0) / apply<Sqrt>(T(1.0) + apply<Square>(x)); }
+};
+
+struct Atan {
+  static constexpr std::string_view name = "atan";
+  static constexpr int arity = 1;
+  template <class T> static T f(const T& x) { using std::atan; return atan(x); }
+  template <class T> static T dfdx(const T& x, const T&) { return T(1.0) / (T(1.0) + apply<Square>(x)); }
+};
+
+/// The derivative of sinc, (cos x - sinc x) / x, from its series below |x| = 0.5 where that form cancels.
+struct SincSlope {
+  static constexpr std::string_view name = "sinc_slope";
+  static constexpr int arity = 1;
+  template <class T> static T f(const T& x) {
+    using std::abs; using std::cos; using std::sin;
+    const T small = greater(T(0.5), abs(x));  // 1 where the series serves
+    const T s = x * small, s2 = s * s;
+    const T series = s * (T(-1.0 / 3) + s2 * (T(1.0 / 30) + s2 * (T(-1.0 / 840) + s2 * (T(1.0 / 45360) + s2 * T(-1.0 / 3991680)))));
+    const T divisor = x + small * T(2.0);  // away from 0 wherever the quotient is not used
+    const T quotient = (cos(x) - sin(x) / divisor) / divisor;
+    return series + (T(1.0) - small) * quotient;
+  }
+  /// Not used by any derivative of first order; stated for completeness: sinc'' = -sinc - 2 sinc' / x.
+  template <class T> static T dfdx(const T& x, const T& y);
+};
+
+/// The unnormalised cardinal sine, sin(x) / x with value 1 at 0.
+struct Sinc {
+  static constexpr std::string_view name = "sinc";
+  static constexpr int arity = 1;
+  template <class T> static T f(const T& x) {
+    using std::sin;
+    const T zero = equal(x, T(0.0));
+    return (sin(x) + zero) / (x + zero);
+  }
+  template <class T> static T dfdx(const T& x, const T&) { return apply<SincSlope>(x); }
+};
+
+template <class T>
+T SincSlope::dfdx(const T& x, const T& y) {
+  return -apply<Sinc>(x) - T(2.0) * y / x;
+}
+
+/// The logistic function 1 / (1 + exp(-x)).
+struct Sigmoid {
+  static constexpr std::string_view name = "sigmoid";
+  static constexpr int arity = 1;
+  template <class T> static T f(const T& x) { using std::exp; return T(1.0) / (T(1.0) + exp(-x)); }
+  template <class T> static T dfdx(const T&, const T& y) { return y * (T(1.0) - y); }
+};
+
+/// log(1 + exp(x)), in the form that neither overflows nor cancels.
+struct Softplus {
+  static constexpr std::string_view name = "softplus";
+  static constexpr int arity = 1;
+  template <class T> static T f(const T& x) {
+    using std::abs; using std::exp; using std::log1p;
+    return maximum(x, T(0.0)) + log1p(exp(-abs(x)));
+  }
+  template <class T> static T dfdx(const T& x, const T&) { return apply<Sigmoid>(x); }
+};
+
+/// The Gaussian bell exp(-x²).
+struct Gauss {
+  static constexpr std::string_view name = "gauss";
+  static constexpr int arity = 1;
+  template <class T> static T f(const T& x) { using std::exp; return exp(-(x * x)); }
+  template <class T> static T dfdx(const T& x, const T& y) { return T(-2.0) * (x * y); }
+};
+
+/// The error function, 2/√π ∫₀ˣ exp(-t²) dt.
+struct Erf {
+  static constexpr std::string_view name = "erf";
+  static constexpr int arity = 1;
+  template <class T> static T f(const T& x) { using std::erf; return erf(x); }
+  template <class T> static T dfdx(const T& x, const T&) { return T(1.1283791670955126) * apply<Gauss>(x); }
+};
+
+using Functions = TypeList<Add, Subtract, Multiply, Divide, Max, Min, Greater, Negate, Abs, Square, Cube, Sqrt, Log, Exp,
+                           Sin, Cos, Sinh, Cosh, Tanh, Asinh, Atan, Sinc, SincSlope, Sigmoid, Softplus, Gauss, Erf>;
+
+/// A function by its place in `Functions`.
+using FunctionId = std::uint8_t;
+
+namespace detail {
+template <class F, class... Ts>
+constexpr FunctionId index_in(TypeList<Ts...>) {
+  FunctionId index = 0;
+  bool found = false;
+  ((found = found || std::is_same_v<F, Ts>, index = static_cast<FunctionId>(index + (found ? 0 : 1))), ...);
+  return index;
+}
+template <class Visitor, class... Ts>
+void visit_at(FunctionId id, Visitor&& visitor, TypeList<Ts...>) {
+  FunctionId index = 0;
+  ((index++ == id ? (visitor.template operator()<Ts>(), void()) : void()), ...);
+}
+template <class Visitor, class... Ts>
+void for_each_in(Visitor&& visitor, TypeList<Ts...>) {
+  (visitor.template operator()<Ts>(), ...);
+}
+}  // namespace detail
+
+template <class F>
+inline constexpr FunctionId function_id = detail::index_in<F>(Functions{});
+
+/// Calls visitor.operator()<F>() for the function with this id. The id is below Functions::size.
+template <class Visitor>
+void visit_function(FunctionId id, Visitor&& visitor) {
+  if (id >= Functions::size) throw std::logic_error("visit_function: no such function");
+  detail::visit_at(id, visitor, Functions{});
+}
+
+/// Calls visitor.operator()<F>() for every function, in the table's order.
+template <class Visitor>
+void for_each_function(Visitor&& visitor) {
+  detail::for_each_in(visitor, Functions{});
+}
+
+/// The function's name in the notation.
+inline std::string_view function_name(FunctionId id) {
+  std::string_view name;
+  visit_function(id, [&]<class F>() { name = F::name; });
+  return name;
+}
+inline int function_arity(FunctionId id) {
+  int arity = 0;
+  visit_function(id, [&]<class F>() { arity = F::arity; });
+  return arity;
+}
+
+}  // namespace actsearch

@@ -1,0 +1,45 @@
+/// A formula as a straight line of instructions, common subexpressions computed once: what every backend consumes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "grammar/expression.h"
+
+namespace actsearch {
+
+/// One assignment. Its result is named by its place in the program.
+struct Instruction {
+  Expression::Kind kind = Expression::Kind::kInput;
+  FunctionId function = 0;     ///< of a kCall
+  std::uint16_t a = 0, b = 0;  ///< places of the arguments of a kCall; b only where the function has two
+  std::uint16_t parameter = 0; ///< of a kParameter
+  double number = 0;           ///< of a kNumber
+};
+
+/// y, dy/dx and dy/dbeta_k of one activation. Instructions [0, forward_size) suffice for y.
+struct Program {
+  std::vector<Instruction> instructions;
+  std::uint16_t forward_size = 0;
+  std::uint16_t y = 0;                  ///< places of the results
+  std::uint16_t dydx = 0;
+  std::vector<std::uint16_t> dydbeta;   ///< one a parameter
+  int parameter_count() const { return static_cast<int>(dydbeta.size()); }
+};
+
+/// The formula and its derivatives as one program. Parameters are numbered in order (with_parameters_in_order).
+/// std::invalid_argument if it has more than 10,000 instructions.
+Program lower(const Expression& y);
+
+/// Value and partial derivatives at one point, in double: the reference that every backend is compared with.
+struct Evaluation {
+  double y = 0, dydx = 0;
+  std::vector<double> dydbeta;
+};
+/// beta holds program.parameter_count() values.
+Evaluation evaluate(const Program& program, double x, const std::vector<double>& beta);
+/// y alone.
+double evaluate_forward(const Program& program, double x, const std::vector<double>& beta);
+
+}  // namespace actsearch
