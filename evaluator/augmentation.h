@@ -31,7 +31,12 @@ ImageTransform draw_transform(const Augmentation& augmentation, std::uint64_t se
 
 /// Writes one image as 32×32×3 (NHWC: pixel by pixel, red, green, blue) fp32. Padding is the value of zero after
 /// normalisation (0), as is usual. `out` has 3,072 floats.
+/// Pixel (row, column) comes from (row + dy, column + dx) of the image, or from (row + dy, 31 - column + dx) where flipped.
+/// std::invalid_argument if the image has another size or is shifted by more than its width.
 void write_image(const Augmentation& augmentation, const ImageTransform& transform, std::span<const std::uint8_t> image, float* out);
+/// The same in bf16, each value rounded to nearest, ties to even. `out` has 3,072 elements.
+void write_image_bf16(const Augmentation& augmentation, const ImageTransform& transform, std::span<const std::uint8_t> image,
+                      std::uint16_t* out);
 
 /// The order in which an epoch visits `indices`: a permutation drawn from (seed, epoch), or `indices` unchanged without shuffle.
 std::vector<std::uint32_t> epoch_order(const Augmentation& augmentation, std::span<const std::uint32_t> indices, std::uint64_t seed,

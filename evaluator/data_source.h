@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "evaluator/dataset.h"
 
@@ -12,18 +13,34 @@ namespace actsearch {
 
 /// The data set, first found wins: `requested` (--data: a directory, or the word "synthetic"), $ACTSEARCH_DATA (the same),
 /// data/cifar-10-batches-bin below the working directory, else the synthetic set. A directory that was asked for and does not
-/// hold the files is a DataError, never a silent fall-back. `say` receives one plain line stating which one is used and why.
+/// hold the files is a DataError, never a silent fall-back; so is data/cifar-10-batches-bin where it exists but is not whole. `say` receives one plain line stating which one is used and why.
 Dataset find_dataset(const std::optional<std::string>& requested, const std::function<void(const std::string&)>& say);
 
-/// What `data check DIR` reports: file by file sizes, labels per class, checksum; DataError if anything is wrong.
+/// What `data check DIR` reports: the directory, file by file its size, labels per class and MD5, and the MD5 of all; lines
+/// that end in a newline. DataError if load_cifar10 would refuse the directory.
 std::string check_dataset(const std::filesystem::path& directory);
 
-/// Downloads the official archive (cifar-10-binary.tar.gz) with a progress display through the curl program, checks its MD5
-/// c32a1d4ab5d03f1284b67883e8d87530, unpacks it with tar to DIR/cifar-10-batches-bin and checks that. A download broken off is
-/// continued; a wrong checksum is a DataError and leaves nothing behind under the final name. Returns the directory.
-std::filesystem::path fetch_dataset(const std::filesystem::path& directory, const std::function<void(const std::string&)>& say);
+/// An archive to download: a gzipped tar that holds cifar-10-batches-bin.
+struct Archive {
+  std::string url;
+  std::string md5;  ///< of the archive's bytes
+};
+inline const Archive kOfficialArchive{"https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530"};
+
+/// Downloads the archive into `directory` (made if need be) with a progress display through the curl program, checks its MD5,
+/// unpacks it with the tar program and checks the files; then, and only then, they appear as directory/cifar-10-batches-bin, which
+/// is returned. Where that exists already it is checked and nothing is downloaded; an archive the user put into `directory` is used
+/// and kept. A download broken off is continued by the next call. A wrong checksum is a DataError, and the download is deleted.
+std::filesystem::path fetch_dataset(const std::filesystem::path& directory, const std::function<void(const std::string&)>& say,
+                                    const Archive& archive = kOfficialArchive);
 
 /// MD5 of bytes, as 32 hexadecimal digits.
 std::string md5_hex(const void* data, std::size_t size);
+
+namespace detail {
+/// Runs a program found on PATH, without a shell, its standard output sent to standard error, and waits for it. Returns its exit
+/// status, 128 + n if signal n ended it, 127 if there is no such program; DataError if it cannot be started for another reason.
+int run_program(const std::vector<std::string>& arguments);
+}  // namespace detail
 
 }  // namespace actsearch

@@ -8,6 +8,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace actsearch {
@@ -17,6 +18,10 @@ inline constexpr int kImageChannels = 3;
 inline constexpr int kImageBytes = kImageChannels * kImageSide * kImageSide;  ///< 3,072: red, green, blue planes, row-major
 inline constexpr int kRecordBytes = 1 + kImageBytes;                          ///< one label byte, then the image
 inline constexpr int kClasses = 10;
+inline constexpr std::size_t kBatchRecords = 10'000;  ///< in each of CIFAR-10's files
+/// CIFAR-10's files: five that train, one that tests.
+inline constexpr std::array<std::string_view, 6> kBatchFiles{"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
+                                                             "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"};
 
 /// A file or directory that is not the data set it should be; the message names the file, what is wrong and the mend.
 class DataError : public std::runtime_error {
@@ -34,14 +39,23 @@ struct ImageSet {
 
 struct Dataset {
   std::string name;    ///< "cifar10" or "synthetic"
-  std::string source;  ///< for people and for the record of every trial: where it came from, its checksum
+  std::string source;  ///< for people and for the record of every trial: what it is and its checksum or seed. It names no path:
+                       ///< the same images in another place are the same data
   ImageSet train;      ///< 50,000 of CIFAR-10
   ImageSet test;       ///< 10,000 of CIFAR-10
 };
 
-/// Reads data_batch_1..5.bin and test_batch.bin of `directory`. Every file is exactly 10,000 records with labels 0..9;
-/// DataError otherwise (missing, truncated, oversized, mislabelled). `source` says whether the checksum (MD5 of the six files
-/// in order) is that of the official archive's files.
+/// Images of each class.
+using ClassCounts = std::array<std::size_t, kClasses>;
+/// std::out_of_range for a label that is not below kClasses.
+ClassCounts class_counts(std::span<const std::uint8_t> labels);
+
+/// Where the six files are: `directory` itself, or cifar-10-batches-bin in it. DataError if neither holds any of them.
+std::filesystem::path find_batches(const std::filesystem::path& directory);
+
+/// Reads the six files found by find_batches. Every file is exactly 10,000 records with labels 0..9, and every class has 5,000
+/// training and 1,000 test images; DataError otherwise (missing, truncated, oversized, mislabelled). `source` states the MD5 of
+/// the six files in order, what `cat data_batch_[1-5].bin test_batch.bin | md5sum` prints.
 Dataset load_cifar10(const std::filesystem::path& directory);
 
 /// Ten classes of procedurally drawn coloured shapes and textures, a pure function of the seed and the sizes.
@@ -53,7 +67,8 @@ struct Split {
   std::vector<std::uint32_t> validation;
 };
 /// A stratified split with `validation_size` images (the same number of every class where it divides), chosen by a fixed
-/// seed, so the same for every trial and machine. validation_size = 0 gives everything to train.
+/// seed, so the same for every trial and machine; both lists ascend. validation_size = 0 gives everything to train;
+/// std::invalid_argument if it exceeds the number of labels.
 Split stratified_split(std::span<const std::uint8_t> labels, std::size_t validation_size = 5'000);
 
 }  // namespace actsearch

@@ -1,0 +1,157 @@
+#include "evaluator/checkpoint.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+#include <type_traits>
+
+#include "evaluator/random.h"
+
+namespace actsearch {
+namespace {
+
+constexpr std::string_view kMagic = "actsearch checkpoint 1\n";
+
+/// A hash of the file's contents before it: a torn or altered file does not match.
+std::uint64_t content_hash(std::string_view bytes) {
+  std::uint64_t state = hash(bytes.size());
+  for (std::size_t i = 0; i < bytes.size(); i += 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes.data() + i, std::min<std::size_t>(8, bytes.size() - i));
+    state = mix_bits(state ^ word) + kGoldenGamma;
+  }
+  return state;
+}
+
+template <class T>
+void put(std::string& out, const T& value) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  out.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+void put_floats(std::string& out, const std::vector<float>& values) {
+  put(out, static_cast<std::uint64_t>(values.size()));
+  out.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
+}
+
+/// Reads what put wrote, within bounds.
+class Reader {
+ public:
+  Reader(std::string_view bytes, const std::filesystem::path& file) : bytes_(bytes), file_(file) {}
+  std::string_view take(std::size_t n) {
+    if (n > bytes_.size()) throw std::runtime_error("checkpoint " + file_.string() + " is damaged: it ends too early; remove it to start over");
+    const auto taken = bytes_.substr(0, n);
+    bytes_.remove_prefix(n);
+    return taken;
+  }
+  template <class T>
+  T get() {
+    T value;
+    std::memcpy(&value, take(sizeof value).data(), sizeof value);
+    return value;
+  }
+  void get_floats(std::vector<float>& values) {
+    if (get<std::uint64_t>() != values.size()) throw std::runtime_error("checkpoint " + file_.string() + " is of another network; remove it to start over");
+    const auto bytes = take(values.size() * sizeof(float));
+    std::memcpy(values.data(), bytes.data(), bytes.size());
+  }
+
+ private:
+  std::string_view bytes_;
+  const std::filesystem::path& file_;
+};
+
+/// An open file descriptor.
+class File {
+ public:
+  File(const std::filesystem::path& path, int flags) : path_(path), descriptor_(::open(path.c_str(), flags | O_CLOEXEC, 0644)) {
+    if (descriptor_ < 0) fail("open");
+  }
+  ~File() { ::close(descriptor_); }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  void write(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) fail("write");
+      bytes.remove_prefix(static_cast<std::size_t>(written));
+    }
+  }
+  void flush() {
+    if (::fsync(descriptor_) != 0) fail("fsync");
+  }
+
+ private:
+  [[noreturn]] void fail(const char* call) const {
+    throw std::runtime_error("checkpoint " + path_.string() + ": " + call + ": " + std::strerror(errno));
+  }
+  std::filesystem::path path_;
+  int descriptor_;
+};
+
+}  // namespace
+
+void write_checkpoint(const std::filesystem::path& file, const std::string& identity, Model& model, const std::vector<EpochMetrics>& epochs) {
+  std::string bytes(kMagic);
+  put(bytes, static_cast<std::uint64_t>(identity.size()));
+  bytes += identity;
+  put(bytes, static_cast<std::uint64_t>(epochs.size()));
+  for (const EpochMetrics& epoch : epochs) {
+    put(bytes, epoch.epoch);
+    for (const double value : {epoch.learning_rate, epoch.train_loss, epoch.train_accuracy, epoch.validation_loss, epoch.validation_accuracy,
+                               epoch.test_accuracy.value_or(-1.0), epoch.seconds}) {
+      put(bytes, value);
+    }
+  }
+  put_floats(bytes, model.parameters().values());
+  put_floats(bytes, model.parameters().momenta());
+  for (const auto* statistics : model.running_statistics()) put_floats(bytes, *statistics);
+  put(bytes, content_hash(bytes));
+
+  const auto directory = file.parent_path().empty() ? std::filesystem::path(".") : file.parent_path();
+  std::filesystem::create_directories(directory);
+  auto temporary = file;
+  temporary += ".part";
+  {
+    File out(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+    out.write(bytes);
+    out.flush();
+  }
+  std::filesystem::rename(temporary, file);
+  File(directory, O_RDONLY | O_DIRECTORY).flush();
+}
+
+std::vector<EpochMetrics> read_checkpoint(const std::filesystem::path& file, const std::string& identity, Model& model) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) throw std::runtime_error("checkpoint " + file.string() + ": cannot be opened: " + std::strerror(errno));
+  const std::string bytes{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  Reader reader(bytes, file);
+  if (reader.take(kMagic.size()) != kMagic) throw std::runtime_error(file.string() + " is not a checkpoint of this version; remove it to start over");
+  const std::string_view found = reader.take(reader.get<std::uint64_t>());
+  if (found != identity) throw std::runtime_error("checkpoint " + file.string() + " is of another run: " + std::string(found.substr(0, 400)));
+  if (bytes.size() < 8 || content_hash(std::string_view(bytes).substr(0, bytes.size() - 8)) !=
+                              Reader(std::string_view(bytes).substr(bytes.size() - 8), file).get<std::uint64_t>()) {
+    throw std::runtime_error("checkpoint " + file.string() + " is damaged: its contents do not match their hash; remove it to start over");
+  }
+  std::vector<EpochMetrics> epochs(reader.get<std::uint64_t>());
+  for (EpochMetrics& epoch : epochs) {
+    epoch.epoch = reader.get<int>();
+    double test = 0;
+    for (double* const value : {&epoch.learning_rate, &epoch.train_loss, &epoch.train_accuracy, &epoch.validation_loss,
+                                &epoch.validation_accuracy, &test, &epoch.seconds}) {
+      *value = reader.get<double>();
+    }
+    if (test >= 0) epoch.test_accuracy = test;
+  }
+  reader.get_floats(model.parameters().values());
+  reader.get_floats(model.parameters().momenta());
+  for (auto* statistics : model.running_statistics()) reader.get_floats(*statistics);
+  return epochs;
+}
+
+}  // namespace actsearch

@@ -1,0 +1,197 @@
+#include "evaluator/data_source.h"
+
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <fstream>
+#include <system_error>
+
+#include "evaluator/md5.h"
+
+extern char** environ;  // NOLINT: POSIX declares it nowhere
+
+namespace actsearch {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kUnpackedName = "cifar-10-batches-bin";
+constexpr const char* kArchiveName = "cifar-10-binary.tar.gz";
+constexpr const char* kSyntheticWord = "synthetic";
+
+std::string quoted(const fs::path& path) { return "\"" + path.string() + "\""; }
+
+std::string md5_of_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::vector<char> chunk(1 << 20);
+  Md5 md5;
+  do {
+    file.read(chunk.data(), static_cast<std::streamsize>(chunk.size()));
+    md5.update(chunk.data(), static_cast<std::size_t>(file.gcount()));
+  } while (file);
+  if (!file.eof()) throw DataError(quoted(path) + " cannot be read");
+  return md5.hex();
+}
+
+/// A directory for half-made things, empty when made and gone afterwards.
+class WorkDirectory {
+ public:
+  explicit WorkDirectory(fs::path path) : path_(std::move(path)) {
+    fs::remove_all(path_);
+    fs::create_directories(path_);
+  }
+  ~WorkDirectory() {
+    std::error_code ignored;  // what cannot be removed now is removed by the next fetch
+    fs::remove_all(path_, ignored);
+  }
+  WorkDirectory(const WorkDirectory&) = delete;
+  WorkDirectory& operator=(const WorkDirectory&) = delete;
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+/// The archive's bytes into `part`, after whatever is there already.
+void download(const Archive& archive, const fs::path& part, const std::function<void(const std::string&)>& say) {
+  constexpr int kNoSuchProgram = 127, kCannotResume = 33, kBadOffset = 36;
+  const auto fetch = [&] {
+    const char* progress = isatty(STDERR_FILENO) == 1 ? "--progress-bar" : "--no-progress-meter";
+    return detail::run_program({"curl", "--fail", "--location", "--show-error", progress, "--connect-timeout", "20", "--continue-at", "-",
+                                "--output", part.string(), archive.url});
+  };
+  say("downloading " + archive.url + (fs::exists(part) ? ", continuing at byte " + std::to_string(fs::file_size(part)) : ""));
+  int status = fetch();
+  if (fs::exists(part) && (status == kCannotResume || status == kBadOffset)) {
+    say("the download cannot be continued: starting again");
+    fs::remove(part);
+    status = fetch();
+  }
+  if (status == 0) return;
+  if (status == kNoSuchProgram) {
+    throw DataError("the curl program is not installed: install it, or put " + archive.url + " into " +
+                    quoted(part.parent_path()) + " yourself, and run this again");
+  }
+  throw DataError("curl could not download " + archive.url + " (exit status " + std::to_string(status) +
+                  ", its message is above); run this again to continue (remove " + quoted(part) +
+                  " to start afresh), or put the archive into " + quoted(part.parent_path()) + " yourself");
+}
+
+/// Unpacks a checked archive, and gives the result its final name once it is whole.
+void unpack(const fs::path& archive, const fs::path& final_name) {
+  const WorkDirectory work(fs::path(final_name) += ".unpacking");
+  const int status =
+      detail::run_program({"tar", "--extract", "--gzip", "--no-same-owner", "--file", archive.string(), "--directory", work.path().string()});
+  if (status != 0) {
+    throw DataError("tar could not unpack " + quoted(archive) + " (exit status " + std::to_string(status) +
+                    "); tar and gzip must be installed and the disk have 180 MB free");
+  }
+  load_cifar10(work.path() / kUnpackedName);
+  fs::rename(work.path() / kUnpackedName, final_name);
+}
+
+fs::path fetch(const fs::path& directory, const std::function<void(const std::string&)>& say, const Archive& archive) {
+  const fs::path final_name = directory / kUnpackedName;
+  if (fs::exists(final_name)) {
+    load_cifar10(final_name);
+    say(quoted(final_name) + " is already there and whole");
+    return final_name;
+  }
+  fs::create_directories(directory);
+  const fs::path own = directory / kArchiveName, part = fs::path(own) += ".part";
+  const bool given = fs::exists(own);
+  const fs::path& packed = given ? own : part;
+  // A download that had just ended when the program was killed is whole: curl has nothing to continue.
+  if (!given && !(fs::exists(part) && md5_of_file(part) == archive.md5)) download(archive, part, say);
+  if (const std::string md5 = md5_of_file(packed); md5 != archive.md5) {
+    if (!given) fs::remove(part);
+    throw DataError(quoted(packed) + " has MD5 " + md5 + " instead of " + archive.md5 +
+                    (given ? ": remove it and run this again" : ": the download was damaged and has been deleted; run this again"));
+  }
+  say("MD5 " + archive.md5 + " is right; unpacking");
+  unpack(packed, final_name);
+  fs::remove(part);
+  say("CIFAR-10 is in " + quoted(final_name));
+  return final_name;
+}
+
+}  // namespace
+
+namespace detail {
+
+int run_program(const std::vector<std::string>& arguments) {
+  std::vector<char*> argv;
+  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));  // posix_spawnp changes none
+  argv.push_back(nullptr);
+
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
+  pid_t process = 0;
+  const int error = posix_spawnp(&process, argv[0], &actions, nullptr, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (error == ENOENT) return 127;  // as a shell reports a missing program
+  if (error != 0) throw DataError(arguments[0] + " cannot be started: " + std::generic_category().message(error));
+
+  int status = 0;
+  while (waitpid(process, &status, 0) < 0) {
+    if (errno != EINTR) throw DataError(arguments[0] + " cannot be waited for: " + std::generic_category().message(errno));
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+}  // namespace detail
+
+Dataset find_dataset(const std::optional<std::string>& requested, const std::function<void(const std::string&)>& say) {
+  const auto use = [&](const std::string& place, const std::string& why) {
+    if (place == kSyntheticWord) {
+      Dataset dataset = make_synthetic();
+      say("data: " + dataset.source + " (" + why + ")");
+      return dataset;
+    }
+    try {
+      Dataset dataset = load_cifar10(place);
+      say("data: " + dataset.source + ", in " + quoted(find_batches(place)) + " (" + why + ")");
+      return dataset;
+    } catch (const DataError& error) {
+      throw DataError(why + ": " + error.what() + "; or train on the built-in set with: --data " + kSyntheticWord);
+    }
+  };
+  if (requested) return use(*requested, "--data");
+  if (const char* place = std::getenv("ACTSEARCH_DATA"); place != nullptr && *place != '\0') return use(place, "$ACTSEARCH_DATA");
+  const fs::path usual = fs::path("data") / kUnpackedName;
+  if (fs::exists(usual)) return use(usual.string(), "the usual place");
+  return use(kSyntheticWord, "no CIFAR-10: neither --data nor $ACTSEARCH_DATA is given, and there is no " + usual.string() +
+                                 "; to fetch it: actsearch data fetch data");
+}
+
+std::string check_dataset(const fs::path& given) {
+  const fs::path directory = find_batches(given);
+  const Dataset dataset = load_cifar10(directory);
+  std::string report = quoted(directory) + "\n";
+  for (std::size_t i = 0; i < kBatchFiles.size(); ++i) {
+    const bool test = i + 1 == kBatchFiles.size();
+    const std::span<const std::uint8_t> labels = test ? dataset.test.labels : dataset.train.labels;
+    const fs::path file = directory / kBatchFiles[i];
+    report += std::string(kBatchFiles[i]) + "  " + std::to_string(fs::file_size(file)) + " bytes  MD5 " + md5_of_file(file) + "  labels 0-9:";
+    for (const std::size_t count : class_counts(labels.subspan(test ? 0 : i * kBatchRecords, kBatchRecords))) {
+      report += " " + std::to_string(count);
+    }
+    report += "\n";
+  }
+  return report + std::to_string(dataset.train.size()) + " training and " + std::to_string(dataset.test.size()) + " test images; " +
+         dataset.source + "\n";
+}
+
+fs::path fetch_dataset(const fs::path& directory, const std::function<void(const std::string&)>& say, const Archive& archive) {
+  try {
+    return fetch(directory, say, archive);
+  } catch (const fs::filesystem_error& error) {
+    throw DataError(quoted(directory) + " cannot hold the data set: " + error.what());
+  }
+}
+
+}  // namespace actsearch

@@ -1,0 +1,142 @@
+#include "evaluator/dataset.h"
+
+#include <algorithm>
+#include <fstream>
+#include <numeric>
+#include <string_view>
+#include <utility>
+
+#include "evaluator/md5.h"
+#include "evaluator/random.h"
+
+namespace actsearch {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uintmax_t kBatchBytes = std::uintmax_t{kBatchRecords} * kRecordBytes;
+constexpr std::string_view kUnpackedName = "cifar-10-batches-bin";
+constexpr std::string_view kMend = "; unpack cifar-10-binary.tar.gz afresh, or fetch it with: actsearch data fetch DIR";
+
+std::string quoted(const fs::path& path) { return "\"" + path.string() + "\""; }
+
+[[noreturn]] void reject(const fs::path& path, const std::string& what) { throw DataError(quoted(path) + " " + what + std::string(kMend)); }
+
+bool holds_a_batch(const fs::path& directory) {
+  std::error_code ignored;  // an unreadable directory holds none; opening the files states the reason
+  return std::any_of(kBatchFiles.begin(), kBatchFiles.end(),
+                     [&](std::string_view name) { return fs::exists(directory / name, ignored); });
+}
+
+/// The file opened at its start; DataError unless it is a readable file of exactly kBatchBytes.
+std::ifstream open_batch(const fs::path& path) {
+  std::error_code error;
+  if (!fs::exists(path, error)) reject(path, "is missing");
+  const std::uintmax_t size = fs::file_size(path, error);
+  if (error) reject(path, "cannot be read (" + error.message() + ")");
+  if (size != kBatchBytes) {
+    reject(path, std::string(size < kBatchBytes ? "is truncated: " : "is too long: ") + std::to_string(size) + " bytes instead of " +
+                     std::to_string(kBatchBytes) + " (10,000 records of 3,073)");
+  }
+  std::ifstream file(path, std::ios::binary);
+  if (!file) reject(path, "cannot be opened for reading");
+  return file;
+}
+
+/// Reads one file into `set` from image `first` on and appends its bytes to the checksum.
+void read_batch(const fs::path& path, ImageSet& set, std::size_t first, Md5& md5) {
+  constexpr std::size_t kChunk = 250;  // records: 770 KB, which stay in the cache between hashing and copying
+  static_assert(kBatchRecords % kChunk == 0);
+  std::ifstream file = open_batch(path);
+  std::vector<char> chunk(kChunk * kRecordBytes);
+  for (std::size_t start = 0; start < kBatchRecords; start += kChunk) {
+    if (!file.read(chunk.data(), static_cast<std::streamsize>(chunk.size()))) reject(path, "cannot be read to its end");
+    md5.update(chunk.data(), chunk.size());
+    for (std::size_t i = 0; i < kChunk; ++i) {
+      const char* record = chunk.data() + i * kRecordBytes;
+      const auto label = static_cast<std::uint8_t>(*record);
+      if (label >= kClasses) {
+        reject(path, "is mislabelled: record " + std::to_string(start + i) + " has label " + std::to_string(label) + ", above 9");
+      }
+      const std::size_t place = first + start + i;
+      set.labels[place] = label;
+      std::copy_n(record + 1, kImageBytes, reinterpret_cast<char*>(set.pixels.data()) + place * kImageBytes);
+    }
+  }
+}
+
+ImageSet empty_set(std::size_t size) { return {std::vector<std::uint8_t>(size * kImageBytes), std::vector<std::uint8_t>(size)}; }
+
+/// Every class has as many images as any other, in CIFAR-10's training and test files alike.
+void check_balance(const ImageSet& set, const fs::path& directory, std::string_view which) {
+  const ClassCounts counts = class_counts(set.labels);
+  for (std::size_t label = 0; label < kClasses; ++label) {
+    if (counts[label] != set.size() / kClasses) {
+      reject(directory, "is mislabelled: " + std::to_string(counts[label]) + " of its " + std::string(which) + " images have label " +
+                            std::to_string(label) + " instead of " + std::to_string(set.size() / kClasses));
+    }
+  }
+}
+
+}  // namespace
+
+ClassCounts class_counts(std::span<const std::uint8_t> labels) {
+  ClassCounts counts{};
+  for (const std::uint8_t label : labels) ++counts.at(label);
+  return counts;
+}
+
+fs::path find_batches(const fs::path& directory) {
+  std::error_code error;
+  if (!fs::exists(directory, error)) reject(directory, "does not exist");
+  if (!fs::is_directory(directory, error)) reject(directory, "is not a directory: give the one that holds data_batch_1.bin");
+  if (holds_a_batch(directory)) return directory;
+  if (const fs::path below = directory / kUnpackedName; holds_a_batch(below)) return below;
+  if (fs::exists(directory / "data_batch_1", error)) {
+    reject(directory, "holds CIFAR-10's Python version; the binary version is needed");
+  }
+  reject(directory, "does not hold CIFAR-10's binary files (data_batch_1.bin to data_batch_5.bin and test_batch.bin)");
+}
+
+Dataset load_cifar10(const fs::path& given) {
+  const fs::path directory = find_batches(given);
+  constexpr std::size_t kTrainFiles = kBatchFiles.size() - 1;
+  for (const std::string_view name : kBatchFiles) open_batch(directory / name);  // a file of the wrong size is found before any is read
+  Dataset dataset{"cifar10", "", empty_set(kTrainFiles * kBatchRecords), empty_set(kBatchRecords)};
+  Md5 md5;
+  for (std::size_t i = 0; i < kTrainFiles; ++i) read_batch(directory / kBatchFiles[i], dataset.train, i * kBatchRecords, md5);
+  read_batch(directory / kBatchFiles[kTrainFiles], dataset.test, 0, md5);
+  check_balance(dataset.train, directory, "training");
+  check_balance(dataset.test, directory, "test");
+  dataset.source = "CIFAR-10, MD5 of the six files " + md5.hex();
+  return dataset;
+}
+
+Split stratified_split(std::span<const std::uint8_t> labels, std::size_t validation_size) {
+  constexpr std::uint64_t kSplitSeed = 45'000;  // part of every score's meaning: never changes
+  if (validation_size > labels.size()) {
+    throw std::invalid_argument("stratified_split: " + std::to_string(validation_size) + " of " + std::to_string(labels.size()) +
+                                " images cannot validate");
+  }
+  // Dealt out in a random order, class by class in turn in proportion to their sizes: image k of a class of n stands at (k + 1/2) / n.
+  std::vector<std::uint32_t> order(labels.size());
+  std::iota(order.begin(), order.end(), 0u);
+  shuffle(std::span(order), RandomStream(Draw::kSplit, kSplitSeed));
+  const ClassCounts counts = class_counts(labels);
+  ClassCounts seen{};
+  std::vector<double> standing(labels.size());
+  for (const std::uint32_t index : order) {
+    const std::size_t label = labels[index];
+    standing[index] = (static_cast<double>(seen[label]++) + 0.5) / static_cast<double>(counts[label]);
+  }
+  std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+    return std::pair(standing[a], labels[a]) < std::pair(standing[b], labels[b]);
+  });
+
+  const auto middle = order.begin() + static_cast<std::ptrdiff_t>(validation_size);
+  std::sort(order.begin(), middle);
+  std::sort(middle, order.end());
+  return {.train = {middle, order.end()}, .validation = {order.begin(), middle}};
+}
+
+}  // namespace actsearch

@@ -1,0 +1,48 @@
+/// All trainable values of a network in one array, with their gradients and momenta beside them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace actsearch {
+
+enum class ParameterKind : std::uint8_t {
+  kWeight,          ///< of a convolution or dense layer
+  kBias,            ///< of a dense layer
+  kConvolutionBias, ///< cancels in the batch norm after it: its gradient is 0, so it stays at its start, 0, and is never read
+  kNormScale,       ///< batch norm's gamma
+  kNormShift,       ///< batch norm's delta
+  kBeta             ///< the activation's own, started at 1
+};
+
+/// A run of parameters of one kind and layer.
+struct ParameterSegment {
+  ParameterKind kind;
+  std::size_t offset = 0;
+  std::size_t size = 0;
+};
+
+class Parameters {
+ public:
+  /// Appends a segment of `size` values and returns its offset. Pointers into the arrays are invalid afterwards.
+  std::size_t add(ParameterKind kind, std::size_t size, float start);
+
+  float* value(std::size_t offset) { return values_.data() + offset; }
+  const float* value(std::size_t offset) const { return values_.data() + offset; }
+  float* gradient(std::size_t offset) { return gradients_.data() + offset; }
+  const std::vector<ParameterSegment>& segments() const { return segments_; }
+  /// For checkpoints.
+  std::vector<float>& values() { return values_; }
+  std::vector<float>& momenta() { return momenta_; }
+
+  /// Stochastic gradient descent with momentum: v = momentum·v + (gradient + decay·w); w -= rate·v. `weight_decay` holds for weights,
+  /// with `decay_all` also for biases and batch norm's scale and shift; never for beta.
+  void descend(double rate, double momentum, double weight_decay, bool decay_all, int threads);
+
+ private:
+  std::vector<ParameterSegment> segments_;
+  std::vector<float> values_, gradients_, momenta_;
+};
+
+}  // namespace actsearch

@@ -1,0 +1,109 @@
+#include "evaluator/throughput.h"
+
+#include <chrono>
+#include <optional>
+#include <vector>
+
+#include "evaluator/dataset.h"
+#include "evaluator/dnn.h"
+#include "evaluator/model.h"
+#include "evaluator/random.h"
+#include "kernels/eigen_kernel.h"
+#include "kernels/storage.h"
+
+namespace actsearch {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+void fill_normal(Storage storage, void* tensor, std::size_t n, std::uint64_t key) {
+  RandomStream random(key);
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto value = static_cast<float>(random.normal());
+    switch (storage) {
+      case Storage::kFp32: static_cast<float*>(tensor)[i] = value; break;
+      case Storage::kBf16: static_cast<Bf16*>(tensor)[i] = Bf16(value); break;
+    }
+  }
+}
+
+/// Repeats the step after one untimed call, at least three times and for at least `seconds`.
+template <class Step>
+double steps_per_second(Step&& step, double seconds, int* steps) {
+  step();
+  const auto start = Clock::now();
+  double elapsed = 0;
+  int done = 0;
+  do {
+    step();
+    ++done;
+    elapsed = std::chrono::duration<double>(Clock::now() - start).count();
+  } while (elapsed < seconds || done < 3);
+  if (steps) *steps = done;
+  return done / elapsed;
+}
+
+/// Every convolution of the network, forward and backward, on its own buffers.
+struct ConvolutionsAlone {
+  struct Layer {
+    Convolution convolution;
+    std::vector<unsigned char> x, y, dx, dy;
+    std::vector<float> weights, gradient;
+  };
+  ConvolutionsAlone(DnnContext& context, const Recipe& recipe, Precision precision) {
+    const Storage storage = precision == Precision::kBf16 ? Storage::kBf16 : Storage::kFp32;
+    int side = kImageSide, in = kImageChannels;
+    for (const int entry : recipe.network.features) {
+      if (entry == Network::kPool) {
+        side /= 2;
+        continue;
+      }
+      const auto pixels = static_cast<std::size_t>(recipe.batch) * static_cast<std::size_t>(side * side);
+      const std::size_t x = pixels * static_cast<std::size_t>(in), y = pixels * static_cast<std::size_t>(entry);
+      Layer layer{Convolution(context, {recipe.batch, in, entry, side}, precision, !layers.empty()),
+                  std::vector<unsigned char>(x * storage_bytes(storage)),
+                  std::vector<unsigned char>(y * storage_bytes(storage)),
+                  std::vector<unsigned char>(layers.empty() ? 0 : x * storage_bytes(storage)),
+                  std::vector<unsigned char>(y * storage_bytes(storage)),
+                  std::vector<float>(static_cast<std::size_t>(9 * in * entry), 0.01f),
+                  std::vector<float>(static_cast<std::size_t>(9 * in * entry))};
+      fill_normal(storage, layer.x.data(), x, 1);
+      fill_normal(storage, layer.dy.data(), y, 2);
+      layer.convolution.set_weights(layer.weights.data());
+      layers.push_back(std::move(layer));
+      in = entry;
+    }
+  }
+  void step() {
+    for (Layer& layer : layers) {
+      layer.convolution.forward(layer.x.data(), layer.y.data());
+      layer.convolution.backward(layer.x.data(), layer.dy.data(), layer.dx.empty() ? nullptr : layer.dx.data(), layer.gradient.data());
+    }
+  }
+  std::vector<Layer> layers;
+};
+
+}  // namespace
+
+Throughput measure_throughput(const Recipe& recipe, const Program& activation, Precision precision, int threads, double seconds) {
+  Throughput result;
+  {
+    const EigenKernel kernel(activation);
+    Model model(recipe.network, kernel, recipe.batch, precision, threads, 1);
+    fill_normal(model.storage(), model.images(), static_cast<std::size_t>(recipe.batch) * kImageBytes, 3);
+    std::vector<std::uint8_t> labels(static_cast<std::size_t>(recipe.batch));
+    for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::uint8_t>(i % kClasses);
+    // A rate of 0 keeps the values where they are: the time of a step does not depend on them.
+    const auto step = [&] {
+      model.train(labels, 4);
+      model.parameters().descend(0.0, recipe.momentum, recipe.weight_decay, recipe.decay_all, threads);
+    };
+    result.images_per_second = recipe.batch * steps_per_second(step, seconds, &result.steps);
+  }
+  DnnContext context(threads);
+  ConvolutionsAlone convolutions(context, recipe, precision);
+  result.convolution_images_per_second = recipe.batch * steps_per_second([&] { convolutions.step(); }, seconds, nullptr);
+  return result;
+}
+
+}  // namespace actsearch

@@ -1,0 +1,223 @@
+#include "evaluator/trainer.h"
+
+#include <cmath>
+#include <stdexcept>
+
+#include "evaluator/augmentation.h"
+#include "evaluator/checkpoint.h"
+#include "evaluator/dnn.h"
+#include "evaluator/model.h"
+#include "evaluator/random.h"
+#include "kernels/eigen_kernel.h"
+
+namespace actsearch {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Guessing costs ln 10 nats; an epoch whose mean is twice that is moving away.
+constexpr double kDivergedLoss = 2 * 2.302585092994046;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+/// Identity of a formula: its instructions.
+std::uint64_t program_hash(const Program& program) {
+  std::uint64_t state = hash(program.forward_size, program.y);
+  for (const Instruction& i : program.instructions) {
+    state = hash(state, static_cast<std::uint64_t>(i.kind), i.function, i.a, i.b, i.parameter, std::bit_cast<std::uint64_t>(i.number));
+  }
+  return state;
+}
+
+/// One training run.
+class Run {
+ public:
+  Run(const Program& program, const Recipe& recipe, const Dataset& dataset, const TrialOptions& options)
+      : program_(program),
+        recipe_(recipe),
+        dataset_(dataset),
+        options_(options),
+        kernel_(program),
+        split_(stratified_split(dataset.train.labels, static_cast<std::size_t>(recipe.validation_size))),
+        model_(recipe.network, kernel_, recipe.batch, options.precision, options.threads, options.seed) {
+    const auto batch = static_cast<std::int64_t>(recipe.batch);
+    const auto images = static_cast<std::int64_t>(split_.train.size());
+    // Shuffled, the images left over take part in the next epoch; in fixed order the last batch is filled up from the start.
+    steps_per_epoch_ = recipe.augmentation.shuffle ? images / batch : (images + batch - 1) / batch;
+    if (steps_per_epoch_ == 0) throw std::invalid_argument("the training set has fewer images than one batch of " + std::to_string(batch));
+    labels_.resize(static_cast<std::size_t>(recipe.batch));
+  }
+
+  TrialOutcome operator()() {
+    resume();
+    const auto start = Clock::now();
+    for (int epoch = static_cast<int>(outcome_.epochs.size()); epoch < recipe_.epochs; ++epoch) {
+      if (!run_epoch(epoch, start)) break;
+    }
+    if (outcome_.failure == Failure::kNone && !outcome_.interrupted && !outcome_.epochs.empty()) {
+      outcome_.validation_accuracy = outcome_.epochs.back().validation_accuracy;
+    }
+    record_beta();
+    for (const EpochMetrics& epoch : outcome_.epochs) outcome_.seconds += epoch.seconds;
+    if (outcome_.failure != Failure::kNone) outcome_.seconds = seconds_since(start);
+    return std::move(outcome_);
+  }
+
+ private:
+  std::string identity() const {
+    return "data " + dataset_.source + "; seed " + std::to_string(options_.seed) + "; activation " + std::to_string(program_hash(program_)) +
+           "; " + to_text(recipe_, options_.precision);
+  }
+
+  void resume() {
+    if (options_.checkpoint.empty() || !std::filesystem::exists(options_.checkpoint)) return;
+    outcome_.epochs = read_checkpoint(options_.checkpoint, identity(), model_);
+  }
+
+  /// False when the trial is over before its time.
+  bool run_epoch(int epoch, Clock::time_point trial_start) {
+    const auto start = Clock::now();
+    const auto order = epoch_order(recipe_.augmentation, split_.train, options_.seed, static_cast<std::uint32_t>(epoch));
+    EpochMetrics metrics;
+    metrics.epoch = epoch;
+    double loss = 0;
+    std::int64_t correct = 0;
+    for (std::int64_t step = 0; step < steps_per_epoch_; ++step) {
+      if (options_.stop && options_.stop->load(std::memory_order_relaxed)) {
+        outcome_.interrupted = true;
+        return false;
+      }
+      if (options_.time_limit && seconds_since(trial_start) > options_.time_limit->count()) {
+        return fail(Failure::kTimeOut, epoch, step, "longer than " + std::to_string(options_.time_limit->count()) + " s");
+      }
+      const std::int64_t global_step = epoch * steps_per_epoch_ + step;
+      fill_training_batch(order, epoch, step);
+      const BatchResult result = model_.train(labels_, hash(static_cast<std::uint64_t>(Draw::kDropout), options_.seed, global_step));
+      if (!std::isfinite(result.loss_sum)) return fail(Failure::kNonFiniteLoss, epoch, step, "the training loss is not finite");
+      loss += result.loss_sum;
+      correct += result.correct;
+      metrics.learning_rate = recipe_.schedule.rate(global_step, steps_per_epoch_, recipe_.epochs);
+      model_.parameters().descend(metrics.learning_rate, recipe_.momentum, recipe_.weight_decay, recipe_.decay_all, options_.threads);
+    }
+    const auto images = static_cast<double>(steps_per_epoch_ * recipe_.batch);
+    metrics.train_loss = loss / images;
+    metrics.train_accuracy = static_cast<double>(correct) / images;
+    if (metrics.train_loss > kDivergedLoss) {
+      return fail(Failure::kDiverged, epoch, steps_per_epoch_, "the epoch's mean loss is " + std::to_string(metrics.train_loss));
+    }
+    return finish_epoch(metrics, start);
+  }
+
+  bool finish_epoch(EpochMetrics& metrics, Clock::time_point start) {
+    if (!split_.validation.empty()) {
+      const auto [mean_loss, accuracy] = evaluate(dataset_.train, split_.validation);
+      if (!std::isfinite(mean_loss)) return fail(Failure::kNonFiniteLoss, metrics.epoch, steps_per_epoch_, "the validation loss is not finite");
+      metrics.validation_loss = mean_loss;
+      metrics.validation_accuracy = accuracy;
+    }
+    if (options_.report_test) {
+      std::vector<std::uint32_t> all(dataset_.test.size());
+      for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::uint32_t>(i);
+      metrics.test_accuracy = evaluate(dataset_.test, all).accuracy;
+    }
+    metrics.seconds = seconds_since(start);
+    outcome_.epochs.push_back(metrics);
+    if (!options_.checkpoint.empty()) write_checkpoint(options_.checkpoint, identity(), model_, outcome_.epochs);
+    if (options_.on_epoch) options_.on_epoch(metrics);
+    return true;
+  }
+
+  bool fail(Failure failure, int epoch, std::int64_t step, const std::string& what) {
+    outcome_.failure = failure;
+    outcome_.detail = what + ", in epoch " + std::to_string(epoch) + " at step " + std::to_string(step) + " of " + std::to_string(steps_per_epoch_);
+    return false;
+  }
+
+  void write_input(const ImageTransform& transform, std::span<const std::uint8_t> image, std::size_t place) {
+    const std::size_t offset = place * kImageBytes;
+    switch (model_.storage()) {
+      case Storage::kFp32: write_image(recipe_.augmentation, transform, image, static_cast<float*>(model_.images()) + offset); return;
+      case Storage::kBf16:
+        write_image_bf16(recipe_.augmentation, transform, image, static_cast<std::uint16_t*>(model_.images()) + offset);
+        return;
+    }
+  }
+
+  void fill_training_batch(const std::vector<std::uint32_t>& order, int epoch, std::int64_t step) {
+    for (std::size_t i = 0; i < labels_.size(); ++i) {
+      const std::uint32_t index = order[(static_cast<std::size_t>(step) * labels_.size() + i) % order.size()];
+      labels_[i] = dataset_.train.labels[index];
+      write_input(draw_transform(recipe_.augmentation, options_.seed, static_cast<std::uint32_t>(epoch), index), dataset_.train.image(index), i);
+    }
+  }
+
+  struct Score {
+    double mean_loss, accuracy;
+  };
+  Score evaluate(const ImageSet& images, std::span<const std::uint32_t> indices) {
+    BatchResult total;
+    std::vector<std::uint8_t> labels;
+    for (std::size_t first = 0; first < indices.size(); first += labels_.size()) {
+      const auto batch = indices.subspan(first, std::min(labels_.size(), indices.size() - first));
+      labels.clear();
+      for (std::size_t i = 0; i < batch.size(); ++i) {
+        labels.push_back(images.labels[batch[i]]);
+        write_input(ImageTransform{}, images.image(batch[i]), i);
+      }
+      const BatchResult result = model_.evaluate(labels);
+      total.loss_sum += result.loss_sum;
+      total.correct += result.correct;
+    }
+    const auto n = static_cast<double>(indices.size());
+    return {total.loss_sum / n, total.correct / n};
+  }
+
+  void record_beta() {
+    for (int k = 0; k < kernel_.parameter_count(); ++k) {
+      const std::vector<float> values = model_.beta(k);
+      BetaStatistics statistics{0, 0, values[0], values[0]};
+      double squares = 0;
+      for (const float value : values) {
+        statistics.mean += value;
+        statistics.minimum = std::min<double>(statistics.minimum, value);
+        statistics.maximum = std::max<double>(statistics.maximum, value);
+      }
+      statistics.mean /= static_cast<double>(values.size());
+      for (const float value : values) squares += (value - statistics.mean) * (value - statistics.mean);
+      statistics.deviation = std::sqrt(squares / static_cast<double>(values.size()));
+      outcome_.beta.push_back(statistics);
+      if (k == 0) outcome_.beta_values = values;
+    }
+  }
+
+  const Program& program_;
+  const Recipe& recipe_;
+  const Dataset& dataset_;
+  const TrialOptions& options_;
+  EigenKernel kernel_;
+  Split split_;
+  Model model_;
+  std::int64_t steps_per_epoch_ = 0;
+  std::vector<std::uint8_t> labels_;
+  TrialOutcome outcome_;
+};
+
+}  // namespace
+
+std::string_view to_text(Failure failure) {
+  switch (failure) {
+    case Failure::kNone: return "none";
+    case Failure::kNonFiniteLoss: return "non-finite loss";
+    case Failure::kDiverged: return "diverged";
+    case Failure::kTimeOut: return "time-out";
+  }
+  return "unknown";
+}
+
+TrialOutcome train(const Program& activation, const Recipe& recipe, const Dataset& dataset, const TrialOptions& options) {
+  return Run(activation, recipe, dataset, options)();
+}
+
+Precision native_precision() { return has_native_bf16() ? Precision::kBf16 : Precision::kFp32; }
+
+}  // namespace actsearch

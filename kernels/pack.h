@@ -1,0 +1,160 @@
+/// One SIMD register of floats as a value type for the functions of grammar/functions.h: a thin wrapper over Eigen's packets.
+///
+/// Every operation follows IEEE semantics lane by lane: NaN in, NaN out; ±0 and ±Inf as the double reference has them, where a
+/// float can hold the result. Accuracies are tested in tests/kernels/pack_test.cpp.
+#pragma once
+
+#include <Eigen/Core>
+#include <unsupported/Eigen/SpecialFunctions>
+
+#include "grammar/functions.h"
+
+namespace actsearch {
+
+struct Pack {
+  using Packet = Eigen::internal::packet_traits<float>::type;
+  static constexpr int kLanes = Eigen::internal::unpacket_traits<Packet>::size;
+
+  Packet v;
+
+  Pack() = default;
+  explicit Pack(const Packet& packet) : v(packet) {}
+  Pack(double number) : v(Eigen::internal::pset1<Packet>(static_cast<float>(number))) {}  // NOLINT: numbers mix in formulas
+
+  /// From and to memory aligned to 64 bytes.
+  static Pack load(const float* from) { return Pack(Eigen::internal::pload<Packet>(from)); }
+  void store(float* to) const { Eigen::internal::pstore(to, v); }
+  static Pack broadcast(const float* from) { return Pack(Eigen::internal::pset1<Packet>(*from)); }
+};
+
+inline Pack operator+(const Pack& a, const Pack& b) { return Pack(Eigen::internal::padd(a.v, b.v)); }
+inline Pack operator-(const Pack& a, const Pack& b) { return Pack(Eigen::internal::psub(a.v, b.v)); }
+inline Pack operator*(const Pack& a, const Pack& b) { return Pack(Eigen::internal::pmul(a.v, b.v)); }
+inline Pack operator/(const Pack& a, const Pack& b) { return Pack(Eigen::internal::pdiv(a.v, b.v)); }
+inline Pack operator-(const Pack& a) { return Pack(Eigen::internal::pnegate(a.v)); }
+/// a·b + c, rounded once where the processor can.
+inline Pack multiply_add(const Pack& a, const Pack& b, const Pack& c) { return Pack(Eigen::internal::pmadd(a.v, b.v, c.v)); }
+
+inline Pack abs(const Pack& a) { return Pack(Eigen::internal::pabs(a.v)); }
+inline Pack sqrt(const Pack& a) {
+#ifdef __AVX512F__
+  return Pack(_mm512_sqrt_ps(a.v));  // exact; Eigen's approximates through the reciprocal root
+#else
+  return Pack(Eigen::internal::psqrt(a.v));
+#endif
+}
+inline Pack maximum(const Pack& a, const Pack& b) { return Pack(Eigen::internal::pmax<Eigen::PropagateNaN>(a.v, b.v)); }
+inline Pack minimum(const Pack& a, const Pack& b) { return Pack(Eigen::internal::pmin<Eigen::PropagateNaN>(a.v, b.v)); }
+
+#ifdef __AVX512F__
+inline Pack greater(const Pack& a, const Pack& b) {
+  return Pack(_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ), _mm512_set1_ps(1.0f)));
+}
+inline Pack equal(const Pack& a, const Pack& b) {
+  return Pack(_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ), _mm512_set1_ps(1.0f)));
+}
+/// a > b ? yes : no, lane by lane; NaN chooses no.
+inline Pack select_greater(const Pack& a, const Pack& b, const Pack& yes, const Pack& no) {
+  return Pack(_mm512_mask_mov_ps(no.v, _mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ), yes.v));
+}
+#else
+inline Pack greater(const Pack& a, const Pack& b) {
+  return Pack(Eigen::internal::pand(Eigen::internal::pcmp_lt(b.v, a.v), Pack(1.0).v));
+}
+inline Pack equal(const Pack& a, const Pack& b) {
+  return Pack(Eigen::internal::pand(Eigen::internal::pcmp_eq(a.v, b.v), Pack(1.0).v));
+}
+inline Pack select_greater(const Pack& a, const Pack& b, const Pack& yes, const Pack& no) {
+  return Pack(Eigen::internal::pselect(Eigen::internal::pcmp_lt(b.v, a.v), yes.v, no.v));
+}
+#endif
+
+/// |magnitude| with the sign of `sign`.
+inline Pack copy_sign(const Pack& magnitude, const Pack& sign) {
+  const auto bit = Pack(-0.0).v;
+  return Pack(Eigen::internal::por(Eigen::internal::pandnot(magnitude.v, bit), Eigen::internal::pand(sign.v, bit)));
+}
+
+/// e^x by 2^n · e^r with |r| <= ln 2 / 2 and the Taylor polynomial of degree 7: relative error below 2 ulp; overflows to Inf and
+/// underflows through the denormals to 0.
+inline Pack exp(const Pack& x) {
+  using namespace Eigen::internal;
+  // The constant comes first: the processor's min and max return their second operand when one is NaN.
+#ifdef __AVX512F__
+  const Pack c(_mm512_max_ps(Pack(-104.0).v, _mm512_min_ps(Pack(89.0).v, x.v)));
+  const Pack n(_mm512_roundscale_ps((c * Pack(1.44269504088896341)).v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+#else
+  const Pack c = maximum(Pack(-104.0), minimum(Pack(89.0), x));
+  const Pack n(pround(pmul(c.v, Pack(1.44269504088896341).v)));
+#endif
+  const Pack r = multiply_add(n, Pack(2.12194440e-4), multiply_add(n, Pack(-0.693359375), c));
+  Pack p = multiply_add(Pack(1.0 / 5040), r, Pack(1.0 / 720));
+  p = multiply_add(p, r, Pack(1.0 / 120));
+  p = multiply_add(p, r, Pack(1.0 / 24));
+  p = multiply_add(p, r, Pack(1.0 / 6));
+  p = multiply_add(p, r, Pack(0.5));
+  p = multiply_add(p, r, Pack(1.0));
+  p = multiply_add(p, r, Pack(1.0));
+#ifdef __AVX512F__
+  return Pack(_mm512_scalef_ps(p.v, n.v));
+#else
+  return Pack(pldexp(p.v, n.v));
+#endif
+}
+
+/// Natural logarithm; Eigen's, with denormals scaled into the normal range first.
+inline Pack log(const Pack& x) {
+  const Pack tiny = select_greater(Pack(1.17549435e-38), x, Pack(1.0), Pack(0.0));
+  const Pack scaled = x * (Pack(1.0) + tiny * Pack(16777215.0));  // times 2^24
+  return Pack(Eigen::internal::plog(scaled.v)) - tiny * Pack(16.635532333438686);
+}
+inline Pack log1p(const Pack& x) { return Pack(Eigen::internal::generic_plog1p(x.v)); }
+inline Pack sin(const Pack& x) { return Pack(Eigen::internal::psin(x.v)); }
+inline Pack cos(const Pack& x) { return Pack(Eigen::internal::pcos(x.v)); }
+inline Pack tanh(const Pack& x) { return Pack(Eigen::internal::ptanh(x.v)); }
+inline Pack erf(const Pack& x) { return Pack(Eigen::internal::generic_fast_erf_float(x.v)); }
+
+/// sinh: its series below 1, else (e^|x| - e^-|x|) / 2 with e^(|x|/2) squared, so that it overflows no earlier than it must.
+inline Pack sinh(const Pack& x) {
+  const Pack s = x * x;
+  Pack p = multiply_add(s, Pack(1.0 / 362880), Pack(1.0 / 5040));
+  p = multiply_add(s, p, Pack(1.0 / 120));
+  p = multiply_add(s, p, Pack(1.0 / 6));
+  const Pack series = multiply_add(x * s, p, x);
+  const Pack h = exp(abs(x) * Pack(0.5));
+  const Pack large = copy_sign((Pack(0.5) * h) * h - Pack(0.5) / (h * h), x);
+  return select_greater(Pack(1.0), abs(x), series, large);
+}
+inline Pack cosh(const Pack& x) {
+  const Pack h = exp(abs(x) * Pack(0.5));
+  return (Pack(0.5) * h) * h + Pack(0.5) / (h * h);
+}
+
+/// asinh: log1p(|x| + x² / (1 + √(1 + x²))), and log |x| + log 2 where x² would lose 1.
+inline Pack asinh(const Pack& x) {
+  const Pack a = abs(x);
+  const Pack capped = minimum(a, Pack(1e4));
+  const Pack s = capped * capped;
+  const Pack small = log1p(capped + s / (Pack(1.0) + sqrt(Pack(1.0) + s)));
+  const Pack large = log(a) + Pack(0.6931471805599453);
+  return copy_sign(select_greater(a, Pack(1e4), large, small), x);
+}
+
+/// atan by Cephes' reduction (atanf.c, S. Moshier): at tan(π/8) and tan(3π/8), one division, then an odd polynomial.
+inline Pack atan(const Pack& x) {
+  const Pack a = abs(x);
+  const Pack big = greater(a, Pack(2.414213562373095));
+  const Pack middle = greater(a, Pack(0.4142135623730950)) - big;
+  const Pack base = big * Pack(1.5707963267948966) + middle * Pack(0.7853981633974483);
+  // (a - 1) / (a + 1), -1 / a, or a: numerator and denominator chosen before dividing.
+  const Pack numerator = select_greater(a, Pack(2.414213562373095), Pack(-1.0), a - middle);
+  const Pack denominator = select_greater(a, Pack(2.414213562373095), a, Pack(1.0) + middle * a);
+  const Pack t = numerator / denominator;
+  const Pack s = t * t;
+  Pack p = multiply_add(s, Pack(8.05374449538e-2), Pack(-1.38776856032e-1));
+  p = multiply_add(s, p, Pack(1.99777106478e-1));
+  p = multiply_add(s, p, Pack(-3.33329491539e-1));
+  return copy_sign(base + multiply_add(t * s, p, t), x);
+}
+
+}  // namespace actsearch
