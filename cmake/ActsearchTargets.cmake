@@ -5,6 +5,8 @@ target_include_directories(actsearch_options INTERFACE ${PROJECT_SOURCE_DIR})
 # No fast-math anywhere: errno and traps are all that is given up, neither changes a value.
 target_compile_options(actsearch_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -fno-math-errno
                                                    -fno-trapping-math)
+# GCC 12 reports its own std::string (PR 105651).
+target_compile_options(actsearch_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 if(ACTSEARCH_ARCH)
   target_compile_options(actsearch_options INTERFACE -march=${ACTSEARCH_ARCH})
 endif()
@@ -30,9 +32,14 @@ function(actsearch_test name)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
+  # CTest starts the dearest first: so unit before data before slow.
+  set(cost_unit 3)
+  set(cost_data 2)
+  set(cost_slow 1)
+  set(cost_gpu 1)
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} GTest::gtest_main)
   target_precompile_headers(${name} PRIVATE <gtest/gtest.h>)
   gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
-                       PROPERTIES LABELS "${ARG_LABEL}" TIMEOUT ${ARG_TIMEOUT} SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
+                       PROPERTIES LABELS "${ARG_LABEL}" COST ${cost_${ARG_LABEL}} TIMEOUT ${ARG_TIMEOUT} SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
 endfunction()

@@ -78,13 +78,15 @@ enum class ClaimState : std::uint8_t {
 };
 
 struct LeaderboardQuery {
-  std::optional<std::string> recipe;  ///< recipe name; absent: the recipe with the most finished trials
+  /// Recipe name; absent: any. Of the texts stored under it (other epochs, precision or data) the one with the most finished
+  /// trials is ranked, alone.
+  std::optional<std::string> recipe = std::nullopt;
   int top = 20;
   enum class Sort : std::uint8_t { kAccuracy, kLowerBound, kTime, kTrials } sort = Sort::kAccuracy;
 };
 
 struct LeaderboardRow {
-  int rank = 0;
+  int rank = 0;  ///< from 1; equal rows in the order of their formulas
   std::string formula, name, recipe;
   double mean = 0;  ///< validation accuracy (test accuracy, final, where the recipe has no validation images)
   int n = 0;        ///< finished trials (seeds)
@@ -100,6 +102,7 @@ struct FailureRow {
   std::uint64_t seed = 0;
 };
 
+/// Of the trials that a study has claimed or found done by another.
 struct StudyCounts {
   std::int64_t candidates = 0, done = 0, failed = 0, running = 0, rejected = 0;
 };
@@ -115,8 +118,9 @@ struct Table {
 class Database {
  public:
   enum class Access : std::uint8_t { kCreate, kReadOnly };
-  /// Opens, creating and migrating where asked to write (WAL, synchronous=FULL). DatabaseError as described above.
-  Database(const std::filesystem::path& file, Access access);
+  /// Opens, creating and migrating where asked to write (WAL, synchronous=FULL). DatabaseError as described above. Every call
+  /// waits at most `busy_timeout` for another process's lock.
+  Database(const std::filesystem::path& file, Access access, std::chrono::milliseconds busy_timeout = std::chrono::seconds(20));
   ~Database();
   Database(Database&&) noexcept;
   Database& operator=(Database&&) noexcept;
@@ -134,9 +138,10 @@ class Database {
   void renew(std::chrono::seconds lease);
   /// Gives a claim back unfinished (its epochs are dropped unless keep_epochs).
   void release(Id trial, bool keep_epochs = false);
-  /// Stores an epoch of a running trial (replacing one of the same number).
+  /// Stores an epoch of a running trial (replacing one of the same number). Nothing if the claim is no longer ours: finish tells.
   void add_epoch(Id trial, const EpochRecord& epoch);
-  /// Stores the result and all epochs in one transaction. False if the claim is no longer ours (nothing is stored then).
+  /// Stores the result in one transaction, with `epochs` in place of those stored before (none given: those stay). False if the
+  /// claim is no longer ours (nothing is stored then).
   bool finish(Id trial, const TrialRecord& result, const std::vector<EpochRecord>& epochs);
 
   std::vector<LeaderboardRow> leaderboard(const LeaderboardQuery& query) const;
@@ -145,10 +150,11 @@ class Database {
   std::vector<StudyRecord> studies() const;
   /// (candidate formula, name) pairs of the best by leaderboard order, for rerun --top.
   std::vector<CandidateRecord> top_candidates(const LeaderboardQuery& query) const;
-  /// One read-only SELECT (or WITH … SELECT) on the documented views. QueryError otherwise; bounded to `row_limit` rows.
+  /// One read-only SELECT (or WITH … SELECT) on the documented views. QueryError otherwise, and for more than `row_limit` rows.
   Table query(std::string_view sql, std::size_t row_limit = 1'000'000) const;
 
-  /// Who claims for this object: host, boot, process and its start, and a counter; unique.
+  /// Who claims for this object: host, boot, pid namespace, process and its start, and a counter; unique. Claims not finished or
+  /// released before the object goes stay with it until their lease runs out or the process ends.
   const std::string& owner() const;
 
  private:

@@ -72,8 +72,8 @@ void download(const Archive& archive, const fs::path& part, const std::function<
   }
   if (status == 0) return;
   if (status == kNoSuchProgram) {
-    throw DataError("the curl program is not installed: install it, or put " + archive.url + " into " +
-                    quoted(part.parent_path()) + " yourself, and run this again");
+    throw DataError("the curl program is not installed: install it, or put " + archive.url + " into " + quoted(part.parent_path()) +
+                    " yourself, and run this again");
   }
   throw DataError("curl could not download " + archive.url + " (exit status " + std::to_string(status) +
                   ", its message is above); run this again to continue (remove " + quoted(part) +
@@ -83,8 +83,8 @@ void download(const Archive& archive, const fs::path& part, const std::function<
 /// Unpacks a checked archive, and gives the result its final name once it is whole.
 void unpack(const fs::path& archive, const fs::path& final_name) {
   const WorkDirectory work(fs::path(final_name) += ".unpacking");
-  const int status =
-      detail::run_program({"tar", "--extract", "--gzip", "--no-same-owner", "--file", archive.string(), "--directory", work.path().string()});
+  const int status = detail::run_program(
+      {"tar", "--extract", "--gzip", "--no-same-owner", "--file", archive.string(), "--directory", work.path().string()});
   if (status != 0) {
     throw DataError("tar could not unpack " + quoted(archive) + " (exit status " + std::to_string(status) +
                     "); tar and gzip must be installed and the disk have 180 MB free");
@@ -176,7 +176,8 @@ std::string check_dataset(const fs::path& given) {
     const bool test = i + 1 == kBatchFiles.size();
     const std::span<const std::uint8_t> labels = test ? dataset.test.labels : dataset.train.labels;
     const fs::path file = directory / kBatchFiles[i];
-    report += std::string(kBatchFiles[i]) + "  " + std::to_string(fs::file_size(file)) + " bytes  MD5 " + md5_of_file(file) + "  labels 0-9:";
+    report +=
+        std::string(kBatchFiles[i]) + "  " + std::to_string(fs::file_size(file)) + " bytes  MD5 " + md5_of_file(file) + "  labels 0-9:";
     for (const std::size_t count : class_counts(labels.subspan(test ? 0 : i * kBatchRecords, kBatchRecords))) {
       report += " " + std::to_string(count);
     }

@@ -24,8 +24,7 @@ std::string quoted(const fs::path& path) { return "\"" + path.string() + "\""; }
 
 bool holds_a_batch(const fs::path& directory) {
   std::error_code ignored;  // an unreadable directory holds none; opening the files states the reason
-  return std::any_of(kBatchFiles.begin(), kBatchFiles.end(),
-                     [&](std::string_view name) { return fs::exists(directory / name, ignored); });
+  return std::any_of(kBatchFiles.begin(), kBatchFiles.end(), [&](std::string_view name) { return fs::exists(directory / name, ignored); });
 }
 
 /// The file opened at its start; DataError unless it is a readable file of exactly kBatchBytes.
@@ -129,9 +128,8 @@ Split stratified_split(std::span<const std::uint8_t> labels, std::size_t validat
     const std::size_t label = labels[index];
     standing[index] = (static_cast<double>(seen[label]++) + 0.5) / static_cast<double>(counts[label]);
   }
-  std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
-    return std::pair(standing[a], labels[a]) < std::pair(standing[b], labels[b]);
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::uint32_t a, std::uint32_t b) { return std::pair(standing[a], labels[a]) < std::pair(standing[b], labels[b]); });
 
   const auto middle = order.begin() + static_cast<std::ptrdiff_t>(validation_size);
   std::sort(order.begin(), middle);

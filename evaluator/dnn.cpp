@@ -313,47 +313,6 @@ void MatrixProduct::backward(const void* x, const void* dL_dy, void* dL_dx, floa
   });
 }
 
-struct MaxPool::Impl {
-  Impl(DnnContext::Impl& dnn, const memory::desc& input, const memory::desc& output) : context(dnn), x(input), y(output) {
-    const memory::dims two{2, 2}, none{0, 0};
-    const auto max = dnnl::algorithm::pooling_max;
-    const dnnl::pooling_forward::primitive_desc ahead({dnnl::prop_kind::forward_training, max, x, y, two, two, none, none}, dnn.engine);
-    forward = dnnl::pooling_forward(ahead);
-    workspace = memory(ahead.workspace_desc(), dnn.engine);
-    backward = dnnl::pooling_backward(dnnl::pooling_backward::primitive_desc({max, x, y, two, two, none, none}, dnn.engine, ahead));
-  }
-  DnnContext::Impl& context;
-  memory::desc x, y;
-  dnnl::pooling_forward forward;
-  dnnl::pooling_backward backward;
-  memory workspace;
-};
-
-MaxPool::MaxPool(DnnContext& context, int batch, int channels, int side, Precision precision) {
-  impl_ = checked("max-pool", [&] {
-    const Type storage = storage_type(precision);
-    return std::make_unique<Impl>(context.impl(), memory::desc({batch, channels, side, side}, storage, Tag::nhwc),
-                                  memory::desc({batch, channels, side / 2, side / 2}, storage, Tag::nhwc));
-  });
-}
-MaxPool::~MaxPool() = default;
-MaxPool::MaxPool(MaxPool&&) noexcept = default;
-
-void MaxPool::forward(const void* x, void* y) {
-  checked("max-pool forward", [&] {
-    impl_->forward.execute(impl_->context.stream, Arguments{{DNNL_ARG_SRC, view(impl_->context, impl_->x, x)},
-                                                            {DNNL_ARG_DST, view(impl_->context, impl_->y, y)},
-                                                            {DNNL_ARG_WORKSPACE, impl_->workspace}});
-  });
-}
-void MaxPool::backward(const void* dL_dy, void* dL_dx) {
-  checked("max-pool backward", [&] {
-    impl_->backward.execute(impl_->context.stream, Arguments{{DNNL_ARG_DIFF_DST, view(impl_->context, impl_->y, dL_dy)},
-                                                             {DNNL_ARG_DIFF_SRC, view(impl_->context, impl_->x, dL_dx)},
-                                                             {DNNL_ARG_WORKSPACE, impl_->workspace}});
-  });
-}
-
 bool has_native_bf16() {
   const auto isa = dnnl::get_effective_cpu_isa();
   return isa == dnnl::cpu_isa::avx512_core_bf16 || isa == dnnl::cpu_isa::avx512_core_amx;

@@ -1,4 +1,4 @@
-/// Convolutions, max-pools and matrix products of a network on the CPU: the one place that uses oneDNN.
+/// Convolutions and matrix products of a network on the CPU: the one place that uses oneDNN.
 ///
 /// Activations are N × H × W × C (C innermost) in the storage type of the precision (fp32 or bf16); weights and their gradients
 /// are fp32 and plain, and are converted here. Buffers belong to the caller. Calls that fail throw std::runtime_error with
@@ -61,22 +61,6 @@ class MatrixProduct {
   void set_weights(const float* weights);
   void forward(const void* x, void* y);
   void backward(const void* x, const void* dL_dy, void* dL_dx, float* dL_dweights);
-
- private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
-};
-
-/// 2×2 max-pool, stride 2. x: batch × side × side × channels; y: half the side.
-class MaxPool {
- public:
-  MaxPool(DnnContext& context, int batch, int channels, int side, Precision precision);
-  ~MaxPool();
-  MaxPool(MaxPool&&) noexcept;
-
-  /// Remembers where each maximum was, for backward.
-  void forward(const void* x, void* y);
-  void backward(const void* dL_dy, void* dL_dx);
 
  private:
   struct Impl;

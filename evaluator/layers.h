@@ -1,5 +1,5 @@
 /// The layers around the library's convolutions and products: batch norm fused with the candidate activation, the plain activation
-/// of dense layers, dropout and the loss. Tensors are rows × channels in the storage type; per-channel arrays are fp32.
+/// of dense layers, max-pool, dropout and the loss. Tensors are rows × channels in the storage type; per-channel arrays are fp32.
 #pragma once
 
 #include <cstdint>
@@ -70,6 +70,12 @@ class BiasedActivation {
   int threads_;
   std::vector<float> ones_, partial_;
 };
+
+/// 2×2 max-pool with stride 2. x: images × side × side × channels (side even); y: half the side.
+void max_pool(Storage storage, const void* x, std::size_t images, std::size_t side, std::size_t channels, void* y, int threads);
+/// dL_dx from dL_dy: the gradient goes to the first (row by row) of the four that equals the maximum y.
+void max_pool_backward(Storage storage, const void* x, const void* y, const void* dL_dy, std::size_t images, std::size_t side,
+                       std::size_t channels, void* dL_dx, int threads);
 
 /// Sets each element to 0 with probability p and scales the others by 1/(1-p), in place; which ones is a function of the key, so
 /// that the same call on the gradient is the backward pass.

@@ -6,6 +6,7 @@
 #include "evaluator/dataset.h"
 #include "evaluator/dnn.h"
 #include "evaluator/random.h"
+#include "grammar/operators.h"
 
 namespace actsearch {
 namespace {
@@ -25,7 +26,7 @@ struct FeatureBlock {
   NormOffsets norm{};
   Convolution convolution;
   NormalisedActivation activation;
-  std::optional<MaxPool> pool;
+  bool pool = false;
   Buffer z, y, pooled;
   std::size_t rows(int batch) const { return static_cast<std::size_t>(batch) * static_cast<std::size_t>(side * side); }
   const void* output() const { return pool ? pooled.data() : y.data(); }
@@ -60,8 +61,11 @@ struct Model::Impl {
   /// Bytes of a tensor with so many elements per image.
   std::size_t bytes(std::size_t elements) const { return static_cast<std::size_t>(batch) * elements * storage_bytes(storage); }
 
+  std::size_t images_in_batch() const { return static_cast<std::size_t>(batch); }
+
   std::size_t add_beta(std::size_t channels) {
-    return parameters.add(ParameterKind::kBeta, channels * static_cast<std::size_t>(activation.parameter_count()), 1.0f);
+    return parameters.add(ParameterKind::kBeta, channels * static_cast<std::size_t>(activation.parameter_count()),
+                          static_cast<float>(kBetaStart));
   }
 
   void add_features() {
@@ -69,7 +73,7 @@ struct Model::Impl {
     for (const int entry : network.features) {
       if (entry == Network::kPool) {
         FeatureBlock& last = features.back();
-        last.pool.emplace(context, batch, in, side, precision);
+        last.pool = true;
         side /= 2;
         last.pooled.resize(bytes(static_cast<std::size_t>(side * side * in)));
         continue;
@@ -82,7 +86,7 @@ struct Model::Impl {
       const std::size_t elements = channels * static_cast<std::size_t>(side * side);
       features.push_back({channels, side, weights, norm, Convolution(context, {batch, in, entry, side}, precision, !features.empty()),
                           NormalisedActivation(activation, storage, channels, network.batch_norm_momentum, network.batch_norm_epsilon, threads),
-                          std::nullopt, Buffer(bytes(elements)), Buffer(bytes(elements)), Buffer()});
+                          false, Buffer(bytes(elements)), Buffer(bytes(elements)), Buffer()});
       largest = std::max(largest, elements);
       in = entry;
     }
@@ -152,7 +156,7 @@ struct Model::Impl {
       } else {
         block.activation.forward_inference(norm_values(block.norm), block.z.data(), block.rows(batch), block.y.data());
       }
-      if (block.pool) block.pool->forward(block.y.data(), block.pooled.data());
+      if (block.pool) max_pool(storage, block.y.data(), images_in_batch(), static_cast<std::size_t>(block.side), block.channels, block.pooled.data(), threads);
       x = block.output();
     }
     for (std::size_t i = 0; i < hidden.size(); ++i) {
@@ -197,7 +201,8 @@ struct Model::Impl {
     for (std::size_t i = features.size(); i-- > 0;) {
       FeatureBlock& block = features[i];
       if (block.pool) {
-        block.pool->backward(incoming, other);
+        max_pool_backward(storage, block.y.data(), block.pooled.data(), incoming, images_in_batch(), static_cast<std::size_t>(block.side),
+                          block.channels, other, threads);
         std::swap(incoming, other);
       }
       block.activation.backward(norm_values(block.norm), block.z.data(), block.rows(batch), incoming, norm_gradients(block.norm));

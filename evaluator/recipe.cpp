@@ -43,7 +43,7 @@ Recipe proxy(std::string name, std::string purpose, std::vector<int> features, i
   recipe.purpose = std::move(purpose);
   recipe.network.features = std::move(features);
   recipe.epochs = epochs;
-  recipe.schedule = {.kind = Schedule::Kind::kOneCycle, .peak = 0.1, .warmup = 0.25};
+  recipe.schedule = {.kind = Schedule::Kind::kOneCycle, .peak = 0.1, .warmup = 0.25, .milestones = {}};
   recipe.weight_decay = 5e-4;
   return recipe;
 }
@@ -79,7 +79,7 @@ Recipe full_length() {
 
 std::string to_text(double value) {
   char digits[32];
-  return {digits, std::to_chars(digits, digits + sizeof digits, value).ptr};  // shortest form that reads back exactly
+  return {digits, std::to_chars(digits, digits + sizeof digits, value, std::chars_format::general).ptr};  // reads back exactly
 }
 std::string to_text(bool value) { return value ? "yes" : "no"; }
 
@@ -93,8 +93,10 @@ std::string to_text(const std::vector<int>& list) {
 
 std::string_view to_text(Network::Initialisation initialisation) {
   switch (initialisation) {
-    case Network::Initialisation::kHe: return "he";
-    case Network::Initialisation::kMxnet: return "mxnet";
+    case Network::Initialisation::kHe:
+      return "he";
+    case Network::Initialisation::kMxnet:
+      return "mxnet";
   }
   throw std::logic_error("to_text: no such initialisation");
 }
@@ -102,8 +104,10 @@ std::string_view to_text(Network::Initialisation initialisation) {
 std::string to_text(const Schedule& schedule) {
   const std::string peak = " peak=" + to_text(schedule.peak);
   switch (schedule.kind) {
-    case Schedule::Kind::kOneCycle: return "one-cycle" + peak + " warmup=" + to_text(schedule.warmup);
-    case Schedule::Kind::kStep: return "step" + peak + " milestones=" + to_text(schedule.milestones) + " factor=" + to_text(schedule.factor);
+    case Schedule::Kind::kOneCycle:
+      return "one-cycle" + peak + " warmup=" + to_text(schedule.warmup);
+    case Schedule::Kind::kStep:
+      return "step" + peak + " milestones=" + to_text(schedule.milestones) + " factor=" + to_text(schedule.factor);
   }
   throw std::logic_error("to_text: no such schedule");
 }
@@ -173,8 +177,10 @@ std::int64_t activation_channels(const Network& network) {
 
 std::string_view to_text(Precision precision) {
   switch (precision) {
-    case Precision::kFp32: return "fp32";
-    case Precision::kBf16: return "bf16";
+    case Precision::kFp32:
+      return "fp32";
+    case Precision::kBf16:
+      return "bf16";
   }
   throw std::logic_error("to_text: no such precision");
 }

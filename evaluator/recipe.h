@@ -67,7 +67,7 @@ std::int64_t forward_flop(const Network& network);
 /// How many activation layers, and how many channels (units) they have together: one beta each per parameter of the candidate.
 std::int64_t activation_channels(const Network& network);
 
-/// The recipe's full text: every field, one line, stable; with the precision it is the identity of a trial's conditions.
+/// The recipe's full text: every field but `purpose`, one line, stable; with the precision it is the identity of a trial's conditions.
 std::string to_text(const Recipe& recipe, Precision precision);
 std::string_view to_text(Precision precision);
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <string>
 
 #include "evaluator/dataset.h"
 #include "evaluator/random.h"
@@ -22,8 +23,16 @@ constexpr int kShapes = 5;
 enum class Texture : std::uint8_t { kStripes, kChecks };
 
 /// The colour that hints at each class.
-constexpr std::array<Colour, kClasses> kHints{{{{200, 70, 60}},   {{70, 170, 80}},  {{70, 90, 200}},  {{200, 180, 60}}, {{170, 70, 180}},
-                                               {{70, 180, 190}},  {{220, 130, 60}}, {{130, 90, 60}},  {{150, 200, 110}}, {{110, 120, 150}}}};
+constexpr std::array<Colour, kClasses> kHints{{{{200, 70, 60}},
+                                               {{70, 170, 80}},
+                                               {{70, 90, 200}},
+                                               {{200, 180, 60}},
+                                               {{170, 70, 180}},
+                                               {{70, 180, 190}},
+                                               {{220, 130, 60}},
+                                               {{130, 90, 60}},
+                                               {{150, 200, 110}},
+                                               {{110, 120, 150}}}};
 
 /// A turned and scaled frame: pixels to units in which an object reaches to kUnit.
 constexpr std::int32_t kUnit = 1024;
@@ -75,20 +84,31 @@ void cover(const Frame& frame, Inside inside, Plane& coverage) {
 void cover(Shape shape, const Frame& frame, Plane& coverage) {
   using Value = std::int32_t;
   switch (shape) {
-    case Shape::kDisc: return cover(frame, [](Value u, Value v) { return (900 * 900 - (u * u + v * v)) >> 11; }, coverage);
-    case Shape::kSquare: return cover(frame, [](Value u, Value v) { return 800 - std::max(std::abs(u), std::abs(v)); }, coverage);
+    case Shape::kDisc:
+      return cover(
+          frame, [](Value u, Value v) { return (900 * 900 - (u * u + v * v)) >> 11; }, coverage);
+    case Shape::kSquare:
+      return cover(
+          frame, [](Value u, Value v) { return 800 - std::max(std::abs(u), std::abs(v)); }, coverage);
     case Shape::kTriangle:
-      return cover(frame, [](Value u, Value v) { return 560 - std::max(v, ((887 * std::abs(u)) >> 10) - (v >> 1)); }, coverage);
+      return cover(
+          frame, [](Value u, Value v) { return 560 - std::max(v, ((887 * std::abs(u)) >> 10) - (v >> 1)); }, coverage);
     case Shape::kRing:
-      return cover(frame, [](Value u, Value v) {
-        const Value square = u * u + v * v;
-        return std::min((1000 * 1000 - square) >> 11, (square - 520 * 520) >> 10);
-      }, coverage);
+      return cover(
+          frame,
+          [](Value u, Value v) {
+            const Value square = u * u + v * v;
+            return std::min((1000 * 1000 - square) >> 11, (square - 520 * 520) >> 10);
+          },
+          coverage);
     case Shape::kCross:
-      return cover(frame, [](Value u, Value v) {
-        const Value a = std::abs(u), b = std::abs(v);
-        return std::max(std::min(1000 - a, 340 - b), std::min(340 - a, 1000 - b));
-      }, coverage);
+      return cover(
+          frame,
+          [](Value u, Value v) {
+            const Value a = std::abs(u), b = std::abs(v);
+            return std::max(std::min(1000 - a, 340 - b), std::min(340 - a, 1000 - b));
+          },
+          coverage);
   }
 }
 
@@ -104,10 +124,11 @@ void paint(Texture texture, RandomStream& random, Plane& brightness) {
   frame.radius = random.between(4 * 256, 7 * 256);
   switch (texture) {
     case Texture::kStripes:
-      return frame.for_each_pixel([&](std::int32_t pixel, std::int32_t u, std::int32_t) { brightness[static_cast<std::size_t>(pixel)] = wave(u); });
+      return frame.for_each_pixel(
+          [&](std::int32_t pixel, std::int32_t u, std::int32_t) { brightness[static_cast<std::size_t>(pixel)] = wave(u); });
     case Texture::kChecks:
       return frame.for_each_pixel([&](std::int32_t pixel, std::int32_t u, std::int32_t v) {
-        brightness[static_cast<std::size_t>(pixel)] = (wave(u) * wave(v)) >> 8;
+        brightness[static_cast<std::size_t>(pixel)] = std::clamp((wave(u) * wave(v)) >> 7, -256, 256);
       });
   }
 }
@@ -170,9 +191,10 @@ void draw_image(int label, RandomStream random, std::uint8_t* out) {
   const auto texture = static_cast<Texture>(label / kShapes);
   const Colour sky = draw_colour(random);
   const Colour colour = draw_object_colour(label, random);
-  const Layer other = draw_object(static_cast<Shape>(random.below(kShapes)), static_cast<Texture>(random.below(2)), draw_colour(random), 3, 6, random);
+  const Layer other =
+      draw_object(static_cast<Shape>(random.below(kShapes)), static_cast<Texture>(random.below(2)), draw_colour(random), 3, 6, random);
   const Layer object = draw_object(shape, texture, colour, 7, 14, random);
-  const std::int32_t gain = random.between(110, 256), level = random.between(-30, 30), grain = random.between(4, 22);
+  const std::int32_t gain = random.between(140, 256), level = random.between(-30, 30), grain = random.between(4, 16);
   const auto key = static_cast<std::uint32_t>(random.next());
 
   for (std::size_t channel = 0; channel < kImageChannels; ++channel) {

@@ -38,6 +38,7 @@ class Expression {
   FunctionId function() const;                            ///< of a kCall
   const std::vector<Expression>& arguments() const;       ///< of a kCall; empty otherwise
   std::size_t depth() const;                              ///< 1 for a leaf
+  std::size_t size() const;                               ///< nodes when written out: a shared one counts each time; saturates
   /// Address of the shared node: equal for two expressions only if they are the same node.
   const void* identity() const { return node_.get(); }
 
@@ -57,6 +58,9 @@ Expression operator-(const Expression& a, const Expression& b);
 Expression operator*(const Expression& a, const Expression& b);
 Expression operator/(const Expression& a, const Expression& b);
 Expression operator-(const Expression& a);
+
+/// Every distinct node of the formula once: arguments before the calls that use them, left to right; y itself comes last.
+std::vector<Expression> nodes_in_order(const Expression& y);
 
 /// The partial derivatives of a formula, by reverse accumulation over its graph with the functions' rules.
 struct Derivatives {

@@ -1,11 +1,12 @@
 /// The elementary functions: the words of the notation and the instructions of a Program, each written once.
 ///
-/// A function is a struct with a name, an arity, its value `f` and its derivative rule. The value type `T` decides
-/// what a call means: `double` is the reference, a SIMD pack is the CPU kernel (kernels/pack.h), an Expression builds
-/// a formula. Every list of functions (parser, printer, interpreter, kernels, tests) iterates over `Functions`.
+/// A function is a struct with a name, its LaTeX (#1 and #2 stand for the arguments), one line for people, an arity, its
+/// value `f` and its derivative rule. The value type `T` decides what a call means: `double` is the reference, a SIMD
+/// pack is the CPU kernel (kernels/pack.h), an Expression builds a formula. Every list of functions (parser, printer,
+/// interpreter, kernels, tests) iterates over `Functions`.
 ///
 /// To be usable as `T`, a type is constructible from double and offers + - * / and unary -, and, found by
-/// argument-dependent lookup or in std: abs, sqrt, exp, log, log1p, sin, cos, sinh, cosh, tanh, asinh, atan, erf,
+/// argument-dependent lookup or in std: abs, sqrt, exp, log, log1p, sin, cos, sinh, cosh, tanh, asinh, atan, erf, logistic,
 /// maximum, minimum (both propagate NaN), greater(a, b) and equal(a, b) (1 where true, else 0, also for NaN).
 #pragma once
 
@@ -32,6 +33,7 @@ inline double maximum(double a, double b) {
 inline double minimum(double a, double b) {
   return std::isnan(a) || std::isnan(b) ? std::numeric_limits<double>::quiet_NaN() : (a < b ? a : b);
 }
+inline double logistic(double x) { return 1.0 / (1.0 + std::exp(-x)); }
 inline double greater(double a, double b) { return a > b ? 1.0 : 0.0; }
 inline double equal(double a, double b) { return a == b ? 1.0 : 0.0; }
 
@@ -61,6 +63,8 @@ T apply(const T& a, const T& b) {
 
 struct Add {
   static constexpr std::string_view name = "+";
+  static constexpr std::string_view latex = R"(#1 + #2)";
+  static constexpr std::string_view description = "The sum.";
   static constexpr int arity = 2;
   template <class T> static T f(const T& a, const T& b) { return a + b; }
   template <class T> static T dfda(const T&, const T&, const T&) { return T(1.0); }
@@ -69,6 +73,8 @@ struct Add {
 
 struct Subtract {
   static constexpr std::string_view name = "-";
+  static constexpr std::string_view latex = R"(#1 - #2)";
+  static constexpr std::string_view description = "The difference.";
   static constexpr int arity = 2;
   template <class T> static T f(const T& a, const T& b) { return a - b; }
   template <class T> static T dfda(const T&, const T&, const T&) { return T(1.0); }
@@ -77,6 +83,8 @@ struct Subtract {
 
 struct Multiply {
   static constexpr std::string_view name = "*";
+  static constexpr std::string_view latex = R"(#1 \, #2)";
+  static constexpr std::string_view description = "The product.";
   static constexpr int arity = 2;
   template <class T> static T f(const T& a, const T& b) { return a * b; }
   template <class T> static T dfda(const T&, const T& b, const T&) { return b; }
@@ -85,33 +93,38 @@ struct Multiply {
 
 struct Divide {
   static constexpr std::string_view name = "/";
+  static constexpr std::string_view latex = R"(\frac{#1}{#2})";
+  static constexpr std::string_view description = "The quotient; not finite where the divisor is 0.";
   static constexpr int arity = 2;
   template <class T> static T f(const T& a, const T& b) { return a / b; }
   template <class T> static T dfda(const T&, const T& b, const T&) { return T(1.0) / b; }
   template <class T> static T dfdb(const T&, const T& b, const T& y) { return -(y / b); }
 };
 
-/// 1 where a > b, else 0 (ties and NaN too). Appears in derivatives; its own derivative is 0.
 struct Greater {
   static constexpr std::string_view name = "greater";
+  static constexpr std::string_view latex = R"([#1 > #2])";
+  static constexpr std::string_view description = "1 where a > b, else 0 (ties and NaN too); its own derivative is 0.";
   static constexpr int arity = 2;
   template <class T> static T f(const T& a, const T& b) { return greater(a, b); }
   template <class T> static T dfda(const T&, const T&, const T&) { return T(0.0); }
   template <class T> static T dfdb(const T&, const T&, const T&) { return T(0.0); }
 };
 
-/// The larger of two; NaN if either is. At a tie the derivative goes to b, so that max(x, 0) has slope 0 at 0.
 struct Max {
   static constexpr std::string_view name = "max";
+  static constexpr std::string_view latex = R"(\max(#1, #2))";
+  static constexpr std::string_view description = "The larger of two; NaN if either is. At a tie the derivative goes to the second.";
   static constexpr int arity = 2;
   template <class T> static T f(const T& a, const T& b) { return maximum(a, b); }
   template <class T> static T dfda(const T& a, const T& b, const T&) { return apply<Greater>(a, b); }
   template <class T> static T dfdb(const T& a, const T& b, const T&) { return T(1.0) - apply<Greater>(a, b); }
 };
 
-/// The smaller of two; NaN if either is. At a tie the derivative goes to b.
 struct Min {
   static constexpr std::string_view name = "min";
+  static constexpr std::string_view latex = R"(\min(#1, #2))";
+  static constexpr std::string_view description = "The smaller of two; NaN if either is. At a tie the derivative goes to the second.";
   static constexpr int arity = 2;
   template <class T> static T f(const T& a, const T& b) { return minimum(a, b); }
   template <class T> static T dfda(const T& a, const T& b, const T&) { return apply<Greater>(b, a); }
@@ -122,14 +135,17 @@ struct Min {
 
 struct Negate {
   static constexpr std::string_view name = "neg";
+  static constexpr std::string_view latex = R"(-#1)";
+  static constexpr std::string_view description = "The negative.";
   static constexpr int arity = 1;
   template <class T> static T f(const T& x) { return -x; }
   template <class T> static T dfdx(const T&, const T&) { return T(-1.0); }
 };
 
-/// |x|, with slope 0 at 0.
 struct Abs {
   static constexpr std::string_view name = "abs";
+  static constexpr std::string_view latex = R"(\lvert #1 \rvert)";
+  static constexpr std::string_view description = "The absolute value, with slope 0 at 0.";
   static constexpr int arity = 1;
   template <class T> static T f(const T& x) { using std::abs; return abs(x); }
   template <class T> static T dfdx(const T& x, const T&) {
@@ -139,6 +155,8 @@ struct Abs {
 
 struct Square {
   static constexpr std::string_view name = "square";
+  static constexpr std::string_view latex = R"((#1)^2)";
+  static constexpr std::string_view description = "The square.";
   static constexpr int arity = 1;
   template <class T> static T f(const T& x) { return x * x; }
   template <class T> static T dfdx(const T& x, const T&) { return T(2.0) * x; }
@@ -146,22 +164,26 @@ struct Square {
 
 struct Cube {
   static constexpr std::string_view name = "cube";
+  static constexpr std::string_view latex = R"((#1)^3)";
+  static constexpr std::string_view description = "The third power.";
   static constexpr int arity = 1;
   template <class T> static T f(const T& x) { return x * x * x; }
   template <class T> static T dfdx(const T& x, const T&) { return T(3.0) * apply<Square>(x); }
 };
 
-/// The square root; NaN for x < 0.
 struct Sqrt {
   static constexpr std::string_view name = "sqrt";
+  static constexpr std::string_view latex = R"(\sqrt{#1})";
+  static constexpr std::string_view description = "The square root; NaN for x < 0.";
   static constexpr int arity = 1;
   template <class T> static T f(const T& x) { using std::sqrt; return sqrt(x); }
   template <class T> static T dfdx(const T&, const T& y) { return T(0.5) / y; }
 };
 
-/// The natural logarithm; NaN for x < 0, -Inf at 0.
 struct Log {
   static constexpr std::string_view name = "log";
+  static constexpr std::string_view latex = R"(\log(#1))";
+  static constexpr std::string_view description = "The natural logarithm; NaN for x < 0, -Inf at 0.";
   static constexpr int arity = 1;
   template <class T> static T f(const T& x) { using std::log; return log(x); }
   template <class T> static T dfdx(const T& x, const T&) { return T(1.0) / x; }
@@ -169,6 +191,8 @@ struct Log {
 
 struct Exp {
   static constexpr std::string_view name = "exp";
+  static constexpr std::string_view latex = R"(\exp(#1))";
+  static constexpr std::string_view description = "The exponential function.";
   static constexpr int arity = 1;
   template <class T> static T f(const T& x) { using std::exp; return exp(x); }
   template <class T> static T dfdx(const T&, const T& y) { return y; }
@@ -178,6 +202,8 @@ struct Cos;
 
 struct Sin {
   static constexpr std::string_view name = "sin";
+  static constexpr std::string_view latex = R"(\sin(#1))";
+  static constexpr std::string_view description = "The sine.";
   static constexpr int arity = 1;
   template <class T> static T f(const T& x) { using std::sin; return sin(x); }
   template <class T> static T dfdx(const T& x, const T&) { return apply<Cos>(x); }
@@ -185,6 +211,8 @@ struct Sin {
 
 struct Cos {
   static constexpr std::string_view name = "cos";
+  static constexpr std::string_view latex = R"(\cos(#1))";
+  static constexpr std::string_view description = "The cosine.";
   static constexpr int arity = 1;
   template <class T> static T f(const T& x) { using std::cos; return cos(x); }
   template <class T> static T dfdx(const T& x, const T&) { return -apply<Sin>(x); }
@@ -194,6 +222,8 @@ struct Cosh;
 
 struct Sinh {
   static constexpr std::string_view name = "sinh";
+  static constexpr std::string_view latex = R"(\sinh(#1))";
+  static constexpr std::string_view description = "The hyperbolic sine.";
   static constexpr int arity = 1;
   template <class T> static T f(const T& x) { using std::sinh; return sinh(x); }
   template <class T> static T dfdx(const T& x, const T&) { return apply<Cosh>(x); }
@@ -201,6 +231,8 @@ struct Sinh {
 
 struct Cosh {
   static constexpr std::string_view name = "cosh";
+  static constexpr std::string_view latex = R"(\cosh(#1))";
+  static constexpr std::string_view description = "The hyperbolic cosine.";
   static constexpr int arity = 1;
   template <class T> static T f(const T& x) { using std::cosh; return cosh(x); }
   template <class T> static T dfdx(const T& x, const T&) { return apply<Sinh>(x); }
@@ -208,6 +240,8 @@ struct Cosh {
 
 struct Tanh {
   static constexpr std::string_view name = "tanh";
+  static constexpr std::string_view latex = R"(\tanh(#1))";
+  static constexpr std::string_view description = "The hyperbolic tangent.";
   static constexpr int arity = 1;
   template <class T> static T f(const T& x) { using std::tanh; return tanh(x); }
   template <class T> static T dfdx(const T&, const T& y) { return T(1.0) - apply<Square>(y); }
@@ -215,6 +249,8 @@ struct Tanh {
 
 struct Asinh {
   static constexpr std::string_view name = "asinh";
+  static constexpr std::string_view latex = R"(\sinh^{-1}(#1))";
+  static constexpr std::string_view description = "The inverse hyperbolic sine.";
   static constexpr int arity = 1;
   template <class T> static T f(const T& x) { using std::asinh; return asinh(x); }
   template <class T> static T dfdx(const T& x, const T&) { return T(1.0) / apply<Sqrt>(T(1.0) + apply<Square>(x)); }
@@ -222,14 +258,18 @@ struct Asinh {
 
 struct Atan {
   static constexpr std::string_view name = "atan";
+  static constexpr std::string_view latex = R"(\tan^{-1}(#1))";
+  static constexpr std::string_view description = "The inverse tangent.";
   static constexpr int arity = 1;
   template <class T> static T f(const T& x) { using std::atan; return atan(x); }
   template <class T> static T dfdx(const T& x, const T&) { return T(1.0) / (T(1.0) + apply<Square>(x)); }
 };
 
-/// The derivative of sinc, (cos x - sinc x) / x, from its series below |x| = 0.5 where that form cancels.
+/// From its series below |x| = 0.5, where the closed form cancels.
 struct SincSlope {
   static constexpr std::string_view name = "sinc_slope";
+  static constexpr std::string_view latex = R"(\operatorname{sinc}'(#1))";
+  static constexpr std::string_view description = "The derivative of sinc, (cos x - sinc x) / x, 0 at 0.";
   static constexpr int arity = 1;
   template <class T> static T f(const T& x) {
     using std::abs; using std::cos; using std::sin;
@@ -244,9 +284,10 @@ struct SincSlope {
   template <class T> static T dfdx(const T& x, const T& y);
 };
 
-/// The unnormalised cardinal sine, sin(x) / x with value 1 at 0.
 struct Sinc {
   static constexpr std::string_view name = "sinc";
+  static constexpr std::string_view latex = R"(\operatorname{sinc}(#1))";
+  static constexpr std::string_view description = "The unnormalised cardinal sine, sin(x) / x with value 1 at 0.";
   static constexpr int arity = 1;
   template <class T> static T f(const T& x) {
     using std::sin;
@@ -261,17 +302,19 @@ T SincSlope::dfdx(const T& x, const T& y) {
   return -apply<Sinc>(x) - T(2.0) * y / x;
 }
 
-/// The logistic function 1 / (1 + exp(-x)).
 struct Sigmoid {
   static constexpr std::string_view name = "sigmoid";
+  static constexpr std::string_view latex = R"(\sigma(#1))";
+  static constexpr std::string_view description = "The logistic function 1 / (1 + exp(-x)).";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { using std::exp; return T(1.0) / (T(1.0) + exp(-x)); }
+  template <class T> static T f(const T& x) { return logistic(x); }
   template <class T> static T dfdx(const T&, const T& y) { return y * (T(1.0) - y); }
 };
 
-/// log(1 + exp(x)), in the form that neither overflows nor cancels.
 struct Softplus {
   static constexpr std::string_view name = "softplus";
+  static constexpr std::string_view latex = R"(\log(1 + \exp(#1)))";
+  static constexpr std::string_view description = "log(1 + exp(x)), in the form that neither overflows nor cancels.";
   static constexpr int arity = 1;
   template <class T> static T f(const T& x) {
     using std::abs; using std::exp; using std::log1p;
@@ -280,17 +323,19 @@ struct Softplus {
   template <class T> static T dfdx(const T& x, const T&) { return apply<Sigmoid>(x); }
 };
 
-/// The Gaussian bell exp(-x²).
 struct Gauss {
   static constexpr std::string_view name = "gauss";
+  static constexpr std::string_view latex = R"(\exp(-(#1)^2))";
+  static constexpr std::string_view description = "The Gaussian bell exp(-x²).";
   static constexpr int arity = 1;
   template <class T> static T f(const T& x) { using std::exp; return exp(-(x * x)); }
   template <class T> static T dfdx(const T& x, const T& y) { return T(-2.0) * (x * y); }
 };
 
-/// The error function, 2/√π ∫₀ˣ exp(-t²) dt.
 struct Erf {
   static constexpr std::string_view name = "erf";
+  static constexpr std::string_view latex = R"(\operatorname{erf}(#1))";
+  static constexpr std::string_view description = "The error function, 2/√π ∫₀ˣ exp(-t²) dt.";
   static constexpr int arity = 1;
   template <class T> static T f(const T& x) { using std::erf; return erf(x); }
   template <class T> static T dfdx(const T& x, const T&) { return T(1.1283791670955126) * apply<Gauss>(x); }

@@ -102,6 +102,19 @@ inline Pack exp(const Pack& x) {
 #endif
 }
 
+/// 1 / (1 + e^-x). A quotient costs as much as the exponential, so it is the processor's estimate and one step of Newton's method
+/// (2^-28); results below the smallest normal number may be 0.
+inline Pack logistic(const Pack& x) {
+#ifdef __AVX512F__
+  const Pack d = Pack(1.0) + exp(-x);
+  const __mmask16 not_huge = _mm512_cmp_ps_mask(d.v, Pack(1e38).v, _CMP_NGT_UQ);  // NaN too: it passes
+  const Pack r(_mm512_rcp14_ps(d.v));
+  return Pack(_mm512_maskz_fmadd_ps(not_huge, r.v, _mm512_fnmadd_ps(d.v, r.v, Pack(1.0).v), r.v));
+#else
+  return Pack(1.0) / (Pack(1.0) + exp(-x));
+#endif
+}
+
 /// Natural logarithm; Eigen's, with denormals scaled into the normal range first.
 inline Pack log(const Pack& x) {
   const Pack tiny = select_greater(Pack(1.17549435e-38), x, Pack(1.0), Pack(0.0));

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Training throughput beside PyTorch on this machine, as one Markdown table on standard output.
+#
+#   bench/compare.sh [ROUNDS] [arguments of bench/torch_baseline.py]        3 rounds if not said
+#
+# Both programs run in turn, never at the same time, once a round; all their answers stay in build/compare/. Nothing else should run
+# meanwhile. Set-up: scripts/setup.sh --with-torch.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+rounds=3
+if [[ ${1:-} =~ ^[1-9][0-9]*$ ]]; then
+  rounds=$1
+  shift
+fi
+
+"$root/scripts/setup.sh" --with-torch
+"$root/scripts/build.sh" release actsearch
+out=$root/build/compare
+rm -rf "$out"
+mkdir -p "$out"
+for ((round = 1; round <= rounds; ++round)); do
+  echo "compare: round $round of $rounds, actsearch" >&2
+  "$root/build/release/actsearch" bench --format json >"$out/ours-$round.json"
+  echo "compare: round $round of $rounds, PyTorch" >&2
+  /usr/bin/python3 "$root/bench/torch_baseline.py" --activations relu,swish "$@" >"$out/torch-$round.json"
+done
+
+processor=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)
+commit=$(git -C "$root" describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
+torch=$(/usr/bin/python3 -c 'import torch; print(torch.__version__)')
+echo "Batch 128; $(nproc) cores, $processor; commit $commit; PyTorch $torch; $(date -u +%F); median of $rounds rounds in turn, ± half the range."
+echo
+/usr/bin/python3 "$root/bench/compare.py" "$out"/ours-*.json -- "$out"/torch-*.json

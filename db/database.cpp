@@ -1,0 +1,303 @@
+#include "db/database.h"
+
+#include <mutex>
+#include <tuple>
+#include <utility>
+
+#include "db/leaderboard.h"
+#include "db/owner.h"
+#include "db/schema.h"
+#include "db/sqlite.h"
+
+namespace actsearch {
+namespace {
+
+using sqlite::Connection;
+using sqlite::Transaction;
+
+std::int64_t now_ms() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();  // comparable between processes
+}
+std::int64_t end_of(std::chrono::seconds lease) { return now_ms() + std::chrono::milliseconds(lease).count(); }
+
+/// The id that `select` finds by the values, after inserting them with `insert` where there is none. Both name the values ?1, ?2, …;
+/// `more` are values of the insertion alone.
+template <class... Values, class... More>
+Id find_or_insert(Connection& connection, const char* select, const char* insert, const std::tuple<Values...>& values,
+                  const More&... more) {
+  return std::apply(
+      [&](const Values&... key) {
+        const auto find = [&]() -> std::optional<Id> {
+          auto row = connection.prepare(select, key...);
+          return row.step() ? std::optional<Id>(row.integer(0)) : std::nullopt;
+        };
+        if (const auto id = find()) return *id;  // the usual case takes no write lock
+        Transaction transaction(connection);
+        if (const auto id = find()) return *id;
+        connection.run(insert, key..., more...);
+        const Id id = connection.last_insert_id();
+        transaction.commit();
+        return id;
+      },
+      values);
+}
+
+struct StoredTrial {
+  Id id = 0;
+  std::string status, owner;
+  std::int64_t lease_until_ms = 0;
+  bool in_study = false;
+};
+
+std::optional<StoredTrial> find_trial(Connection& connection, Id study, Id candidate, Id recipe, std::uint64_t seed) {
+  auto row = connection.prepare(
+      "SELECT id, status, owner, lease_until_ms, EXISTS (SELECT 1 FROM study_trial WHERE study = ?4 AND trial = trial.id)"
+      " FROM trial WHERE candidate = ?1 AND recipe = ?2 AND seed = ?3",
+      candidate, recipe, seed, study);
+  if (!row.step()) return std::nullopt;
+  return StoredTrial{row.integer(0), row.text(1), row.text(2), row.integer(3), row.integer(4) != 0};
+}
+
+/// kDone or kTaken; nothing where the trial is free to be taken.
+std::optional<ClaimState> settled(const StoredTrial& trial) {
+  if (trial.status == "done" || trial.status == "failed") return ClaimState::kDone;
+  if (trial.status == "running" && trial.lease_until_ms > now_ms() && !owner_is_gone(trial.owner)) return ClaimState::kTaken;
+  return std::nullopt;
+}
+
+/// Writes one epoch if the trial is running under the owner.
+void store_epoch(Connection& connection, Id trial, std::string_view owner, const EpochRecord& epoch) {
+  connection.run(
+      "INSERT OR REPLACE INTO epoch (trial, epoch, learning_rate, train_loss, train_accuracy, validation_loss, validation_accuracy,"
+      " test_accuracy, seconds) SELECT id, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM trial WHERE id = ?1 AND owner = ?2 AND status = 'running'",
+      trial, owner, epoch.epoch, epoch.learning_rate, epoch.train_loss, epoch.train_accuracy, epoch.validation_loss,
+      epoch.validation_accuracy, epoch.test_accuracy, epoch.seconds);
+}
+
+}  // namespace
+
+struct Database::Impl {
+  std::filesystem::path file;
+  std::chrono::milliseconds busy_timeout;
+  std::string owner = new_owner();
+  std::mutex mutex;  ///< held around every use of `connection`
+  std::unique_ptr<Connection> connection;
+};
+
+Database::Database(const std::filesystem::path& file, Access access, std::chrono::milliseconds busy_timeout)
+    : impl_(std::make_unique<Impl>()) {
+  impl_->file = file;
+  impl_->busy_timeout = busy_timeout;
+  impl_->connection = access == Access::kCreate ? open_for_writing(file, busy_timeout) : open_for_reading(file, busy_timeout);
+}
+Database::~Database() = default;
+Database::Database(Database&&) noexcept = default;
+Database& Database::operator=(Database&&) noexcept = default;
+
+const std::string& Database::owner() const { return impl_->owner; }
+
+Id Database::study(const StudyRecord& study) {
+  const std::lock_guard lock(impl_->mutex);
+  return find_or_insert(*impl_->connection,
+                        "SELECT id FROM study WHERE kind = ?1 AND space = ?2 AND strategy = ?3 AND seed = ?4 AND recipe = ?5 AND data = ?6 "
+                        "AND conditions = ?7",
+                        "INSERT INTO study (kind, space, strategy, seed, recipe, data, conditions, program_commit, machine)"
+                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                        std::tie(study.kind, study.space, study.strategy, study.seed, study.recipe, study.data, study.conditions),
+                        study.commit, study.machine);
+}
+
+Id Database::candidate(const CandidateRecord& candidate) {
+  const std::lock_guard lock(impl_->mutex);
+  Connection& connection = *impl_->connection;
+  const Id id = find_or_insert(connection, "SELECT id FROM candidate WHERE fingerprint = ?1",
+                               "INSERT INTO candidate (fingerprint, formula, name, parameters) VALUES (?1, ?2, ?3, ?4)",
+                               std::tie(candidate.fingerprint), candidate.formula, candidate.name, candidate.parameters);
+  if (candidate.name.empty()) return id;
+  bool nameless = false;
+  {
+    auto row = connection.prepare("SELECT name = '' FROM candidate WHERE id = ?1", id);
+    nameless = row.step() && row.integer(0) != 0;
+  }
+  if (nameless) connection.run("UPDATE candidate SET name = ?2 WHERE id = ?1 AND name = ''", id, candidate.name);
+  return id;
+}
+
+Id Database::recipe(std::string_view name, std::string_view text) {
+  const std::lock_guard lock(impl_->mutex);
+  return find_or_insert(*impl_->connection, "SELECT id FROM recipe WHERE text = ?1", "INSERT INTO recipe (text, name) VALUES (?1, ?2)",
+                        std::tie(text), name);
+}
+
+void Database::reject(Id study, std::string_view formula, std::string_view reason) {
+  const std::lock_guard lock(impl_->mutex);
+  {
+    auto known = impl_->connection->prepare("SELECT 1 FROM rejection WHERE study = ?1 AND formula = ?2", study, formula);
+    if (known.step()) return;
+  }
+  impl_->connection->run("INSERT OR IGNORE INTO rejection (study, formula, reason) VALUES (?1, ?2, ?3)", study, formula, reason);
+}
+
+ClaimState Database::claim(Id study, Id candidate, Id recipe, std::uint64_t seed, std::chrono::seconds lease, Claim* claim) {
+  const std::lock_guard lock(impl_->mutex);
+  Connection& connection = *impl_->connection;
+  auto trial = find_trial(connection, study, candidate, recipe, seed);
+  if (trial && trial->in_study) {
+    if (const auto state = settled(*trial)) return *state;  // a resumed study passes its finished trials without the write lock
+  }
+  Transaction transaction(connection);
+  trial = find_trial(connection, study, candidate, recipe, seed);
+  if (!trial) {
+    connection.run(
+        "INSERT INTO trial (candidate, recipe, seed, status, attempts, owner, lease_until_ms) VALUES (?1, ?2, ?3, 'released', 1, '', 0)",
+        candidate, recipe, seed);
+    trial = StoredTrial{connection.last_insert_id(), "released", "", 0, false};
+  }
+  connection.run("INSERT OR IGNORE INTO study_trial (study, trial) VALUES (?1, ?2)", study, trial->id);
+  const auto state = settled(*trial);
+  Claim taken{trial->id, 1};
+  if (!state) {
+    // A trial found running died with its process: that attempt counts. One given back does not.
+    auto row = connection.prepare(
+        "UPDATE trial SET attempts = attempts + (status = 'running'), status = 'running', owner = ?2, lease_until_ms = ?3,"
+        " started = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = ?1 RETURNING attempts",
+        trial->id, impl_->owner, end_of(lease));
+    row.step();
+    taken.attempt = static_cast<int>(row.integer(0));
+  }
+  transaction.commit();
+  if (state) return *state;
+  *claim = taken;
+  return ClaimState::kClaimed;
+}
+
+void Database::renew(std::chrono::seconds lease) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->connection->run("UPDATE trial SET lease_until_ms = ?2 WHERE owner = ?1 AND status = 'running'", impl_->owner, end_of(lease));
+}
+
+void Database::release(Id trial, bool keep_epochs) {
+  const std::lock_guard lock(impl_->mutex);
+  // Without epochs to keep, a released trial is as if never claimed; its epochs and its place in studies go with it.
+  impl_->connection->run(keep_epochs
+                             ? "UPDATE trial SET status = 'released', owner = '' WHERE id = ?1 AND owner = ?2 AND status = 'running'"
+                             : "DELETE FROM trial WHERE id = ?1 AND owner = ?2 AND status = 'running'",
+                         trial, impl_->owner);
+}
+
+void Database::add_epoch(Id trial, const EpochRecord& epoch) {
+  const std::lock_guard lock(impl_->mutex);
+  store_epoch(*impl_->connection, trial, impl_->owner, epoch);
+}
+
+bool Database::finish(Id trial, const TrialRecord& result, const std::vector<EpochRecord>& epochs) {
+  const std::lock_guard lock(impl_->mutex);
+  Connection& connection = *impl_->connection;
+  Transaction transaction(connection);
+  if (!epochs.empty()) {
+    connection.run("DELETE FROM epoch WHERE trial = (SELECT id FROM trial WHERE id = ?1 AND owner = ?2 AND status = 'running')", trial,
+                   impl_->owner);
+  }
+  for (const EpochRecord& epoch : epochs) store_epoch(connection, trial, impl_->owner, epoch);
+  const bool done = result.failure.empty();
+  const auto changed = connection.run(
+      "UPDATE trial SET status = ?3, finished = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), validation_accuracy = ?4, best_test_accuracy = ?5,"
+      " final_test_accuracy = ?6, train_loss = ?7, beta = ?8, seconds = ?9, failure = ?10, failure_detail = ?11,"
+      " epochs = (SELECT count(*) FROM epoch WHERE trial = ?1) WHERE id = ?1 AND owner = ?2 AND status = 'running'",
+      trial, impl_->owner, done ? "done" : "failed", result.validation_accuracy, result.best_test_accuracy, result.final_test_accuracy,
+      result.train_loss, result.beta.empty() ? "[]" : result.beta, result.seconds, result.failure, result.failure_detail);
+  if (changed == 0) return false;  // someone took the trial over: nothing of ours is kept
+  if (done) {
+    Id candidate = 0, recipe = 0;
+    {
+      auto row = connection.prepare("SELECT candidate, recipe FROM trial WHERE id = ?1", trial);
+      row.step();
+      candidate = row.integer(0);
+      recipe = row.integer(1);
+    }
+    connection.run("UPDATE recipe SET done = done + 1 WHERE id = ?1", recipe);
+    refresh_standing(connection, candidate, recipe);
+  }
+  transaction.commit();
+  return true;
+}
+
+std::vector<LeaderboardRow> Database::leaderboard(const LeaderboardQuery& query) const {
+  const std::lock_guard lock(impl_->mutex);
+  std::vector<LeaderboardRow> rows;
+  for (auto& standing : standings(*impl_->connection, query)) rows.push_back(std::move(standing.row));
+  return rows;
+}
+
+std::vector<CandidateRecord> Database::top_candidates(const LeaderboardQuery& query) const {
+  const std::lock_guard lock(impl_->mutex);
+  std::vector<CandidateRecord> candidates;
+  for (auto& standing : standings(*impl_->connection, query)) candidates.push_back(std::move(standing.candidate));
+  return candidates;
+}
+
+std::vector<FailureRow> Database::failures(const std::optional<std::string>& recipe) const {
+  const std::lock_guard lock(impl_->mutex);
+  std::vector<FailureRow> rows;
+  auto row = impl_->connection->prepare(
+      "SELECT c.formula, r.name, t.failure, t.failure_detail, t.seed FROM trial t JOIN candidate c ON c.id = t.candidate"
+      " JOIN recipe r ON r.id = t.recipe WHERE t.status = 'failed' AND r.name = coalesce(?1, r.name) ORDER BY t.id",
+      recipe);
+  while (row.step()) {
+    rows.push_back({row.text(0), row.text(1), row.text(2), row.text(3), static_cast<std::uint64_t>(row.integer(4))});
+  }
+  return rows;
+}
+
+StudyCounts Database::counts(Id study) const {
+  const std::lock_guard lock(impl_->mutex);
+  auto row = impl_->connection->prepare(
+      "SELECT count(DISTINCT t.candidate), count(*) FILTER (WHERE t.status = 'done'), count(*) FILTER (WHERE t.status = 'failed'),"
+      " count(*) FILTER (WHERE t.status = 'running'), (SELECT count(*) FROM rejection WHERE study = ?1)"
+      " FROM study_trial s JOIN trial t ON t.id = s.trial WHERE s.study = ?1",
+      study);
+  row.step();
+  return {row.integer(0), row.integer(1), row.integer(2), row.integer(3), row.integer(4)};
+}
+
+std::vector<StudyRecord> Database::studies() const {
+  const std::lock_guard lock(impl_->mutex);
+  std::vector<StudyRecord> studies;
+  auto row = impl_->connection->prepare(
+      "SELECT kind, space, strategy, seed, recipe, data, conditions, program_commit, machine FROM study ORDER BY id");
+  while (row.step()) {
+    studies.push_back({row.text(0), row.text(1), row.text(2), static_cast<std::uint64_t>(row.integer(3)), row.text(4), row.text(5),
+                       row.text(6), row.text(7), row.text(8)});
+  }
+  return studies;
+}
+
+Table Database::query(std::string_view sql, std::size_t row_limit) const {
+  // A connection of its own: a long query holds up no trial, and what it may do is settled before it compiles.
+  const auto connection = open_for_reading(impl_->file, impl_->busy_timeout);
+  connection->allow_only_select();
+  try {
+    auto row = connection->prepare(sql);
+    if (!row.is_select()) throw QueryError("only one SELECT (or WITH … SELECT) statement is allowed");
+    Table table;
+    for (int column = 0; column < row.columns(); ++column) table.columns.push_back(row.column_name(column));
+    table.numeric.assign(table.columns.size(), true);
+    while (row.step()) {
+      if (table.rows.size() == row_limit) throw QueryError("more than " + std::to_string(row_limit) + " rows: add a LIMIT");
+      auto& cells = table.rows.emplace_back(table.columns.size());
+      for (int column = 0; column < row.columns(); ++column) {
+        const auto i = static_cast<std::size_t>(column);
+        if (row.is_null(column)) continue;
+        if (!row.is_finite_number(column)) table.numeric[i] = false;
+        cells[i] = row.text(column);
+      }
+    }
+    return table;
+  } catch (const sqlite::Error& error) {
+    if (error.cause() != sqlite::Cause::kStatement) throw;
+    throw QueryError("only one SELECT (or WITH … SELECT) statement is allowed, and SQLite rejects this one: " + error.reason());
+  }
+}
+
+}  // namespace actsearch

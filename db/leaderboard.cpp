@@ -1,0 +1,126 @@
+#include "db/leaderboard.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <numeric>
+#include <stdexcept>
+
+namespace actsearch {
+namespace {
+
+/// P(|T| <= t) for t = √degrees · tan(theta): the finite sums of Abramowitz and Stegun, 26.7.3 and 26.7.4.
+double central_probability(double theta, int degrees) {
+  const double cosine = std::cos(theta);
+  const bool odd = degrees % 2 == 1;
+  double term = odd ? cosine : 1.0, sum = 0;
+  for (int k = odd ? 3 : 2; k <= degrees; k += 2) {
+    sum += term;
+    term *= (k - 1.0) / k * cosine * cosine;
+  }
+  return odd ? 2 / std::numbers::pi * (theta + std::sin(theta) * sum) : std::sin(theta) * sum;
+}
+
+/// The recipe text a query means; empty where nothing has been finished under that name.
+std::optional<Id> find_recipe_text(sqlite::Connection& connection, const std::optional<std::string>& name) {
+  auto row = connection.prepare("SELECT id FROM recipe WHERE done > 0 AND name = coalesce(?1, name) ORDER BY done DESC, id LIMIT 1", name);
+  if (!row.step()) return std::nullopt;
+  return row.integer(0);
+}
+
+std::string_view order_of(LeaderboardQuery::Sort sort) {
+  switch (sort) {
+    case LeaderboardQuery::Sort::kAccuracy:
+      return "s.mean DESC";
+    case LeaderboardQuery::Sort::kLowerBound:
+      return "s.low DESC, s.mean DESC";  // single trials, without a bound, come last
+    case LeaderboardQuery::Sort::kTime:
+      return "s.seconds, s.mean DESC";
+    case LeaderboardQuery::Sort::kTrials:
+      return "s.n DESC, s.mean DESC";
+  }
+  throw std::logic_error("not a sort order");
+}
+
+}  // namespace
+
+double student_t_95(int degrees) {
+  double low = 0, high = std::numbers::pi / 2;
+  constexpr int kHalvings = 60;  // more than a double's 53 bits
+  for (int i = 0; i < kHalvings; ++i) {
+    const double middle = (low + high) / 2;
+    (central_probability(middle, degrees) < 0.95 ? low : high) = middle;
+  }
+  return std::sqrt(degrees) * std::tan(low);
+}
+
+void refresh_standing(sqlite::Connection& connection, Id candidate, Id recipe) {
+  std::vector<double> accuracies;
+  double best = 0, beta_sum = 0, seconds_sum = 0;
+  std::int64_t betas = 0, epochs = 0;
+  {
+    auto trial = connection.prepare(
+        "SELECT coalesce(validation_accuracy, final_test_accuracy) AS accuracy, seconds, epochs,"
+        " CASE WHEN json_valid(beta) THEN json_extract(beta, '$[0].mean') END"
+        " FROM trial WHERE candidate = ?1 AND recipe = ?2 AND status = 'done' AND accuracy IS NOT NULL ORDER BY seed",
+        candidate, recipe);
+    while (trial.step()) {
+      accuracies.push_back(*trial.real(0));
+      best = accuracies.size() == 1 ? accuracies.back() : std::max(best, accuracies.back());
+      seconds_sum += trial.real(1).value_or(0);
+      epochs = std::max(epochs, trial.integer(2));
+      if (const auto beta = trial.real(3)) beta_sum += *beta, ++betas;
+    }
+  }
+  if (accuracies.empty()) return;
+  const auto n = static_cast<int>(accuracies.size());
+  const double mean = std::accumulate(accuracies.begin(), accuracies.end(), 0.0) / n;
+  double squares = 0;
+  for (const double accuracy : accuracies) squares += (accuracy - mean) * (accuracy - mean);
+  std::optional<double> half_width, beta;
+  if (n > 1) half_width = student_t_95(n - 1) * std::sqrt(squares / (n - 1) / n);
+  if (betas > 0) beta = beta_sum / static_cast<double>(betas);
+  const auto bound = [&](int sign) { return half_width ? std::optional<double>(mean + sign * *half_width) : std::nullopt; };
+  connection.run(
+      "INSERT OR REPLACE INTO standing (recipe, candidate, n, mean, low, high, best, beta, epochs, seconds)"
+      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+      recipe, candidate, n, mean, bound(-1), bound(+1), best, beta, epochs, seconds_sum / n);
+}
+
+void refresh_all_standings(sqlite::Connection& connection) {
+  auto pair = connection.prepare("SELECT DISTINCT candidate, recipe FROM trial WHERE status = 'done'");
+  while (pair.step()) refresh_standing(connection, pair.integer(0), pair.integer(1));
+}
+
+std::vector<Standing> standings(sqlite::Connection& connection, const LeaderboardQuery& query) {
+  std::vector<Standing> result;
+  const auto recipe = find_recipe_text(connection, query.recipe);
+  if (!recipe) return result;
+  // CROSS JOIN keeps `standing` outermost, so that its index gives the order and the scan ends with the last row asked for.
+  auto row = connection.prepare(
+      "SELECT c.formula, c.name, c.fingerprint, c.parameters, r.name, s.mean, s.n, s.low, s.high, s.best,"
+      " s.beta, s.epochs, s.seconds FROM standing s CROSS JOIN candidate c ON c.id = s.candidate"
+      " CROSS JOIN recipe r ON r.id = s.recipe WHERE s.recipe = ?1 ORDER BY " +
+          std::string(order_of(query.sort)) + ", c.formula LIMIT ?2",
+      *recipe, std::max(query.top, 0));
+  while (row.step()) {
+    Standing& standing = result.emplace_back();
+    standing.candidate = {row.text(2), row.text(0), row.text(1), static_cast<int>(row.integer(3))};
+    LeaderboardRow& line = standing.row;
+    line.rank = static_cast<int>(result.size());
+    line.formula = row.text(0);
+    line.name = row.text(1);
+    line.recipe = row.text(4);
+    line.mean = row.real(5).value();
+    line.n = static_cast<int>(row.integer(6));
+    line.low = row.real(7);
+    line.high = row.real(8);
+    line.best = row.real(9);
+    line.beta = row.real(10);
+    line.epochs = static_cast<int>(row.integer(11));
+    line.seconds = row.real(12).value_or(0);
+  }
+  return result;
+}
+
+}  // namespace actsearch

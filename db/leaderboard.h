@@ -1,0 +1,27 @@
+/// Standings: the statistics of each (candidate, recipe) over its finished trials, and the queries on them.
+#pragma once
+
+#include <vector>
+
+#include "db/database.h"
+#include "db/sqlite.h"
+
+namespace actsearch {
+
+/// The t with P(|T| <= t) = 0.95 for Student's T with `degrees` >= 1 degrees of freedom.
+double student_t_95(int degrees);
+
+/// Recomputes the standing of a candidate under a recipe from its finished trials. Within the caller's transaction.
+void refresh_standing(sqlite::Connection& connection, Id candidate, Id recipe);
+/// The same for every pair that has a finished trial.
+void refresh_all_standings(sqlite::Connection& connection);
+
+struct Standing {
+  LeaderboardRow row;
+  CandidateRecord candidate;
+};
+/// The best by the query's order; equal ones by formula. A recipe name with several texts (other epochs, precision or data) stands for
+/// the text with the most finished trials. Takes time in the rows asked for, not in the trials stored.
+std::vector<Standing> standings(sqlite::Connection& connection, const LeaderboardQuery& query);
+
+}  // namespace actsearch

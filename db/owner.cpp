@@ -1,0 +1,74 @@
+#include "db/owner.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <charconv>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <sstream>
+
+namespace actsearch {
+namespace {
+
+struct ProcessState {
+  char state = ' ';   // as in /proc/PID/stat: Z and X are dead
+  std::string start;  // clock ticks since boot
+};
+
+/// Empty where there is no such process or /proc does not show it.
+std::optional<ProcessState> look_at_process(const std::string& pid) {
+  std::ifstream file("/proc/" + pid + "/stat");
+  std::string line;
+  if (!std::getline(file, line)) return std::nullopt;
+  const auto name_end = line.rfind(')');  // the name before it may hold blanks and parentheses
+  if (name_end == std::string::npos) return std::nullopt;
+  std::istringstream fields(line.substr(name_end + 1));
+  constexpr int kStateField = 3, kStartField = 22;
+  ProcessState process;
+  fields >> process.state;
+  for (int field = kStateField + 1; field <= kStartField; ++field) fields >> process.start;
+  if (!fields) return std::nullopt;
+  return process;
+}
+
+/// host/boot/pid-namespace: within it, a pid means the same process to all.
+std::string this_machine() {
+  std::array<char, 256> host{};
+  if (gethostname(host.data(), host.size() - 1) != 0) host[0] = '?';
+  std::string boot = "?";
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
+  std::error_code ignored;  // without /proc the link stays empty, and every process counts as alive
+  const std::string pid_namespace = std::filesystem::read_symlink("/proc/self/ns/pid", ignored).string();
+  return std::string(host.data()) + "/" + boot + "/" + pid_namespace;
+}
+
+}  // namespace
+
+std::string new_owner() {
+  static std::atomic<std::uint64_t> counter{0};
+  const auto self = look_at_process("self");
+  return this_machine() + "/" + std::to_string(getpid()) + "/" + (self ? self->start : "?") + "/" + std::to_string(++counter);
+}
+
+bool owner_is_gone(std::string_view owner) {
+  const std::string machine = this_machine() + "/";
+  if (!owner.starts_with(machine)) return false;
+  const std::string process(owner.substr(machine.size()));  // pid/start/counter
+  const auto pid_end = process.find('/'), start_end = process.find('/', pid_end + 1);
+  if (pid_end == std::string::npos || start_end == std::string::npos) return false;
+  pid_t pid = 0;
+  const auto parsed = std::from_chars(process.data(), process.data() + pid_end, pid);
+  if (parsed.ec != std::errc() || parsed.ptr != process.data() + pid_end || pid <= 0) return false;
+  if (kill(pid, 0) != 0 && errno == ESRCH) return true;
+  const auto found = look_at_process(process.substr(0, pid_end));
+  if (!found) return false;
+  return found->state == 'Z' || found->state == 'X' || found->start != process.substr(pid_end + 1, start_end - pid_end - 1);
+}
+
+}  // namespace actsearch

@@ -1,0 +1,217 @@
+#include "db/sqlite.h"
+
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace actsearch::sqlite {
+namespace {
+
+Cause cause_of(int code) {
+  switch (code & 0xff) {
+    case SQLITE_ERROR:
+    case SQLITE_AUTH:
+    case SQLITE_TOOBIG:
+    case SQLITE_MISMATCH:
+    case SQLITE_RANGE:
+    case SQLITE_SCHEMA:
+      return Cause::kStatement;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return Cause::kLocked;
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+      return Cause::kCannotOpen;
+  }
+  return Cause::kOther;
+}
+
+/// What the user can do about it; empty where there is nothing to advise.
+const char* advice(int code) {
+  switch (code & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return "another process keeps the file locked: wait for it or end it (`fuser FILE` shows which it is), then run the command again";
+    case SQLITE_CANTOPEN:
+      return "check that the directory exists and that you may read and write the file and its directory";
+    case SQLITE_READONLY:
+      return "it cannot be written: allow writing to the file and its directory, or choose another file";
+    case SQLITE_NOTADB:
+      return "it is not an SQLite database: choose another file";
+    case SQLITE_CORRUPT:
+      return "the file is damaged: restore a copy, or save what is left with `sqlite3 FILE .recover`";
+    case SQLITE_FULL:
+      return "the disk is full: free some space and run the command again; what was finished is kept";
+    case SQLITE_IOERR:
+      return "the disk failed or allows no more to be written: free some space or check it, then run the command again; what was finished "
+             "is kept";
+  }
+  return "";
+}
+
+int only_select(void*, int action, const char*, const char* name, const char*, const char*) {
+  switch (action) {
+    case SQLITE_SELECT:
+    case SQLITE_READ:
+    case SQLITE_RECURSIVE:
+      return SQLITE_OK;
+    case SQLITE_FUNCTION: {
+      const std::string_view function = name;
+      return function == "load_extension" || function == "fts3_tokenizer" ? SQLITE_DENY : SQLITE_OK;
+    }
+  }
+  return SQLITE_DENY;
+}
+
+/// A file: URI, with the characters that have a meaning in one escaped.
+std::string immutable_uri(const std::filesystem::path& file) {
+  std::string uri = "file:";
+  for (const char c : file.string()) {
+    switch (c) {
+      case '%':
+        uri += "%25";
+        break;
+      case '?':
+        uri += "%3f";
+        break;
+      case '#':
+        uri += "%23";
+        break;
+      default:
+        uri += c;  // every other character stands for itself
+    }
+  }
+  return uri + "?immutable=1";
+}
+
+}  // namespace
+
+Statement::~Statement() {
+  sqlite3_reset(statement_);  // repeats the code of the last step, which step() has already thrown
+  sqlite3_clear_bindings(statement_);
+}
+
+bool Statement::step() {
+  const int code = sqlite3_step(statement_);
+  if (code != SQLITE_ROW && code != SQLITE_DONE) connection_.fail("sqlite3_step");
+  return code == SQLITE_ROW;
+}
+
+bool Statement::is_select() const {
+  return sqlite3_column_count(statement_) > 0 && sqlite3_stmt_readonly(statement_) && !sqlite3_stmt_isexplain(statement_);
+}
+int Statement::columns() const { return sqlite3_column_count(statement_); }
+std::string Statement::column_name(int column) const { return sqlite3_column_name(statement_, column); }
+bool Statement::is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
+std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_, column); }
+
+bool Statement::is_finite_number(int column) const {
+  const int type = sqlite3_column_type(statement_, column);
+  return type == SQLITE_INTEGER || (type == SQLITE_FLOAT && std::isfinite(sqlite3_column_double(statement_, column)));
+}
+
+std::optional<double> Statement::real(int column) const {
+  if (is_null(column)) return std::nullopt;
+  return sqlite3_column_double(statement_, column);
+}
+
+std::string Statement::text(int column) const {
+  const bool blob = sqlite3_column_type(statement_, column) == SQLITE_BLOB;
+  const auto* bytes =
+      static_cast<const unsigned char*>(blob ? sqlite3_column_blob(statement_, column) : sqlite3_column_text(statement_, column));
+  const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement_, column));
+  if (!blob) return bytes ? std::string(reinterpret_cast<const char*>(bytes), size) : std::string();
+  std::string hex = "x'";
+  for (std::size_t i = 0; i < size; ++i) {
+    hex += "0123456789abcdef"[bytes[i] >> 4];
+    hex += "0123456789abcdef"[bytes[i] & 15];
+  }
+  return hex + "'";
+}
+
+void Statement::bind(int index, std::int64_t value) {
+  if (sqlite3_bind_int64(statement_, index, value) != SQLITE_OK) connection_.fail("sqlite3_bind_int64");
+}
+void Statement::bind(int index, double value) {
+  if (sqlite3_bind_double(statement_, index, value) != SQLITE_OK) connection_.fail("sqlite3_bind_double");
+}
+void Statement::bind(int index, std::string_view value) {
+  const char* const text = value.data() ? value.data() : "";  // a null pointer would bind NULL
+  if (sqlite3_bind_text64(statement_, index, text, value.size(), SQLITE_TRANSIENT, SQLITE_UTF8) != SQLITE_OK) {
+    connection_.fail("sqlite3_bind_text64");
+  }
+}
+
+void Connection::Close::operator()(sqlite3* handle) const { sqlite3_close(handle); }
+void Connection::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+
+Connection::Connection(const std::filesystem::path& file, Mode mode, std::chrono::milliseconds busy_timeout)
+    : file_(std::filesystem::absolute(file)) {  // absolute, so that no name (":memory:") has a second meaning
+  const bool immutable = mode == Mode::kImmutable;
+  const int access = mode == Mode::kCreate ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+  const std::string name = immutable ? immutable_uri(file_) : file_.string();
+  sqlite3* handle = nullptr;
+  const int code = sqlite3_open_v2(name.c_str(), &handle, access | (immutable ? SQLITE_OPEN_URI : 0), nullptr);
+  handle_.reset(handle);
+  if (code != SQLITE_OK) fail("sqlite3_open_v2");
+  sqlite3_extended_result_codes(handle, 1);
+  sqlite3_busy_timeout(handle, static_cast<int>(busy_timeout.count()));
+  sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_FKEY, 1, nullptr);
+}
+
+Connection::~Connection() = default;
+
+sqlite3_stmt* Connection::prepared(std::string_view sql) {
+  if (const auto known = statements_.find(sql); known != statements_.end()) return known->second.get();
+  const auto refuse = [&](const std::string& reason) { throw Error(file_.string() + ": " + reason, Cause::kStatement, reason); };
+  if (sql.find('\0') != std::string_view::npos) refuse("a NUL character in the statement");
+  const std::string text(sql);
+  const auto compile = [&](const char*& at) {
+    const auto left = std::min<std::size_t>(static_cast<std::size_t>(text.c_str() + text.size() - at), std::numeric_limits<int>::max());
+    sqlite3_stmt* statement = nullptr;
+    if (sqlite3_prepare_v3(handle_.get(), at, static_cast<int>(left), SQLITE_PREPARE_PERSISTENT, &statement, &at) != SQLITE_OK) {
+      fail("sqlite3_prepare_v3");
+    }
+    return std::unique_ptr<sqlite3_stmt, Finalize>(statement);
+  };
+  const char* at = text.c_str();
+  auto statement = compile(at);
+  while (*at && statement) {  // only white space, comments and semicolons may follow
+    if (compile(at)) refuse("more than one statement");
+  }
+  if (!statement) refuse("an empty statement");
+  return statements_.emplace(text, std::move(statement)).first->second.get();
+}
+
+void Connection::execute(const std::string& script) {
+  if (sqlite3_exec(handle_.get(), script.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) fail("sqlite3_exec");
+}
+
+Id Connection::last_insert_id() const { return sqlite3_last_insert_rowid(handle_.get()); }
+std::int64_t Connection::changes() const { return sqlite3_changes64(handle_.get()); }
+bool Connection::read_only() const { return sqlite3_db_readonly(handle_.get(), "main") != 0; }
+
+void Connection::allow_only_select() {
+  constexpr int kLargestCell = 64 << 20;  // bytes: no statement makes the program swallow all memory with one value
+  sqlite3_limit(handle_.get(), SQLITE_LIMIT_LENGTH, kLargestCell);
+  sqlite3_set_authorizer(handle_.get(), only_select, nullptr);
+}
+
+void Connection::fail(std::string_view call) const {
+  const int code = handle_ ? sqlite3_extended_errcode(handle_.get()) : SQLITE_NOMEM;
+  const std::string reason = handle_ ? sqlite3_errmsg(handle_.get()) : sqlite3_errstr(SQLITE_NOMEM);
+  const std::string advised = advice(code);
+  throw Error(file_.string() + ": " + std::string(call) + " failed: " + reason + " (SQLite code " + std::to_string(code) + ")" +
+                  (advised.empty() ? "" : "; " + advised),
+              cause_of(code), reason);
+}
+
+Transaction::~Transaction() {
+  // After a full disk SQLite may have rolled back by itself; a rollback has no other way to fail.
+  if (!sqlite3_get_autocommit(connection_.handle_.get())) sqlite3_exec(connection_.handle_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
+}  // namespace actsearch::sqlite

@@ -1,0 +1,35 @@
+/// What makes two formulas the same candidate, and which are refused before any training. docs/grammar.md explains the choices.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "grammar/program.h"
+
+namespace actsearch {
+
+/// Why a formula is no candidate.
+enum class Rejection : std::uint8_t {
+  kConstant,        ///< y does not depend on x
+  kNotFinite,       ///< y is NaN, or beyond fp32's range, somewhere on the grid, every parameter being 1
+  kSlopeNotFinite,  ///< a derivative is, somewhere on the grid but at 0, where the kinks of abs, max and min lie
+};
+/// "constant", "not finite", "slope not finite".
+std::string_view to_text(Rejection rejection);
+
+struct Examination {
+  /// 32 hexadecimal digits; equal for formulas that compute the same function, however spelled and whatever the order of their
+  /// parameters. Set for a rejected formula too, unless it is not finite.
+  std::string fingerprint;
+  std::optional<Rejection> rejection;
+  std::string detail;  ///< of a rejection: where and what, for people
+};
+
+/// Evaluates the program in double over a fixed grid of x in [-5, 5] with several settings of its parameters: all 1, where they
+/// start and must leave it finite, and values between -5 and 5. Values are compared to 8 significant digits; below 1e-12 they
+/// count as 0.
+Examination examine(const Program& program);
+
+}  // namespace actsearch

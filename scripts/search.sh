@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# From nothing to a leaderboard: set-up, release build, a search, its ranking.
+#
+#   scripts/search.sh [flags of actsearch search]
+#
+# What is not given is: --db actsearch.db --space core1 --baselines, and --budget-time 10m if no budget is given.
+# Relative paths are relative to the directory it is called from. ACTSEARCH_PRESET names another preset than release.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# given PREFIX FLAGS…: whether a flag begins with PREFIX.
+given() {
+  local prefix=$1 flag
+  shift
+  for flag in "$@"; do
+    [[ $flag == "$prefix"* ]] && return 0
+  done
+  return 1
+}
+
+"$root/scripts/setup.sh"
+preset=${ACTSEARCH_PRESET:-release}
+"$root/scripts/build.sh" "$preset" actsearch
+actsearch=$root/build/$preset/actsearch
+
+if given --help "$@" || [[ " $* " == *" -h "* ]]; then
+  exec "$actsearch" search "$@"
+fi
+flags=("$@")
+given --db "$@" || flags+=(--db actsearch.db)
+given --space "$@" || flags+=(--space core1)
+given --budget- "$@" || flags+=(--budget-time 10m)
+given --baselines "$@" || flags+=(--baselines)
+# In this shell's place, so that Ctrl-C and the exit code are the program's own; it ends with the leaderboard.
+exec "$actsearch" search "${flags[@]}"

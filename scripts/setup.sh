@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that actsearch is built with, only those that are missing.
+#
+#   scripts/setup.sh [--check] [--with-images] [--with-torch]
+#
+# --check        prints what is there and what is missing, installs nothing; exit code 1 if something is missing
+# --with-images  also NumPy and Pillow for python3, which .ci/run unpacks images with
+# --with-torch   also PyTorch for python3, which bench/compare.sh measures
+#
+# ACTSEARCH_SKIP_SETUP=1 says that everything is there already (from another package manager, say).
+set -euo pipefail
+
+packages=(
+  g++ cmake ninja-build git                                       # build
+  libeigen3-dev libtbb-dev libdnnl-dev                            # arrays, threads, convolutions
+  libsqlite3-dev libboost-program-options-dev nlohmann-json3-dev  # leaderboard, command line
+  libgtest-dev libbenchmark-dev                                   # tests, benchmarks
+  curl ca-certificates python3                                    # fetching CIFAR-10, checks and comparisons
+)
+check=false
+for argument in "$@"; do
+  case $argument in
+    --check) check=true ;;
+    --with-images) packages+=(python3-numpy python3-pil) ;;
+    --with-torch) packages+=(python3-torch python3-numpy) ;;
+    -h | --help) sed -n '/^set /q;2,$s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) echo "setup.sh: unknown argument $argument (known: --check, --with-images, --with-torch)" >&2; exit 2 ;;
+  esac
+done
+
+if [[ ${ACTSEARCH_SKIP_SETUP:-} == 1 ]]; then
+  echo "setup: skipped, as ACTSEARCH_SKIP_SETUP=1 asks" >&2
+  exit 0
+fi
+if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+  {
+    echo "setup: no apt here. Install what corresponds to these Debian packages,"
+    echo "setup: then run again with ACTSEARCH_SKIP_SETUP=1:"
+    printf '  %s\n' "${packages[@]}"
+  } >&2
+  exit 1
+fi
+
+missing=()
+for package in "${packages[@]}"; do
+  state=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
+  [[ $state == installed ]] || missing+=("$package")
+  if $check; then printf '%-32s %s\n' "$package" "${state:-missing}"; fi
+done
+if $check; then
+  exit $((${#missing[@]} > 0))
+fi
+if ((${#missing[@]} == 0)); then
+  echo "setup: all ${#packages[@]} packages are there" >&2
+  exit 0
+fi
+
+as_root=()
+if ((EUID != 0)); then
+  if ! command -v sudo >/dev/null; then
+    echo "setup: missing: ${missing[*]}" >&2
+    echo "setup: neither root nor sudo; as root, run: apt-get install ${missing[*]}" >&2
+    exit 1
+  fi
+  as_root=(sudo)
+fi
+echo "setup: installing with apt: ${missing[*]}" >&2
+"${as_root[@]}" apt-get update -q >&2
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}" >&2
+echo "setup: done" >&2

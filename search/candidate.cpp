@@ -1,0 +1,44 @@
+#include "search/candidate.h"
+
+#include <map>
+#include <stdexcept>
+
+#include "grammar/fingerprint.h"
+#include "grammar/notation.h"
+#include "grammar/operators.h"
+
+namespace actsearch {
+namespace {
+
+/// Fingerprint to name, for every well-known activation.
+const std::map<std::string, std::string_view>& known_names() {
+  static const auto names = [] {
+    std::map<std::string, std::string_view> table;
+    for (const OperatorInfo& activation : activations()) {
+      const Expression expression = activation.build({Expression::input()}, Expression::parameter(0));
+      table.emplace(examine(lower(expression.with_parameters_in_order())).fingerprint, activation.name);
+    }
+    return table;
+  }();
+  return names;
+}
+
+}  // namespace
+
+std::variant<Candidate, Refusal> consider(const Expression& expression) {
+  const Expression ordered = expression.with_parameters_in_order();
+  std::string formula = to_text(ordered);
+  Program program;
+  try {
+    program = lower(ordered);
+  } catch (const std::invalid_argument&) {  // the one thing lower refuses
+    return Refusal{std::move(formula), "too long"};
+  }
+  Examination examination = examine(program);
+  if (examination.rejection) return Refusal{std::move(formula), std::string(to_text(*examination.rejection))};
+  const auto known = known_names().find(examination.fingerprint);
+  std::string name(known == known_names().end() ? std::string_view() : known->second);
+  return Candidate{std::move(formula), std::move(name), std::move(examination.fingerprint), std::move(program), std::nullopt};
+}
+
+}  // namespace actsearch

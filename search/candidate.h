@@ -1,0 +1,31 @@
+/// A candidate activation: a formula that passed the examination, ready to be trained.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "grammar/expression.h"
+#include "grammar/program.h"
+
+namespace actsearch {
+
+struct Candidate {
+  std::string formula;      ///< the notation
+  std::string name;         ///< well-known name of the function, or empty
+  std::string fingerprint;  ///< equal for the same function
+  Program program;
+  std::optional<std::uint64_t> index;  ///< in the space it was drawn from
+};
+
+/// A formula that is no candidate, and why.
+struct Refusal {
+  std::string formula;
+  std::string reason;
+};
+
+/// Lowers and examines the formula. A well-known function gets its name, however it is spelled.
+std::variant<Candidate, Refusal> consider(const Expression& expression);
+
+}  // namespace actsearch

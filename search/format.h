@@ -1,0 +1,33 @@
+/// Results as text: aligned tables, CSV and JSON.
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "db/database.h"
+
+namespace actsearch {
+
+enum class Format : std::uint8_t { kTable, kCsv, kJson };
+
+/// Columns aligned by two spaces, numbers to the right; counts characters, not bytes. NULL is "-".
+void write_table(std::ostream& out, const Table& table);
+/// RFC 4180, with "\n" for line ends: a cell with a comma, a quote or a line end is quoted. NULL is an empty cell.
+void write_csv(std::ostream& out, const Table& table);
+/// An array of objects, one a row, keys in the order of the columns; cells of numeric columns are numbers, NULL is null.
+void write_json(std::ostream& out, const Table& table);
+void write(std::ostream& out, const Table& table, Format format);
+
+/// The leaderboard for people (accuracies in per cent, the interval in one column) or, for CSV and JSON, with every field in full.
+Table leaderboard_table(const std::vector<LeaderboardRow>& rows, Format format);
+Table failure_table(const std::vector<FailureRow>& rows);
+
+/// The shortest decimal that reads back to the same number; "nan", "inf", "-inf".
+std::string exact(double value);
+/// With a fixed number of digits after the point.
+std::string fixed(double value, int digits);
+
+}  // namespace actsearch

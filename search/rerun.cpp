@@ -1,0 +1,79 @@
+#include "search/rerun.h"
+
+#include <nlohmann/json.hpp>
+
+#include "search/study.h"
+
+namespace actsearch {
+namespace {
+
+class Listed : public CandidateSource {
+ public:
+  explicit Listed(const std::vector<Candidate>& candidates) : candidates_(candidates) {}
+  std::optional<Candidate> next() override {
+    if (next_ == candidates_.size()) return std::nullopt;
+    return candidates_[next_++];
+  }
+
+ private:
+  const std::vector<Candidate>& candidates_;
+  std::size_t next_ = 0;
+};
+
+Table results(Database& database, const RerunPlan& plan) {
+  const Id recipe = database.recipe(plan.run.recipe.name, plan.run.recipe_text);
+  Table table;
+  for (const Candidate& candidate : plan.candidates) {
+    const Id id = database.candidate({candidate.fingerprint, candidate.formula, candidate.name, candidate.program.parameter_count()});
+    Table rows = database.query(
+        "SELECT t.formula, t.name, t.seed, t.status, (SELECT count(*) FROM epochs e WHERE e.trial = t.trial) AS epochs,"
+        " (SELECT max(test_accuracy) FROM epochs e WHERE e.trial = t.trial) AS best_test_accuracy, t.final_test_accuracy, t.seconds"
+        " FROM trials t WHERE t.recipe_id = " +
+        std::to_string(recipe) + " AND t.candidate = " + std::to_string(id) + " AND t.seed BETWEEN " + std::to_string(plan.run.seed) +
+        " AND " + std::to_string(plan.run.seed + static_cast<std::uint64_t>(plan.run.seeds) - 1) + " ORDER BY t.seed");
+    table.columns = rows.columns;
+    table.rows.insert(table.rows.end(), rows.rows.begin(), rows.rows.end());
+  }
+  constexpr std::size_t kTexts[] = {0, 1, 3};  // formula, name, status
+  table.numeric.assign(table.columns.size(), true);
+  for (const std::size_t column : kTexts) table.numeric.at(column) = false;
+  return table;
+}
+
+}  // namespace
+
+std::filesystem::path checkpoint_directory(const std::filesystem::path& database_file) {
+  return std::filesystem::path(database_file) += ".checkpoints";
+}
+
+std::string rerun_conditions_text(const Recipe& recipe, Precision precision, const std::string& data) {
+  return conditions_text(recipe, precision, data) + " rerun";
+}
+
+RerunReport run_reruns(Database& database, const RerunPlan& plan, const Evaluator& evaluator, Progress& progress,
+                       const std::atomic<bool>& interrupt) {
+  RunPlan run = plan.run;
+  run.report_test = true;
+  run.checkpoints = checkpoint_directory(plan.database_file);
+  std::filesystem::create_directories(run.checkpoints);
+
+  const nlohmann::ordered_json conditions = {{"epochs", run.recipe.epochs}, {"seeds", run.seeds}};
+  const Id study = database.study({.kind = "rerun",
+                                   .space = "",
+                                   .strategy = "",
+                                   .seed = run.seed,
+                                   .recipe = run.recipe_text,
+                                   .data = plan.data,
+                                   .conditions = conditions.dump(),
+                                   .commit = plan.commit,
+                                   .machine = plan.machine});
+  Listed source(plan.candidates);
+  RerunReport report;
+  report.run = run_trials(database, study, run, source, evaluator, progress, interrupt);
+  report.results = results(database, plan);
+  std::error_code not_empty;  // other runs' checkpoints stay
+  std::filesystem::remove(run.checkpoints, not_empty);
+  return report;
+}
+
+}  // namespace actsearch

@@ -1,0 +1,71 @@
+/// The loop of every run: candidates are claimed in the database, trained by workers and their results stored.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "db/database.h"
+#include "evaluator/trainer.h"
+#include "search/budget.h"
+#include "search/candidate.h"
+#include "search/progress.h"
+
+namespace actsearch {
+
+/// Scores a candidate: evaluator's train() with a data set, or a stand-in. Called from several threads at once.
+using Evaluator = std::function<TrialOutcome(const Program&, const Recipe&, const TrialOptions&)>;
+
+/// Where a run's candidates come from, in a fixed order. Called by one thread at a time.
+class CandidateSource {
+ public:
+  virtual ~CandidateSource() = default;
+  /// The next candidate, each once; absent when there is none left.
+  virtual std::optional<Candidate> next() = 0;
+  /// A trial of the candidate has ended in this run: its accuracy, or absent where it failed.
+  virtual void observe(const Candidate& candidate, std::optional<double> accuracy);
+};
+
+/// The conditions of a run and what it may use.
+struct RunPlan {
+  Recipe recipe;
+  Precision precision = Precision::kFp32;
+  std::string recipe_text;  ///< with precision and data: what makes trials comparable
+  std::uint64_t seed = 0;   ///< of the first trial of every candidate
+  int seeds = 1;            ///< trials a candidate: seed, seed + 1, …
+  Budget budget;
+  int jobs = 1;     ///< trials at once
+  int threads = 1;  ///< inside each
+  std::optional<std::chrono::duration<double>> trial_limit;  ///< a longer trial fails with a time-out
+  bool report_test = false;           ///< test accuracy every epoch
+  std::filesystem::path checkpoints;  ///< directory for a checkpoint a trial, after every epoch; empty for none
+  std::chrono::seconds lease{60};
+};
+
+enum class Ending : std::uint8_t {
+  kFinished,     ///< every candidate has all its trials
+  kBudget,       ///< a budget was reached
+  kInterrupted,  ///< asked to stop
+};
+
+struct RunReport {
+  Ending ending = Ending::kFinished;
+  std::int64_t done = 0;    ///< trials finished in this run, failed ones too
+  std::int64_t failed = 0;
+  std::int64_t skipped = 0; ///< found finished
+  std::int64_t epochs = 0;
+  double seconds = 0;
+};
+
+/// Runs every candidate's trials under the plan, `jobs` at once. Trials that others have finished are passed; those that others
+/// work on are waited for at the end, and taken over if they are left. When `interrupt` becomes true or the time is up, trials in
+/// progress stop between batches and their claims are released. An exception of the evaluator or the database ends the run the
+/// same way and is thrown on. Nothing that finished is lost in any case.
+RunReport run_trials(Database& database, Id study, const RunPlan& plan, CandidateSource& source, const Evaluator& evaluator,
+                     Progress& progress, const std::atomic<bool>& interrupt);
+
+}  // namespace actsearch

@@ -1,0 +1,65 @@
+/// A search: baselines and a strategy's proposals in one space, examined, trained and remembered.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_set>
+
+#include "grammar/space.h"
+#include "search/runner.h"
+#include "search/strategy.h"
+
+namespace actsearch {
+
+struct SearchPlan {
+  RunPlan run;
+  Space space;
+  std::string strategy = "random";
+  bool baselines = false;  ///< the named functions first
+  std::string data;        ///< Dataset::source
+  std::string commit, machine;
+};
+
+struct SearchReport {
+  RunReport run;
+  Id study = 0;
+  std::int64_t candidates = 0;  ///< distinct functions met
+  std::int64_t rejected = 0;    ///< spellings refused
+  std::int64_t repeated = 0;    ///< spellings of a function met before
+};
+
+/// The text under which trials are comparable: recipe, precision and data.
+std::string conditions_text(const Recipe& recipe, Precision precision, const std::string& data);
+
+/// Runs the study that the plan describes, or goes on with it: the same plan is the same study, and the order of its proposals
+/// depends on the plan alone. What baselines, budgets and jobs are does not make it another study. Errors as run_trials.
+SearchReport run_search(Database& database, const SearchPlan& plan, const Evaluator& evaluator, Progress& progress,
+                        const std::atomic<bool>& interrupt);
+
+/// The candidates of a study: each function once, however it is spelled; what is refused is stored with its reason.
+class StudyCandidates : public CandidateSource {
+ public:
+  /// All references outlive the object.
+  StudyCandidates(Database& database, Id study, const SearchPlan& plan, const std::atomic<bool>& interrupt);
+  std::optional<Candidate> next() override;
+  void observe(const Candidate& candidate, std::optional<double> accuracy) override;
+
+  std::int64_t candidates() const { return static_cast<std::int64_t>(fingerprints_.size()); }
+  std::int64_t rejected() const { return rejected_; }
+  std::int64_t repeated() const { return repeated_; }
+
+ private:
+  std::optional<Candidate> accept(const Expression& expression);
+
+  Database& database_;
+  const Id study_;
+  const SearchPlan& plan_;
+  const std::atomic<bool>& interrupt_;
+  std::unique_ptr<Strategy> strategy_;
+  std::size_t next_baseline_ = 0;
+  std::unordered_set<std::string> fingerprints_;
+  std::int64_t rejected_ = 0, repeated_ = 0;
+};
+
+}  // namespace actsearch

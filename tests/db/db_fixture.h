@@ -1,0 +1,124 @@
+/// A directory of its own for each test, and the records that most tests need.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "db/database.h"
+
+namespace actsearch::testing {
+
+using namespace std::chrono_literals;
+
+inline constexpr std::chrono::seconds kLease = 600s;
+
+class DatabaseTest : public ::testing::Test {
+ protected:
+  DatabaseTest() {
+    std::string name = (std::filesystem::temp_directory_path() / "actsearch-db-XXXXXX").string();
+    if (!mkdtemp(name.data())) throw std::runtime_error("no temporary directory");
+    directory_ = name;
+    file_ = directory_ / "search.db";
+  }
+  ~DatabaseTest() override { std::filesystem::remove_all(directory_); }
+
+  Database open() const { return {file_, Database::Access::kCreate}; }
+
+  std::filesystem::path directory_, file_;
+};
+
+inline StudyRecord study_record(std::uint64_t seed = 1) {
+  return {"search", "core1", "random", seed, "vgg-s …", "synthetic", R"({"seeds":1})", "abc123", "a machine"};
+}
+inline CandidateRecord candidate_record(const std::string& formula, const std::string& name = "") {
+  return {"fingerprint of " + formula, formula, name, 0};
+}
+inline TrialRecord accuracy(double validation_accuracy, double seconds = 1) {
+  TrialRecord trial;
+  trial.validation_accuracy = validation_accuracy;
+  trial.train_loss = 0.5;
+  trial.seconds = seconds;
+  return trial;
+}
+inline EpochRecord epoch_record(int epoch) {
+  EpochRecord record;
+  record.epoch = epoch;
+  record.learning_rate = 0.1;
+  record.train_loss = 1.0 / (epoch + 1);
+  record.validation_accuracy = 0.5;
+  return record;
+}
+
+/// One study, one recipe, and trials in them.
+struct Search {
+  explicit Search(Database& database, const std::string& recipe_name = "vgg-s", const std::string& recipe_text = "vgg-s fp32")
+      : db(database), study(db.study(study_record())), recipe(db.recipe(recipe_name, recipe_text)) {}
+
+  ClaimState claim(const std::string& formula, std::uint64_t seed, Claim* claim, std::chrono::seconds lease = kLease) {
+    return db.claim(study, db.candidate(candidate_record(formula)), recipe, seed, lease, claim);
+  }
+  Claim claimed(const std::string& formula, std::uint64_t seed, std::chrono::seconds lease = kLease) {
+    Claim result;
+    EXPECT_EQ(claim(formula, seed, &result, lease), ClaimState::kClaimed) << formula << " seed " << seed;
+    return result;
+  }
+  void finished(const std::string& formula, std::uint64_t seed, const TrialRecord& result, int epochs = 2) {
+    std::vector<EpochRecord> records;
+    for (int epoch = 0; epoch < epochs; ++epoch) records.push_back(epoch_record(epoch));
+    EXPECT_TRUE(db.finish(claimed(formula, seed).trial, result, records));
+  }
+
+  Database& db;
+  Id study, recipe;
+};
+
+/// The single cell of a query; "NULL" for an absent one.
+inline std::string cell(const Database& db, const std::string& sql) {
+  const Table table = db.query(sql);
+  if (table.rows.size() != 1 || table.columns.size() != 1) return "not one cell";
+  return table.rows[0][0].value_or("NULL");
+}
+
+/// Starts a process that runs `body` and exits with its result, or with 99 after printing what it threw.
+inline pid_t start_process(const std::function<int()>& body) {
+  const pid_t child = fork();
+  if (child < 0) throw std::runtime_error("fork failed");
+  if (child > 0) return child;
+  int status = 99;
+  try {
+    status = body();
+  } catch (const std::exception& error) {
+    std::cerr << "child process: " << error.what() << std::endl;
+  }
+  _exit(status);
+}
+/// The exit status of a process, or minus the signal that ended it.
+inline int wait_for(pid_t child) {
+  int status = 0;
+  if (waitpid(child, &status, 0) != child) throw std::runtime_error("waitpid failed");
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+/// The message of the E that `action` throws; empty if it throws none.
+template <class E>
+std::string message_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const E& error) {
+    return error.what();
+  }
+  return "";
+}
+inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}  // namespace actsearch::testing

@@ -1,0 +1,256 @@
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "db/schema.h"
+#include "tests/db/db_fixture.h"
+
+namespace actsearch::testing {
+namespace {
+
+class Files : public DatabaseTest {
+ protected:
+  /// Runs SQL as another program would.
+  void raw(const std::string& sql) const { sqlite::Connection(file_, sqlite::Connection::Mode::kCreate, 1s).execute(sql); }
+  std::string error(Database::Access access = Database::Access::kCreate) const {
+    return message_of<DatabaseError>([&] { Database(file_, access, 100ms); });
+  }
+  /// Runs the body as a user for whom permissions count, which they do not for root. The directory is that user's to read.
+  int as_ordinary_user(const std::function<int()>& body) const {
+    constexpr uid_t kNobody = 65534;
+    return wait_for(start_process([&] { return geteuid() == 0 && seteuid(kNobody) != 0 ? 97 : body(); }));
+  }
+  void make_writable() const {
+    chmod(directory_.c_str(), 0777);
+    chmod(file_.c_str(), 0666);
+  }
+};
+
+TEST_F(Files, AreInWalModeAndFullySynchronous) {
+  const auto connection = open_for_writing(file_, 1s);
+  for (const auto& [pragma, value] : std::vector<std::pair<std::string, std::string>>{
+           {"journal_mode", "wal"}, {"synchronous", "2"}, {"foreign_keys", "1"}, {"user_version", "2"}, {"application_id", "1633907827"}}) {
+    auto row = connection->prepare("PRAGMA " + pragma);
+    ASSERT_TRUE(row.step());
+    EXPECT_EQ(row.text(0), value) << pragma;
+  }
+}
+
+TEST_F(Files, ThatAreNoDatabaseAreRefusedAndLeftAlone) {
+  const std::string text(5000, 'x');
+  std::ofstream(file_) << text;
+  for (const auto access : {Database::Access::kCreate, Database::Access::kReadOnly}) {
+    EXPECT_TRUE(contains(error(access), "it is not an SQLite database")) << error(access);
+    EXPECT_TRUE(contains(error(access), file_.string()));
+  }
+  std::stringstream content;
+  content << std::ifstream(file_).rdbuf();
+  EXPECT_EQ(content.str(), text);
+}
+
+TEST_F(Files, OfAnotherProgramAreRefused) {
+  raw("CREATE TABLE notes (text)");
+  EXPECT_TRUE(contains(error(), "not one of actsearch")) << error();
+  raw("SELECT text FROM notes");
+}
+
+TEST_F(Files, OfANewerVersionAreRefused) {
+  { open(); }
+  raw("PRAGMA user_version = 3");
+  for (const auto access : {Database::Access::kCreate, Database::Access::kReadOnly}) {
+    EXPECT_TRUE(contains(error(access), "newer actsearch (schema version 3")) << error(access);
+  }
+}
+
+TEST_F(Files, ThatAreAbsentEmptyOrDirectoriesHaveClearMessages) {
+  EXPECT_TRUE(contains(error(Database::Access::kReadOnly), "there is no such file"));
+  EXPECT_FALSE(std::filesystem::exists(file_));
+  std::ofstream(file_).flush();
+  EXPECT_TRUE(contains(error(Database::Access::kReadOnly), "is empty"));
+  EXPECT_EQ(error(), "") << "an empty file is filled";
+  file_ = directory_;
+  EXPECT_TRUE(contains(error(), "is a directory"));
+  file_ = directory_ / "absent" / "search.db";
+  EXPECT_TRUE(contains(error(), "create it first"));
+  file_ = "";
+  EXPECT_NE(error(), "");
+}
+
+TEST_F(Files, WithOddNamesAreFilesLikeAnyOther) {
+  for (const char* name : {":memory:", "a?b#c%20.db", "file:x?mode=memory"}) {
+    file_ = directory_ / name;
+    { open(); }
+    EXPECT_TRUE(std::filesystem::exists(file_)) << name;
+    EXPECT_EQ(error(Database::Access::kReadOnly), "");
+    sqlite::Connection immutable(file_, sqlite::Connection::Mode::kImmutable, 1s);
+    EXPECT_EQ(immutable.prepare("SELECT count(*) FROM trials").step(), true) << name;
+  }
+}
+
+TEST_F(Files, OfVersion1AreMigratedWithTheirTrials) {
+  {
+    sqlite::Connection connection(file_, sqlite::Connection::Mode::kCreate, 1s);
+    migrate(connection, 1);
+    connection.execute(R"sql(
+      INSERT INTO study VALUES (1, 'search', 'core1', 'random', 1, 'vgg-s …', 'synthetic', '{"seeds":1}', 'abc123', 'a machine', '');
+      INSERT INTO recipe VALUES (1, 'vgg-s', 'vgg-s fp32');
+      INSERT INTO candidate VALUES (1, 'fingerprint of x', 'x', '', 0), (2, 'fingerprint of exp(x)', 'exp(x)', '', 0);
+      INSERT INTO trial (candidate, recipe, seed, status, attempts, owner, lease_until_ms, validation_accuracy, beta, epochs, seconds)
+        VALUES (1, 1, 0, 'done', 1, 'o', 0, 0.6, '[]', 2, 1.0), (1, 1, 1, 'done', 1, 'o', 0, 0.8, '[]', 2, 3.0),
+               (2, 1, 0, 'failed', 1, 'o', 0, NULL, '[]', 1, 1.0);
+    )sql");
+  }
+  EXPECT_TRUE(contains(error(Database::Access::kReadOnly), "older schema version 1"));
+  Database db = open();
+  const auto rows = db.leaderboard({.recipe = "vgg-s"});
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].n, 2);
+  EXPECT_NEAR(rows[0].mean, 0.7, 1e-15);
+  EXPECT_EQ(rows[0].epochs, 2);
+  EXPECT_EQ(rows[0].seconds, 2.0);
+  EXPECT_TRUE(rows[0].low.has_value());
+  EXPECT_EQ(cell(db, "SELECT done FROM recipes"), "2");
+  Search(db).finished("x", 2, accuracy(0.7));
+  EXPECT_EQ(db.leaderboard({}).at(0).n, 3);
+  EXPECT_EQ(error(Database::Access::kReadOnly), "");
+}
+
+TEST_F(Files, AMigrationThatFailsLeavesTheOldVersion) {
+  sqlite::Connection connection(file_, sqlite::Connection::Mode::kCreate, 1s);
+  migrate(connection, 1);
+  connection.execute("CREATE TABLE standing (in_the_way)");
+  EXPECT_THROW(migrate(connection), DatabaseError);
+  auto version = connection.prepare("PRAGMA user_version");
+  ASSERT_TRUE(version.step());
+  EXPECT_EQ(version.integer(0), 1);
+}
+
+TEST_F(Files, ThatAreLockedSayWhatToDo) {
+  Database db(file_, Database::Access::kCreate, 100ms);
+  Search search(db);
+  const Claim claim = search.claimed("x", 0);
+  sqlite::Connection other(file_, sqlite::Connection::Mode::kCreate, 1s);
+  {
+    sqlite::Transaction held(other);
+    const std::string message = message_of<DatabaseError>([&] { db.finish(claim.trial, accuracy(0.5), {}); });
+    EXPECT_TRUE(contains(message, "another process keeps the file locked")) << message;
+    EXPECT_TRUE(contains(message, file_.string())) << message;
+    EXPECT_TRUE(db.leaderboard({}).empty()) << "reading goes on";
+    EXPECT_EQ(cell(db, "SELECT count(*) FROM trials"), "1");
+  }
+  EXPECT_TRUE(db.finish(claim.trial, accuracy(0.5), {})) << "and the claim is still ours afterwards";
+}
+
+TEST_F(Files, LockedBeforeTheyAreOpenedSayWhatToDo) {
+  { open(); }
+  sqlite::Connection other(file_, sqlite::Connection::Mode::kCreate, 1s);
+  other.execute("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; CREATE TABLE t (a);");
+  EXPECT_TRUE(contains(error(), "another process keeps the file locked")) << error();
+  EXPECT_TRUE(contains(error(Database::Access::kReadOnly), "another process keeps the file locked"));
+}
+
+TEST_F(Files, MayBeReadWhileAnotherProcessWrites) {
+  Database writer = open();
+  Search search(writer);
+  search.finished("x", 0, accuracy(0.5));
+  const Database reader(file_, Database::Access::kReadOnly);
+  EXPECT_EQ(reader.leaderboard({}).size(), 1u);
+  search.finished("sin(x)", 0, accuracy(0.6));
+  EXPECT_EQ(reader.leaderboard({}).size(), 2u);
+  EXPECT_EQ(cell(reader, "SELECT count(*) FROM trials"), "2");
+}
+
+TEST_F(Files, OpenedForReadingAreNotWritten) {
+  { open(); }
+  Database reader(file_, Database::Access::kReadOnly);
+  const std::string message = message_of<DatabaseError>([&] { reader.recipe("vgg-s", "text"); });
+  EXPECT_TRUE(contains(message, "cannot be written")) << message;
+}
+
+TEST_F(Files, ThatAreReadOnlyAreReadButNotWritten) {
+  {
+    Database db = open();
+    Search(db).finished("x", 0, accuracy(0.5));
+  }
+  chmod(file_.c_str(), 0444);
+  for (const mode_t directory_mode : {0555, 0777}) {
+    chmod(directory_.c_str(), directory_mode);
+    EXPECT_EQ(as_ordinary_user([&] {
+                const Database reader(file_, Database::Access::kReadOnly, 100ms);
+                if (reader.leaderboard({}).size() != 1 || cell(reader, "SELECT count(*) FROM trials") != "1") return 1;
+                return contains(error(), "is read-only") ? 0 : 2;
+              }),
+              0)
+        << "directory mode " << std::oct << directory_mode;
+  }
+  make_writable();
+}
+
+TEST_F(Files, InAReadOnlyDirectoryWithResultsStillInTheLogSayWhatToDo) {
+  {
+    Database db = open();
+    Search(db).finished("x", 0, accuracy(0.5));
+    std::filesystem::copy(file_, directory_ / "copy.db");
+    std::filesystem::copy(file_.string() + "-wal", directory_ / "copy.db-wal");
+  }
+  file_ = directory_ / "copy.db";
+  chmod(file_.c_str(), 0444);
+  chmod(directory_.c_str(), 0555);
+  EXPECT_EQ(as_ordinary_user([&] { return contains(error(Database::Access::kReadOnly), "copy both files") ? 0 : 1; }), 0);
+  make_writable();
+}
+
+TEST_F(Files, InADirectoryWithoutPermissionSayWhatToDo) {
+  chmod(directory_.c_str(), 0555);
+  EXPECT_EQ(as_ordinary_user([&] { return contains(error(), "you may read and write the file and its directory") ? 0 : 1; }), 0);
+  make_writable();
+}
+
+TEST_F(Files, OnAFullDiskSayWhatToDoAndLoseNothing) {
+  EXPECT_EQ(wait_for(start_process([&] {
+              Database db = open();
+              Search search(db);
+              search.finished("x", 0, accuracy(0.5));
+              const Claim claim = search.claimed("x", 1);
+              signal(SIGXFSZ, SIG_IGN);  // writing beyond the limit then fails as on a full disk
+              const auto used = std::filesystem::file_size(file_.string() + "-wal");
+              rlimit limit{};
+              getrlimit(RLIMIT_FSIZE, &limit);
+              const rlimit full{used, limit.rlim_max};
+              setrlimit(RLIMIT_FSIZE, &full);
+              const std::string message = message_of<DatabaseError>([&] { db.finish(claim.trial, accuracy(0.5), {}); });
+              if (!contains(message, "free some space")) return 1;
+              if (db.leaderboard({}).at(0).n != 1) return 2;
+              setrlimit(RLIMIT_FSIZE, &limit);
+              return db.finish(claim.trial, accuracy(0.5), {}) ? 0 : 3;
+            })),
+            0);
+  Database db = open();
+  EXPECT_EQ(db.leaderboard({}).at(0).n, 2);
+}
+
+TEST_F(Files, SqlitesOwnDiskFullErrorSaysTheSame) {
+  const auto connection = open_for_writing(file_, 1s);
+  connection->execute("PRAGMA max_page_count = 1");  // SQLite answers with the present size, and lets the file grow no further
+  const std::string message = message_of<DatabaseError>([&] {
+    sqlite::Transaction transaction(*connection);
+    connection->run("INSERT INTO recipe (name, text) VALUES ('a', hex(zeroblob(100000)))");
+  });
+  EXPECT_TRUE(contains(message, "the disk is full: free some space")) << message;
+  EXPECT_EQ(connection->run("INSERT INTO recipe (name, text) VALUES ('a', 'b')"), 1) << "the failed transaction is over";
+}
+
+TEST_F(Files, PassSqlitesIntegrityCheckAfterUse) {
+  {
+    Database db = open();
+    Search search(db);
+    for (std::uint64_t seed = 0; seed < 20; ++seed) search.finished("x", seed, accuracy(0.5));
+  }
+  const auto connection = open_for_writing(file_, 1s);
+  auto check = connection->prepare("PRAGMA integrity_check");
+  ASSERT_TRUE(check.step());
+  EXPECT_EQ(check.text(0), "ok");
+}
+
+}  // namespace
+}  // namespace actsearch::testing

@@ -1,0 +1,129 @@
+#include "db/leaderboard.h"
+
+#include <cmath>
+
+#include "tests/db/db_fixture.h"
+
+namespace actsearch::testing {
+namespace {
+
+using Leaderboard = DatabaseTest;
+using Sort = LeaderboardQuery::Sort;
+
+std::vector<std::string> formulas(const std::vector<LeaderboardRow>& rows) {
+  std::vector<std::string> result;
+  for (const auto& row : rows) result.push_back(row.formula);
+  return result;
+}
+
+TEST(StudentT, AgreesWithTheTables) {
+  const std::vector<std::pair<int, double>> table = {{1, 12.7062047362}, {2, 4.3026527297},  {3, 3.1824463053},  {4, 2.7764451052},
+                                                     {5, 2.5705818356},  {9, 2.2621571628},  {10, 2.2281388520}, {29, 2.0452296421},
+                                                     {30, 2.0422724563}, {100, 1.9839715185}};
+  for (const auto& [degrees, t] : table) EXPECT_NEAR(student_t_95(degrees), t, 1e-8) << degrees << " degrees of freedom";
+}
+
+TEST_F(Leaderboard, StatesMeanCountAndTheIntervalOverSeeds) {
+  Database db = open();
+  Search search(db);
+  const std::vector<double> accuracies = {0.80, 0.82, 0.81};
+  for (std::size_t seed = 0; seed < accuracies.size(); ++seed) {
+    TrialRecord result = accuracy(accuracies[seed], static_cast<double>(seed + 1));
+    result.beta = "[{\"mean\":" + std::to_string(seed + 1) + "}]";
+    search.finished("x * sigmoid(beta * x)", seed, result, 4);
+  }
+  search.finished("x", 0, accuracy(0.7));
+  const auto rows = db.leaderboard({});
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0].rank, 1);
+  EXPECT_EQ(rows[0].formula, "x * sigmoid(beta * x)");
+  EXPECT_EQ(rows[0].recipe, "vgg-s");
+  EXPECT_EQ(rows[0].n, 3);
+  EXPECT_NEAR(rows[0].mean, 0.81, 1e-15);
+  const double half_width = 4.3026527297 * 0.01 / std::sqrt(3.0);  // t(2), deviation 0.01
+  EXPECT_NEAR(rows[0].low.value(), 0.81 - half_width, 1e-10);
+  EXPECT_NEAR(rows[0].high.value(), 0.81 + half_width, 1e-10);
+  EXPECT_EQ(rows[0].best, 0.82);
+  EXPECT_EQ(rows[0].beta, 2.0);
+  EXPECT_EQ(rows[0].epochs, 4);
+  EXPECT_EQ(rows[0].seconds, 2.0);
+  EXPECT_EQ(rows[1].rank, 2);
+  EXPECT_EQ(rows[1].n, 1);
+  EXPECT_FALSE(rows[1].low || rows[1].high || rows[1].beta);
+}
+
+TEST_F(Leaderboard, SortsAsAskedAndTiesByFormula) {
+  Database db = open();
+  Search search(db);
+  search.finished("steady", 0, accuracy(0.80, 3));
+  search.finished("steady", 1, accuracy(0.80, 3));
+  search.finished("lucky", 0, accuracy(0.90, 2));
+  search.finished("lucky", 1, accuracy(0.74, 2));
+  search.finished("b", 0, accuracy(0.81, 1));
+  search.finished("a", 0, accuracy(0.81, 1));
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(formulas(db.leaderboard({.sort = Sort::kAccuracy})), (Names{"lucky", "a", "b", "steady"}));
+  EXPECT_EQ(formulas(db.leaderboard({.sort = Sort::kLowerBound})), (Names{"steady", "lucky", "a", "b"}));
+  EXPECT_EQ(formulas(db.leaderboard({.sort = Sort::kTime})), (Names{"a", "b", "lucky", "steady"}));
+  EXPECT_EQ(formulas(db.leaderboard({.sort = Sort::kTrials})), (Names{"lucky", "steady", "a", "b"}));
+  EXPECT_EQ(formulas(db.leaderboard({.top = 2})), (Names{"lucky", "a"}));
+  EXPECT_TRUE(db.leaderboard({.top = 0}).empty());
+}
+
+TEST_F(Leaderboard, RanksOneRecipeTextTheOneWithMostFinishedTrials) {
+  Database db = open();
+  Search small(db, "vgg-s", "vgg-s 1 epoch"), large(db, "vgg-s", "vgg-s 4 epochs"), deep(db, "vgg16-slim", "vgg16-slim 3 epochs");
+  small.finished("x", 0, accuracy(0.5));
+  large.finished("x", 0, accuracy(0.8));
+  large.finished("x", 1, accuracy(0.8));
+  for (std::uint64_t seed = 0; seed < 3; ++seed) deep.finished("x", seed, accuracy(0.7));
+  EXPECT_EQ(db.leaderboard({.recipe = "vgg-s"}).at(0).mean, 0.8);
+  EXPECT_EQ(db.leaderboard({.recipe = "vgg-s"}).size(), 1u);
+  EXPECT_EQ(db.leaderboard({}).at(0).recipe, "vgg16-slim");
+  EXPECT_TRUE(db.leaderboard({.recipe = "vgg-m"}).empty());
+}
+
+TEST_F(Leaderboard, WithoutValidationImagesFinalTestAccuracyRanks) {
+  Database db = open();
+  Search search(db, "vgg16-bn", "vgg16-bn bf16");
+  TrialRecord result;
+  result.final_test_accuracy = 0.91;
+  result.best_test_accuracy = 0.93;
+  search.finished("x", 0, result);
+  EXPECT_EQ(db.leaderboard({}).at(0).mean, 0.91);
+}
+
+TEST_F(Leaderboard, TopCandidatesComeInItsOrder) {
+  Database db = open();
+  Search search(db);
+  db.candidate(candidate_record("max(x, 0)", "relu"));
+  search.finished("x", 0, accuracy(0.5));
+  search.finished("max(x, 0)", 0, accuracy(0.8));
+  const auto top = db.top_candidates({.top = 1});
+  ASSERT_EQ(top.size(), 1u);
+  EXPECT_EQ(top[0].formula, "max(x, 0)");
+  EXPECT_EQ(top[0].name, "relu");
+  EXPECT_EQ(top[0].fingerprint, "fingerprint of max(x, 0)");
+}
+
+TEST_F(Leaderboard, EverySortOrderIsReadFromAnIndex) {
+  { open(); }
+  sqlite::Connection connection(file_, sqlite::Connection::Mode::kReadOnly, 1s);
+  const std::vector<std::pair<std::string, std::string>> orders = {{"mean DESC", "standing_by_mean"},
+                                                                   {"low DESC, s.mean DESC", "standing_by_low"},
+                                                                   {"seconds, s.mean DESC", "standing_by_seconds"},
+                                                                   {"n DESC, s.mean DESC", "standing_by_n"}};
+  for (const auto& [order, index] : orders) {
+    auto plan = connection.prepare(
+        "EXPLAIN QUERY PLAN SELECT c.formula FROM standing s CROSS JOIN candidate c ON c.id = s.candidate"
+        " WHERE s.recipe = 1 ORDER BY s." +
+        order + ", c.formula LIMIT 20");
+    std::string steps;
+    while (plan.step()) steps += plan.text(3) + "\n";
+    EXPECT_TRUE(contains(steps, index)) << steps;
+    EXPECT_TRUE(contains(steps, "FOR RIGHT PART OF ORDER BY")) << "only ties are sorted:\n" << steps;
+  }
+}
+
+}  // namespace
+}  // namespace actsearch::testing

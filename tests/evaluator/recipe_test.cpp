@@ -1,0 +1,145 @@
+#include "evaluator/recipe.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+#include <set>
+#include <stdexcept>
+
+namespace actsearch {
+namespace {
+
+constexpr int kM = Network::kPool;
+
+TEST(Recipes, AreTheFiveByName) {
+  std::vector<std::string> names;
+  for (const Recipe& recipe : recipes()) names.push_back(recipe.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"vgg-s", "vgg16-slim", "vgg-m", "vgg16-bn-mxnet", "vgg16-bn"}));
+  for (const std::string& name : names) EXPECT_EQ(find_recipe(name).name, name);
+}
+
+TEST(Recipes, OfAnUnknownNameAreAnErrorThatListsTheKnown) {
+  try {
+    find_recipe("vgg17");
+    FAIL() << "no error";
+  } catch (const std::invalid_argument& error) {
+    EXPECT_STREQ(error.what(), "no recipe is called \"vgg17\"; there are vgg-s, vgg16-slim, vgg-m, vgg16-bn-mxnet, vgg16-bn");
+  }
+}
+
+TEST(Recipes, HaveTheStatedNetworks) {
+  EXPECT_EQ(find_recipe("vgg-s").network.features, (std::vector<int>{32, 32, kM, 64, 64, kM, 128, 128, kM}));
+  EXPECT_EQ(find_recipe("vgg-m").network.features, (std::vector<int>{64, 64, kM, 128, 128, kM, 256, 256, kM}));
+  EXPECT_EQ(find_recipe("vgg16-slim").network.features,
+            (std::vector<int>{16, 16, kM, 32, 32, kM, 64, 64, 64, kM, 128, 128, 128, kM, 128, 128, 128, kM}));
+  EXPECT_EQ(find_recipe("vgg16-bn").network.features,
+            (std::vector<int>{64, 64, kM, 128, 128, kM, 256, 256, 256, kM, 512, 512, 512, kM, 512, 512, 512, kM}));
+}
+
+TEST(Recipes, CountParametersAsTheLayersHaveThem) {
+  // 9·in·out of each convolution, 2·out of its batch norm, then the linear head from 4×4×128.
+  EXPECT_EQ(parameter_count(find_recipe("vgg-s").network),
+            9 * (3 * 32 + 32 * 32 + 32 * 64 + 64 * 64 + 64 * 128 + 128 * 128) + 2 * 2 * (32 + 64 + 128) + 2'048 * 10 + 10);
+  Network small{.features = {4, kM}, .dense = {5}, .convolution_bias = true};
+  EXPECT_EQ(parameter_count(small), 3 * 9 * 4 + 4 + 2 * 4 + (16 * 16 * 4 * 5 + 5) + (5 * 10 + 10));
+}
+
+TEST(Recipes, CountFlopAndActivationChannelsAsTheLayersHaveThem) {
+  const Network small{.features = {4, kM, 6}, .dense = {5}};
+  EXPECT_EQ(forward_flop(small), 2 * (9 * 3 * 4 * 1'024 + 9 * 4 * 6 * 256 + 256 * 6 * 5 + 5 * 10));
+  EXPECT_EQ(activation_channels(small), 4 + 6 + 5);
+}
+
+/// PAPER: the published Apache MXNet run.
+TEST(PublishedRun, HasItsNumberOfTrainableParameters) {
+  EXPECT_EQ(parameter_count(find_recipe("vgg16-bn-mxnet").network), 33'646'666);
+  EXPECT_EQ(parameter_count(find_recipe("vgg16-bn").network), 33'646'666);
+}
+
+TEST(PublishedRun, IsKeptToTheLetter) {
+  EXPECT_EQ(to_text(find_recipe("vgg16-bn-mxnet"), Precision::kFp32),
+            "vgg16-bn-mxnet features=64-64-M-128-128-M-256-256-256-M-512-512-512-M-512-512-512-M dense=4096-4096 dropout=0.5 "
+            "convolution_bias=yes initialisation=mxnet batch_norm_momentum=0.9 batch_norm_epsilon=1e-05 epochs=40 batch=128 "
+            "schedule=step peak=0.1 milestones=10-20-30 factor=0.1 momentum=0.9 weight_decay=0.0001 decay_all=yes flip=yes pad=0 "
+            "normalise=no shuffle=no validation=0 precision=fp32");
+}
+
+TEST(PublishedRun, LowersItsRateAfterEpochs10And20And30) {
+  const Recipe& recipe = find_recipe("vgg16-bn-mxnet");
+  const auto rate = [&](int epoch) { return recipe.schedule.rate(epoch * 391 + 390, 391, recipe.epochs); };
+  for (const int epoch : {0, 10}) EXPECT_DOUBLE_EQ(rate(epoch), 0.1) << epoch;
+  for (const int epoch : {11, 20}) EXPECT_DOUBLE_EQ(rate(epoch), 0.01) << epoch;
+  for (const int epoch : {21, 30}) EXPECT_DOUBLE_EQ(rate(epoch), 0.001) << epoch;
+  for (const int epoch : {31, 39}) EXPECT_DOUBLE_EQ(rate(epoch), 0.0001) << epoch;
+  EXPECT_DOUBLE_EQ(recipe.schedule.rate(11 * 391, 391, recipe.epochs), 0.01) << "the first step of epoch 11";
+}
+
+TEST(OneCycle, RisesForAQuarterOfTheStepsToItsPeakAndFallsToNothing) {
+  const Schedule schedule{.peak = 0.4, .warmup = 0.25, .milestones = {}};
+  const auto rate = [&](std::int64_t step) { return schedule.rate(step, 100, 8); };
+  EXPECT_NEAR(rate(0), 0.4 * 0.5 / 200, 1e-15);
+  EXPECT_NEAR(rate(799), 0.4 * 0.5 / 600, 1e-15);
+  double sum = 0;
+  for (std::int64_t step = 0; step < 800; ++step) {
+    sum += rate(step);
+    EXPECT_GT(rate(step), 0.0);
+    EXPECT_LE(rate(step), 0.4);
+    EXPECT_EQ(rate(step + 1) > rate(step), step < 200) << step;
+  }
+  EXPECT_NEAR(sum, 800 * 0.4 / 2, 1e-9) << "the area of a triangle";
+}
+
+TEST(OneCycle, WorksWithoutAWarmUpAndWithNothingElse) {
+  EXPECT_NEAR((Schedule{.peak = 1, .warmup = 0, .milestones = {}}.rate(0, 10, 1)), 0.95, 1e-15);
+  EXPECT_NEAR((Schedule{.peak = 1, .warmup = 1, .milestones = {}}.rate(9, 10, 1)), 0.95, 1e-15);
+}
+
+TEST(RecipeText, IsTheWholeTextOfTheDefaultSearchRecipe) {
+  EXPECT_EQ(to_text(find_recipe("vgg16-slim"), Precision::kBf16),
+            "vgg16-slim features=16-16-M-32-32-M-64-64-64-M-128-128-128-M-128-128-128-M dense=none dropout=0 convolution_bias=no "
+            "initialisation=he batch_norm_momentum=0.9 batch_norm_epsilon=1e-05 epochs=3 batch=128 schedule=one-cycle peak=0.1 "
+            "warmup=0.25 momentum=0.9 weight_decay=0.0005 decay_all=no flip=yes pad=0 normalise=yes shuffle=yes validation=5000 "
+            "precision=bf16");
+}
+
+/// Whatever makes another trial makes another text.
+TEST(RecipeText, ChangesWithEveryField) {
+  const Recipe base = find_recipe("vgg16-bn");
+  const std::vector<std::function<void(Recipe&)>> changes{
+      [](Recipe& r) { r.name = "other"; },
+      [](Recipe& r) { r.network.features.pop_back(); },
+      [](Recipe& r) { r.network.dense.clear(); },
+      [](Recipe& r) { r.network.dropout = 0.25; },
+      [](Recipe& r) { r.network.convolution_bias = false; },
+      [](Recipe& r) { r.network.initialisation = Network::Initialisation::kMxnet; },
+      [](Recipe& r) { r.network.batch_norm_momentum = 0.99; },
+      [](Recipe& r) { r.network.batch_norm_epsilon = 1e-3; },
+      [](Recipe& r) { r.epochs = 41; },
+      [](Recipe& r) { r.batch = 64; },
+      [](Recipe& r) { r.schedule.kind = Schedule::Kind::kOneCycle; },
+      [](Recipe& r) { r.schedule.kind = Schedule::Kind::kOneCycle, r.schedule.warmup = 0.5; },
+      [](Recipe& r) { r.schedule.peak = 0.1 + 1e-12; },
+      [](Recipe& r) { r.schedule.milestones.push_back(35); },
+      [](Recipe& r) { r.schedule.factor = 0.2; },
+      [](Recipe& r) { r.momentum = 0.8; },
+      [](Recipe& r) { r.weight_decay = 0; },
+      [](Recipe& r) { r.decay_all = true; },
+      [](Recipe& r) { r.augmentation.flip = false; },
+      [](Recipe& r) { r.augmentation.pad = 3; },
+      [](Recipe& r) { r.augmentation.normalise = false; },
+      [](Recipe& r) { r.augmentation.shuffle = false; },
+      [](Recipe& r) { r.validation_size = 1; },
+  };
+  std::set<std::string> texts{to_text(base, Precision::kFp32), to_text(base, Precision::kBf16)};
+  for (const auto& change : changes) {
+    Recipe changed = base;
+    change(changed);
+    texts.insert(to_text(changed, Precision::kFp32));
+  }
+  EXPECT_EQ(texts.size(), changes.size() + 2);
+  for (const std::string& text : texts) EXPECT_EQ(text.find('\n'), std::string::npos);
+}
+
+}  // namespace
+}  // namespace actsearch

@@ -1,0 +1,237 @@
+#include "evaluator/trainer.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include "evaluator/model.h"
+#include "evaluator/random.h"
+#include "evaluator/throughput.h"
+#include "grammar/notation.h"
+
+namespace actsearch {
+namespace {
+
+Program program_of(const char* text) { return lower(parse(text)); }
+
+const Dataset& small_dataset() {
+  static const Dataset dataset = make_synthetic(1, 1'200, 200);
+  return dataset;
+}
+
+/// A network of every kind of layer, trained in a second.
+Recipe small_recipe() {
+  Recipe recipe = find_recipe("vgg-s");
+  recipe.name = "test";
+  recipe.network.features = {8, Network::kPool, 16, Network::kPool, 16, Network::kPool};
+  recipe.network.dense = {32};
+  recipe.network.dropout = 0.1;
+  recipe.epochs = 3;
+  recipe.batch = 50;
+  recipe.validation_size = 200;
+  return recipe;
+}
+
+std::filesystem::path temporary_file(const std::string& name) {
+  const auto path = std::filesystem::temp_directory_path() / ("actsearch-trainer-test-" + std::to_string(::getpid()) + "-" + name);
+  std::filesystem::remove(path);
+  return path;
+}
+
+void expect_same(const TrialOutcome& a, const TrialOutcome& b) {
+  ASSERT_EQ(a.epochs.size(), b.epochs.size());
+  for (std::size_t i = 0; i < a.epochs.size(); ++i) {
+    EXPECT_EQ(a.epochs[i].train_loss, b.epochs[i].train_loss) << "epoch " << i;
+    EXPECT_EQ(a.epochs[i].validation_loss, b.epochs[i].validation_loss) << "epoch " << i;
+    EXPECT_EQ(a.epochs[i].validation_accuracy, b.epochs[i].validation_accuracy) << "epoch " << i;
+  }
+  EXPECT_EQ(a.beta_values, b.beta_values);
+}
+
+TEST(Trainer, LearnsAndGivesTheSameOutcomeBitForBitForTheSameSeed) {
+  for (const Precision precision : {Precision::kFp32, native_precision()}) {
+    TrialOptions options;
+    options.seed = 3;
+    options.precision = precision;
+    const auto first = train(program_of("swish"), small_recipe(), small_dataset(), options);
+    const auto second = train(program_of("swish"), small_recipe(), small_dataset(), options);
+    expect_same(first, second);
+    EXPECT_EQ(first.failure, Failure::kNone);
+    ASSERT_EQ(first.epochs.size(), 3u);
+    EXPECT_LT(first.epochs[2].train_loss, first.epochs[0].train_loss);
+    EXPECT_GT(first.validation_accuracy, 0.15);  // guessing gives 0.1, with a standard deviation of 0.02
+    ASSERT_EQ(first.beta.size(), 1u);
+    EXPECT_EQ(first.beta_values.size(), 8u + 16 + 16 + 32);
+    EXPECT_NE(first.beta[0].minimum, first.beta[0].maximum) << "beta is trained, channel by channel";
+  }
+}
+
+TEST(Trainer, AnotherSeedGivesAnotherOutcome) {
+  TrialOptions options;
+  const auto first = train(program_of("relu"), small_recipe(), small_dataset(), options);
+  options.seed = 1;
+  const auto second = train(program_of("relu"), small_recipe(), small_dataset(), options);
+  EXPECT_NE(first.epochs[0].train_loss, second.epochs[0].train_loss);
+}
+
+TEST(Trainer, ACandidateThatDivergesIsAResultWithAReason) {
+  const auto outcome = train(program_of("exp(square(square(x)))"), small_recipe(), small_dataset(), {});
+  EXPECT_EQ(outcome.failure, Failure::kNonFiniteLoss);
+  EXPECT_NE(outcome.detail.find("epoch 0"), std::string::npos) << outcome.detail;
+  EXPECT_EQ(outcome.validation_accuracy, 0);
+}
+
+TEST(Trainer, StopsAtTheTimeLimitWithAReason) {
+  TrialOptions options;
+  options.time_limit = std::chrono::duration<double>(1e-9);
+  const auto outcome = train(program_of("relu"), small_recipe(), small_dataset(), options);
+  EXPECT_EQ(outcome.failure, Failure::kTimeOut);
+  EXPECT_TRUE(outcome.epochs.empty());
+}
+
+TEST(Trainer, StopsBetweenBatchesWhenAskedTo) {
+  std::atomic<bool> stop = false;
+  TrialOptions options;
+  options.stop = &stop;
+  options.on_epoch = [&](const EpochMetrics&) { stop = true; };
+  const auto outcome = train(program_of("relu"), small_recipe(), small_dataset(), options);
+  EXPECT_TRUE(outcome.interrupted);
+  EXPECT_EQ(outcome.epochs.size(), 1u);
+}
+
+TEST(Trainer, ReportsTestAccuracyOnlyWhenAsked) {
+  TrialOptions options;
+  auto recipe = small_recipe();
+  recipe.epochs = 1;
+  EXPECT_FALSE(train(program_of("relu"), recipe, small_dataset(), options).epochs[0].test_accuracy.has_value());
+  options.report_test = true;
+  EXPECT_TRUE(train(program_of("relu"), recipe, small_dataset(), options).epochs[0].test_accuracy.has_value());
+}
+
+TEST(Trainer, RefusesATrainingSetSmallerThanABatch) {
+  auto recipe = small_recipe();
+  recipe.batch = 2'000;
+  EXPECT_THROW(train(program_of("relu"), recipe, small_dataset(), {}), std::invalid_argument);
+}
+
+TEST(Trainer, WithoutShufflingUsesEveryImageAndFillsTheLastBatchFromTheStart) {
+  auto recipe = small_recipe();
+  recipe.augmentation.shuffle = false;
+  recipe.validation_size = 0;
+  recipe.batch = 500;  // 1,200 images: two batches and 200 left over
+  recipe.epochs = 1;
+  const auto outcome = train(program_of("relu"), recipe, small_dataset(), {});
+  ASSERT_EQ(outcome.epochs.size(), 1u);
+  EXPECT_EQ(outcome.epochs[0].learning_rate, recipe.schedule.rate(2, 3, 1));
+}
+
+TEST(Checkpoint, ARunContinuedFromItEqualsOneThatWasNeverStopped) {
+  const auto recipe = small_recipe();
+  TrialOptions options;
+  const auto whole = train(program_of("swish"), recipe, small_dataset(), options);
+
+  std::atomic<bool> stop = false;
+  options.checkpoint = temporary_file("resume");
+  options.stop = &stop;
+  options.on_epoch = [&](const EpochMetrics&) { stop = true; };
+  const auto half = train(program_of("swish"), recipe, small_dataset(), options);
+  EXPECT_TRUE(half.interrupted);
+  stop = false;
+  options.on_epoch = nullptr;
+  expect_same(train(program_of("swish"), recipe, small_dataset(), options), whole);
+  std::filesystem::remove(options.checkpoint);
+}
+
+TEST(Checkpoint, OfAnotherRunOrDamagedIsRefused) {
+  auto recipe = small_recipe();
+  recipe.epochs = 1;
+  TrialOptions options;
+  options.checkpoint = temporary_file("damaged");
+  train(program_of("relu"), recipe, small_dataset(), options);
+  EXPECT_THROW(train(program_of("swish1"), recipe, small_dataset(), options), std::runtime_error);
+  options.seed = 9;
+  EXPECT_THROW(train(program_of("relu"), recipe, small_dataset(), options), std::runtime_error);
+  options.seed = 0;
+  {
+    std::fstream file(options.checkpoint, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(-100, std::ios::end);
+    file.put('\x55');
+    file.put('\x2a');
+  }
+  EXPECT_THROW(train(program_of("relu"), recipe, small_dataset(), options), std::runtime_error);
+  std::filesystem::resize_file(options.checkpoint, std::filesystem::file_size(options.checkpoint) / 2);
+  EXPECT_THROW(train(program_of("relu"), recipe, small_dataset(), options), std::runtime_error);
+  std::filesystem::remove(options.checkpoint);
+}
+
+TEST(Model, InitialWeightsAreTheSameForEveryActivation) {
+  const auto recipe = small_recipe();
+  const EigenKernel relu(program_of("relu")), swish(program_of("swish"));
+  Model a(recipe.network, relu, 10, Precision::kFp32, 1, 5), b(recipe.network, swish, 10, Precision::kFp32, 1, 5);
+  std::vector<float> weights_a, weights_b;
+  const auto collect = [](Model& model, std::vector<float>& into) {
+    for (const ParameterSegment& segment : model.parameters().segments()) {
+      const float* const first = model.parameters().value(segment.offset);
+      if (segment.kind == ParameterKind::kWeight) into.insert(into.end(), first, first + segment.size);
+    }
+  };
+  collect(a, weights_a);
+  collect(b, weights_b);
+  EXPECT_EQ(weights_a, weights_b);
+}
+
+TEST(Model, HasAsManyParametersAsItsRecipeSays) {
+  const EigenKernel kernel(program_of("relu"));
+  for (const char* const name : {"vgg-s", "vgg16-slim", "vgg-m"}) {
+    const Recipe& recipe = find_recipe(name);
+    Model model(recipe.network, kernel, 2, Precision::kFp32, 1, 0);
+    EXPECT_EQ(static_cast<std::int64_t>(model.parameters().values().size()), parameter_count(recipe.network)) << name;
+  }
+}
+
+TEST(Model, TheGradientsOfAllParametersPredictTheChangeOfTheLoss) {
+  auto network = small_recipe().network;
+  network.dropout = 0;
+  const EigenKernel kernel(program_of("swish"));
+  Model model(network, kernel, 20, Precision::kFp32, 1, 5);
+  RandomStream random(1);
+  for (std::size_t i = 0; i < 20 * kImageBytes; ++i) static_cast<float*>(model.images())[i] = static_cast<float>(random.normal());
+  std::vector<std::uint8_t> labels(20);
+  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::uint8_t>(i % 10);
+  model.train(labels, 0);
+  const auto segments = model.parameters().segments();
+  for (const ParameterSegment& segment : segments) {
+    model.train(labels, 0);
+    std::vector<float> direction(segment.size), start(segment.size);
+    double slope = 0, length = 0;
+    for (std::size_t i = 0; i < segment.size; ++i) {
+      start[i] = *model.parameters().value(segment.offset + i);
+      direction[i] = *model.parameters().gradient(segment.offset + i);
+      length += static_cast<double>(direction[i]) * direction[i];
+    }
+    slope = std::sqrt(length);
+    if (slope < 1e-4) continue;
+    const auto loss_at = [&](double step) {
+      for (std::size_t i = 0; i < segment.size; ++i) *model.parameters().value(segment.offset + i) = start[i] + static_cast<float>(step * direction[i] / slope);
+      return model.train(labels, 0).loss_sum / 20;
+    };
+    // fp32 losses near 2 are good to 1e-6; a step of 2e-3 balances that against curvature.
+    const double difference = (loss_at(2e-3) - loss_at(-2e-3)) / 4e-3;
+    loss_at(0);
+    EXPECT_NEAR(difference, slope, 0.02 * slope + 1e-3) << "segment at " << segment.offset << " of kind " << static_cast<int>(segment.kind);
+  }
+}
+
+TEST(Throughput, IsMeasuredInWholeStepsAndBelowItsConvolutionsAlone) {
+  auto recipe = small_recipe();
+  const Throughput measured = measure_throughput(recipe, program_of("relu"), native_precision(), 1, 0.05);
+  EXPECT_GE(measured.steps, 3);
+  EXPECT_GT(measured.images_per_second, 0);
+  EXPECT_GT(measured.convolution_images_per_second, 0);
+}
+
+}  // namespace
+}  // namespace actsearch

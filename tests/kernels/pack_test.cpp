@@ -1,0 +1,136 @@
+#include "kernels/pack.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+namespace actsearch {
+namespace {
+
+constexpr float kInf = std::numeric_limits<float>::infinity();
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+template <class F>
+std::vector<float> run(const std::vector<float>& a, const std::vector<float>& b) {
+  std::vector<float> out(a.size());
+  alignas(64) float left[Pack::kLanes], right[Pack::kLanes], result[Pack::kLanes];
+  for (std::size_t i = 0; i < a.size(); i += Pack::kLanes) {
+    for (int lane = 0; lane < Pack::kLanes; ++lane) {
+      const std::size_t at = std::min(i + static_cast<std::size_t>(lane), a.size() - 1);
+      left[lane] = a[at];
+      right[lane] = b[at];
+    }
+    Pack value;
+    if constexpr (F::arity == 1) {
+      value = F::f(Pack::load(left));
+    } else {
+      value = F::f(Pack::load(left), Pack::load(right));
+    }
+    value.store(result);
+    for (int lane = 0; lane < Pack::kLanes && i + static_cast<std::size_t>(lane) < a.size(); ++lane) out[i + static_cast<std::size_t>(lane)] = result[lane];
+  }
+  return out;
+}
+
+template <class F>
+double reference(float a, float b) {
+  if constexpr (F::arity == 1) {
+    static_cast<void>(b);
+    return F::f(static_cast<double>(a));
+  } else {
+    return F::f(static_cast<double>(a), static_cast<double>(b));
+  }
+}
+
+/// Distance in units of the last place of the reference rounded to float.
+double ulps(float got, double expected) {
+  const auto rounded = static_cast<float>(expected);
+  if (got == rounded) return 0;
+  const float next = std::nextafter(std::abs(rounded), kInf);
+  const double unit = static_cast<double>(next) - std::abs(static_cast<double>(rounded));
+  return std::abs(static_cast<double>(got) - expected) / std::max(unit, 0x1p-149);
+}
+
+/// What each function is good for on [-20, 20]; where a result passes through 0 away from x = 0, the error is absolute instead.
+template <class F>
+double allowed_ulps() {
+  if (std::is_same_v<F, Erf>) return 24;        // Eigen's rational approximation
+  if (std::is_same_v<F, Tanh>) return 8;        // likewise
+  if (std::is_same_v<F, Softplus>) return 6;
+  if (std::is_same_v<F, SincSlope>) return 64;  // cancels between 0.5 and 2; checked absolutely too
+  if (std::is_same_v<F, Gauss>) return 256;     // e^-(x²) magnifies the rounding of x² by x²
+  if (std::is_same_v<F, Sinh> || std::is_same_v<F, Cosh>) return 8;
+  return 4;
+}
+template <class F>
+double allowed_absolute() {
+  const bool crosses = std::is_same_v<F, Sin> || std::is_same_v<F, Cos> || std::is_same_v<F, Sinc> || std::is_same_v<F, SincSlope>;
+  return crosses ? 0x1p-22 : 0;
+}
+
+TEST(Pack, EveryFunctionIsAsAccurateAsItsTableSays) {
+  std::vector<float> a, b;
+  for (int i = -40'000; i <= 40'000; ++i) {
+    a.push_back(static_cast<float>(i) * 0.0005f + 1e-5f);
+    b.push_back(static_cast<float>((i * 7919) % 4001) * 0.005f + 0.0013f);
+  }
+  for_each_function([&]<class F>() {
+    const auto got = run<F>(a, b);
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      const double expected = reference<F>(a[i], b[i]);
+      if (std::isnan(expected)) {
+        ASSERT_TRUE(std::isnan(got[i])) << F::name << "(" << a[i] << ", " << b[i] << ") = " << got[i];
+        continue;
+      }
+      if (std::abs(got[i] - expected) <= allowed_absolute<F>()) continue;
+      ASSERT_LE(ulps(got[i], expected), allowed_ulps<F>()) << F::name << "(" << a[i] << ", " << b[i] << ") = " << got[i] << ", not " << expected;
+    }
+  });
+}
+
+TEST(Pack, ASpecialValueInOneLaneIsTreatedAsInDoubleAndLeavesTheOthersAlone) {
+  const std::vector<float> specials{kNan, kInf, -kInf, 0.0f, -0.0f, 1e-40f, -1e-40f, 1e30f, -1e30f, 100.0f, -100.0f, 88.9f, -103.0f};
+  for_each_function([&]<class F>() {
+    for (const float special : specials) {
+      for (int lane = 0; lane < Pack::kLanes; lane += 5) {
+        std::vector<float> a(Pack::kLanes, 0.75f), b(Pack::kLanes, 1.25f);
+        const auto plain = run<F>(a, b);
+        a[static_cast<std::size_t>(lane)] = special;
+        const auto got = run<F>(a, b);
+        for (int other = 0; other < Pack::kLanes; ++other) {
+          const auto at = static_cast<std::size_t>(other);
+          if (other != lane) {
+            ASSERT_EQ(got[at], plain[at]) << F::name << " with " << special << " in another lane";
+            continue;
+          }
+          const double expected = reference<F>(special, 1.25f);
+          const float value = got[at];
+          const std::string where = std::string(F::name) + "(" + std::to_string(special) + ") = " + std::to_string(value);
+          if (std::isnan(expected)) {
+            ASSERT_TRUE(std::isnan(value)) << where;
+          } else if (std::abs(expected) > 3.4e38) {
+            ASSERT_EQ(value, expected > 0 ? kInf : -kInf) << where;
+          } else if (std::abs(special) < 1e29f || !std::isfinite(special)) {
+            // A result below the smallest normal number may be 0.
+            ASSERT_NEAR(value, expected, 64 * 0x1p-24 * std::abs(expected) + 0x1p-126) << where;
+          }
+        }
+      }
+    }
+  });
+}
+
+TEST(Pack, ZeroKeepsItsSignWhereTheFunctionIsOdd) {
+  const std::vector<float> zero(Pack::kLanes, -0.0f);
+  EXPECT_TRUE(std::signbit(run<Sinh>(zero, zero)[0]));
+  EXPECT_TRUE(std::signbit(run<Asinh>(zero, zero)[0]));
+  EXPECT_TRUE(std::signbit(run<Atan>(zero, zero)[0]));
+  EXPECT_TRUE(std::signbit(run<Cube>(zero, zero)[0]));
+  EXPECT_FALSE(std::signbit(run<Negate>(zero, zero)[0]));
+}
+
+}  // namespace
+}  // namespace actsearch
