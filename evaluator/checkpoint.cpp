@@ -43,7 +43,8 @@ class Reader {
  public:
   Reader(std::string_view bytes, const std::filesystem::path& file) : bytes_(bytes), file_(file) {}
   std::string_view take(std::size_t n) {
-    if (n > bytes_.size()) throw std::runtime_error("checkpoint " + file_.string() + " is damaged: it ends too early; remove it to start over");
+    if (n > bytes_.size())
+      throw std::runtime_error("checkpoint " + file_.string() + " is damaged: it ends too early; remove it to start over");
     const auto taken = bytes_.substr(0, n);
     bytes_.remove_prefix(n);
     return taken;
@@ -55,7 +56,8 @@ class Reader {
     return value;
   }
   void get_floats(std::vector<float>& values) {
-    if (get<std::uint64_t>() != values.size()) throw std::runtime_error("checkpoint " + file_.string() + " is of another network; remove it to start over");
+    if (get<std::uint64_t>() != values.size())
+      throw std::runtime_error("checkpoint " + file_.string() + " is of another network; remove it to start over");
     const auto bytes = take(values.size() * sizeof(float));
     std::memcpy(values.data(), bytes.data(), bytes.size());
   }
@@ -96,15 +98,16 @@ class File {
 
 }  // namespace
 
-void write_checkpoint(const std::filesystem::path& file, const std::string& identity, Model& model, const std::vector<EpochMetrics>& epochs) {
+void write_checkpoint(const std::filesystem::path& file, const std::string& identity, Model& model,
+                      const std::vector<EpochMetrics>& epochs) {
   std::string bytes(kMagic);
   put(bytes, static_cast<std::uint64_t>(identity.size()));
   bytes += identity;
   put(bytes, static_cast<std::uint64_t>(epochs.size()));
   for (const EpochMetrics& epoch : epochs) {
     put(bytes, epoch.epoch);
-    for (const double value : {epoch.learning_rate, epoch.train_loss, epoch.train_accuracy, epoch.validation_loss, epoch.validation_accuracy,
-                               epoch.test_accuracy.value_or(-1.0), epoch.seconds}) {
+    for (const double value : {epoch.learning_rate, epoch.train_loss, epoch.train_accuracy, epoch.validation_loss,
+                               epoch.validation_accuracy, epoch.test_accuracy.value_or(-1.0), epoch.seconds}) {
       put(bytes, value);
     }
   }
@@ -131,9 +134,11 @@ std::vector<EpochMetrics> read_checkpoint(const std::filesystem::path& file, con
   if (!in) throw std::runtime_error("checkpoint " + file.string() + ": cannot be opened: " + std::strerror(errno));
   const std::string bytes{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
   Reader reader(bytes, file);
-  if (reader.take(kMagic.size()) != kMagic) throw std::runtime_error(file.string() + " is not a checkpoint of this version; remove it to start over");
+  if (reader.take(kMagic.size()) != kMagic)
+    throw std::runtime_error(file.string() + " is not a checkpoint of this version; remove it to start over");
   const std::string_view found = reader.take(reader.get<std::uint64_t>());
-  if (found != identity) throw std::runtime_error("checkpoint " + file.string() + " is of another run: " + std::string(found.substr(0, 400)));
+  if (found != identity)
+    throw std::runtime_error("checkpoint " + file.string() + " is of another run: " + std::string(found.substr(0, 400)));
   if (bytes.size() < 8 || content_hash(std::string_view(bytes).substr(0, bytes.size() - 8)) !=
                               Reader(std::string_view(bytes).substr(bytes.size() - 8), file).get<std::uint64_t>()) {
     throw std::runtime_error("checkpoint " + file.string() + " is damaged: its contents do not match their hash; remove it to start over");

@@ -12,7 +12,8 @@ namespace actsearch {
 
 /// Replaces `file` by the model's state and the epochs so far: written beside it, flushed to disk, then renamed, so that a kill
 /// leaves the old one or the new one. `identity` says what run this is. std::runtime_error naming the file if it cannot be written.
-void write_checkpoint(const std::filesystem::path& file, const std::string& identity, Model& model, const std::vector<EpochMetrics>& epochs);
+void write_checkpoint(const std::filesystem::path& file, const std::string& identity, Model& model,
+                      const std::vector<EpochMetrics>& epochs);
 
 /// Reads the state into the model and returns the epochs done. std::runtime_error if the file is damaged or of another run.
 std::vector<EpochMetrics> read_checkpoint(const std::filesystem::path& file, const std::string& identity, Model& model);

@@ -13,7 +13,8 @@ namespace actsearch {
 
 /// The data set, first found wins: `requested` (--data: a directory, or the word "synthetic"), $ACTSEARCH_DATA (the same),
 /// data/cifar-10-batches-bin below the working directory, else the synthetic set. A directory that was asked for and does not
-/// hold the files is a DataError, never a silent fall-back; so is data/cifar-10-batches-bin where it exists but is not whole. `say` receives one plain line stating which one is used and why.
+/// hold the files is a DataError, never a silent fall-back; so is data/cifar-10-batches-bin where it exists but is not whole.
+/// `say` receives one plain line stating which one is used and why.
 Dataset find_dataset(const std::optional<std::string>& requested, const std::function<void(const std::string&)>& say);
 
 /// What `data check DIR` reports: the directory, file by file its size, labels per class and MD5, and the MD5 of all; lines

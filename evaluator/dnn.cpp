@@ -105,9 +105,9 @@ class InnerProduct {
     if (data_weights_) data_weights_->set(context, weights);
   }
   void forward(DnnContext::Impl& context, const void* x, void* y) {
-    forward_.execute(context.stream, Arguments{{DNNL_ARG_SRC, view(context, x_, x)},
-                                               {DNNL_ARG_WEIGHTS, weights_->converted()},
-                                               {DNNL_ARG_DST, view(context, y_, y)}});
+    forward_.execute(
+        context.stream,
+        Arguments{{DNNL_ARG_SRC, view(context, x_, x)}, {DNNL_ARG_WEIGHTS, weights_->converted()}, {DNNL_ARG_DST, view(context, y_, y)}});
   }
   void backward_data(DnnContext::Impl& context, const void* dy, void* dx) {
     backward_data_.execute(context.stream, Arguments{{DNNL_ARG_DIFF_DST, view(context, dy_, dy)},
@@ -143,7 +143,8 @@ class ConvolutionAlgorithm {
 class DirectConvolution : public ConvolutionAlgorithm {
  public:
   DirectConvolution(DnnContext::Impl& context, const ConvolutionShape& s, Type storage, bool input_gradient)
-      : x_({s.batch, s.in_channels, s.side, s.side}, storage, Tag::nhwc), y_({s.batch, s.out_channels, s.side, s.side}, storage, Tag::nhwc) {
+      : x_({s.batch, s.in_channels, s.side, s.side}, storage, Tag::nhwc),
+        y_({s.batch, s.out_channels, s.side, s.side}, storage, Tag::nhwc) {
     const memory::dims weight_dims{s.out_channels, s.in_channels, 3, 3}, ones{1, 1};
     const memory::desc plain(weight_dims, Type::f32, Tag::ohwi), weights(weight_dims, storage, Tag::any);
     const auto direct = dnnl::algorithm::convolution_direct;
@@ -167,9 +168,9 @@ class DirectConvolution : public ConvolutionAlgorithm {
     if (data_weights_) data_weights_->set(context, weights);
   }
   void forward(DnnContext::Impl& context, const void* x, void* y) override {
-    forward_.execute(context.stream, Arguments{{DNNL_ARG_SRC, view(context, x_, x)},
-                                               {DNNL_ARG_WEIGHTS, weights_->converted()},
-                                               {DNNL_ARG_DST, view(context, y_, y)}});
+    forward_.execute(
+        context.stream,
+        Arguments{{DNNL_ARG_SRC, view(context, x_, x)}, {DNNL_ARG_WEIGHTS, weights_->converted()}, {DNNL_ARG_DST, view(context, y_, y)}});
   }
   void backward(DnnContext::Impl& context, const void* x, const void* dy, void* dx, float* gradient) override {
     if (dx) {
@@ -293,8 +294,8 @@ MatrixProduct::MatrixProduct(DnnContext& context, int rows, int inputs, int outp
   impl_ = checked("matrix product", [&] {
     const Type storage = storage_type(precision);
     const memory::desc plain({outputs, inputs, 1, 1}, Type::f32, Tag::ohwi);
-    return std::make_unique<Impl>(Impl{
-        context.impl(), InnerProduct(context.impl(), rows, inputs, 1, outputs, storage, fp32_output ? Type::f32 : storage, plain, true, true)});
+    return std::make_unique<Impl>(Impl{context.impl(), InnerProduct(context.impl(), rows, inputs, 1, outputs, storage,
+                                                                    fp32_output ? Type::f32 : storage, plain, true, true)});
   });
 }
 MatrixProduct::~MatrixProduct() = default;

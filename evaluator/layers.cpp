@@ -172,8 +172,12 @@ void dropout_range(Stored* x, std::size_t first, std::size_t last, double p, std
 void dropout(Storage storage, void* x, std::size_t n, double p, std::uint64_t key, int threads) {
   parallel_ranges(threads, n, [&](int, std::size_t first, std::size_t last) {
     switch (storage) {
-      case Storage::kFp32: dropout_range(static_cast<float*>(x), first, last, p, key); return;
-      case Storage::kBf16: dropout_range(static_cast<Bf16*>(x), first, last, p, key); return;
+      case Storage::kFp32:
+        dropout_range(static_cast<float*>(x), first, last, p, key);
+        return;
+      case Storage::kBf16:
+        dropout_range(static_cast<Bf16*>(x), first, last, p, key);
+        return;
     }
   });
 }
@@ -195,8 +199,12 @@ BatchResult softmax_cross_entropy(const float* logits, std::span<const std::uint
       const float gradient = (probability - (c == label ? 1.0f : 0.0f)) * share;
       const std::size_t place = n * kClasses + c;
       switch (storage) {
-        case Storage::kFp32: static_cast<float*>(dL_dlogits)[place] = gradient; break;
-        case Storage::kBf16: static_cast<Bf16*>(dL_dlogits)[place] = Bf16(gradient); break;
+        case Storage::kFp32:
+          static_cast<float*>(dL_dlogits)[place] = gradient;
+          break;
+        case Storage::kBf16:
+          static_cast<Bf16*>(dL_dlogits)[place] = Bf16(gradient);
+          break;
       }
     }
   }

@@ -80,7 +80,8 @@ void pool(const void* x, std::size_t images, std::size_t side, std::size_t chann
 }
 
 template <class Bits>
-void route(const void* x, const void* y, const void* dy, std::size_t images, std::size_t side, std::size_t channels, void* dx, int threads) {
+void route(const void* x, const void* y, const void* dy, std::size_t images, std::size_t side, std::size_t channels, void* dx,
+           int threads) {
   for_each_window(images, side, channels, threads, [&](std::size_t image, std::size_t row, std::size_t column, std::size_t result) {
     route_window({static_cast<const Bits*>(x) + image, side, channels, row, column}, static_cast<const Bits*>(y) + result,
                  static_cast<const Bits*>(dy) + result, channels, {static_cast<Bits*>(dx) + image, side, channels, row, column});
@@ -91,16 +92,24 @@ void route(const void* x, const void* y, const void* dy, std::size_t images, std
 
 void max_pool(Storage storage, const void* x, std::size_t images, std::size_t side, std::size_t channels, void* y, int threads) {
   switch (storage) {
-    case Storage::kFp32: pool<std::int32_t>(x, images, side, channels, y, threads); return;
-    case Storage::kBf16: pool<std::int16_t>(x, images, side, channels, y, threads); return;
+    case Storage::kFp32:
+      pool<std::int32_t>(x, images, side, channels, y, threads);
+      return;
+    case Storage::kBf16:
+      pool<std::int16_t>(x, images, side, channels, y, threads);
+      return;
   }
 }
 
 void max_pool_backward(Storage storage, const void* x, const void* y, const void* dL_dy, std::size_t images, std::size_t side,
                        std::size_t channels, void* dL_dx, int threads) {
   switch (storage) {
-    case Storage::kFp32: route<std::int32_t>(x, y, dL_dy, images, side, channels, dL_dx, threads); return;
-    case Storage::kBf16: route<std::int16_t>(x, y, dL_dy, images, side, channels, dL_dx, threads); return;
+    case Storage::kFp32:
+      route<std::int32_t>(x, y, dL_dy, images, side, channels, dL_dx, threads);
+      return;
+    case Storage::kBf16:
+      route<std::int16_t>(x, y, dL_dy, images, side, channels, dL_dx, threads);
+      return;
   }
 }
 

@@ -84,9 +84,10 @@ struct Model::Impl {
       const NormOffsets norm{parameters.add(ParameterKind::kNormScale, channels, 1.0f),
                              parameters.add(ParameterKind::kNormShift, channels, 0.0f), add_beta(channels)};
       const std::size_t elements = channels * static_cast<std::size_t>(side * side);
-      features.push_back({channels, side, weights, norm, Convolution(context, {batch, in, entry, side}, precision, !features.empty()),
-                          NormalisedActivation(activation, storage, channels, network.batch_norm_momentum, network.batch_norm_epsilon, threads),
-                          false, Buffer(bytes(elements)), Buffer(bytes(elements)), Buffer()});
+      features.push_back(
+          {channels, side, weights, norm, Convolution(context, {batch, in, entry, side}, precision, !features.empty()),
+           NormalisedActivation(activation, storage, channels, network.batch_norm_momentum, network.batch_norm_epsilon, threads), false,
+           Buffer(bytes(elements)), Buffer(bytes(elements)), Buffer()});
       largest = std::max(largest, elements);
       in = entry;
     }
@@ -98,7 +99,8 @@ struct Model::Impl {
       const auto units = static_cast<std::size_t>(width);
       const std::size_t weights = parameters.add(ParameterKind::kWeight, units * inputs, 0.0f);
       const std::size_t bias = parameters.add(ParameterKind::kBias, units, 0.0f);
-      hidden.push_back({units, weights, bias, add_beta(units), MatrixProduct(context, batch, static_cast<int>(inputs), width, precision, false),
+      hidden.push_back({units, weights, bias, add_beta(units),
+                        MatrixProduct(context, batch, static_cast<int>(inputs), width, precision, false),
                         BiasedActivation(activation, storage, units, threads), Buffer(bytes(units)), Buffer(bytes(units))});
       largest = std::max(largest, units);
       inputs = units;
@@ -156,7 +158,9 @@ struct Model::Impl {
       } else {
         block.activation.forward_inference(norm_values(block.norm), block.z.data(), block.rows(batch), block.y.data());
       }
-      if (block.pool) max_pool(storage, block.y.data(), images_in_batch(), static_cast<std::size_t>(block.side), block.channels, block.pooled.data(), threads);
+      if (block.pool)
+        max_pool(storage, block.y.data(), images_in_batch(), static_cast<std::size_t>(block.side), block.channels, block.pooled.data(),
+                 threads);
       x = block.output();
     }
     for (std::size_t i = 0; i < hidden.size(); ++i) {
@@ -173,7 +177,8 @@ struct Model::Impl {
   }
 
   void drop(void* x, std::size_t units, std::uint64_t dropout_key, std::size_t layer) const {
-    if (network.dropout > 0) dropout(storage, x, static_cast<std::size_t>(batch) * units, network.dropout, hash(dropout_key, layer), threads);
+    if (network.dropout > 0)
+      dropout(storage, x, static_cast<std::size_t>(batch) * units, network.dropout, hash(dropout_key, layer), threads);
   }
 
   void head_bias_gradient(std::span<const std::uint8_t> labels) {
@@ -189,7 +194,8 @@ struct Model::Impl {
     head_bias_gradient(labels);
     unsigned char* incoming = gradient[0].data();  // dL/d(output of the layer at hand)
     unsigned char* other = gradient[1].data();
-    head->backward(hidden.empty() ? feature_output() : hidden.back().y.data(), dL_dlogits.data(), incoming, parameters.gradient(head_weights));
+    head->backward(hidden.empty() ? feature_output() : hidden.back().y.data(), dL_dlogits.data(), incoming,
+                   parameters.gradient(head_weights));
     for (std::size_t i = hidden.size(); i-- > 0;) {
       HiddenBlock& block = hidden[i];
       drop(incoming, block.units, dropout_key, i);

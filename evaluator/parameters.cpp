@@ -7,12 +7,15 @@ namespace {
 
 bool decays(ParameterKind kind, bool decay_all) {
   switch (kind) {
-    case ParameterKind::kWeight: return true;
+    case ParameterKind::kWeight:
+      return true;
     case ParameterKind::kBias:
     case ParameterKind::kConvolutionBias:
     case ParameterKind::kNormScale:
-    case ParameterKind::kNormShift: return decay_all;
-    case ParameterKind::kBeta: return false;
+    case ParameterKind::kNormShift:
+      return decay_all;
+    case ParameterKind::kBeta:
+      return false;
   }
   return false;
 }

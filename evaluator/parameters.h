@@ -8,12 +8,12 @@
 namespace actsearch {
 
 enum class ParameterKind : std::uint8_t {
-  kWeight,          ///< of a convolution or dense layer
-  kBias,            ///< of a dense layer
-  kConvolutionBias, ///< cancels in the batch norm after it: its gradient is 0, so it stays at its start, 0, and is never read
-  kNormScale,       ///< batch norm's gamma
-  kNormShift,       ///< batch norm's delta
-  kBeta             ///< the activation's own, started at 1
+  kWeight,           ///< of a convolution or dense layer
+  kBias,             ///< of a dense layer
+  kConvolutionBias,  ///< cancels in the batch norm after it: its gradient is 0, so it stays at its start, 0, and is never read
+  kNormScale,        ///< batch norm's gamma
+  kNormShift,        ///< batch norm's delta
+  kBeta              ///< the activation's own, started at 1
 };
 
 /// A run of parameters of one kind and layer.

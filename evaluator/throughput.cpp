@@ -21,8 +21,12 @@ void fill_normal(Storage storage, void* tensor, std::size_t n, std::uint64_t key
   for (std::size_t i = 0; i < n; ++i) {
     const auto value = static_cast<float>(random.normal());
     switch (storage) {
-      case Storage::kFp32: static_cast<float*>(tensor)[i] = value; break;
-      case Storage::kBf16: static_cast<Bf16*>(tensor)[i] = Bf16(value); break;
+      case Storage::kFp32:
+        static_cast<float*>(tensor)[i] = value;
+        break;
+      case Storage::kBf16:
+        static_cast<Bf16*>(tensor)[i] = Bf16(value);
+        break;
     }
   }
 }

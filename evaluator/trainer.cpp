@@ -65,8 +65,8 @@ class Run {
 
  private:
   std::string identity() const {
-    return "data " + dataset_.source + "; seed " + std::to_string(options_.seed) + "; activation " + std::to_string(program_hash(program_)) +
-           "; " + to_text(recipe_, options_.precision);
+    return "data " + dataset_.source + "; seed " + std::to_string(options_.seed) + "; activation " +
+           std::to_string(program_hash(program_)) + "; " + to_text(recipe_, options_.precision);
   }
 
   void resume() {
@@ -111,7 +111,8 @@ class Run {
   bool finish_epoch(EpochMetrics& metrics, Clock::time_point start) {
     if (!split_.validation.empty()) {
       const auto [mean_loss, accuracy] = evaluate(dataset_.train, split_.validation);
-      if (!std::isfinite(mean_loss)) return fail(Failure::kNonFiniteLoss, metrics.epoch, steps_per_epoch_, "the validation loss is not finite");
+      if (!std::isfinite(mean_loss))
+        return fail(Failure::kNonFiniteLoss, metrics.epoch, steps_per_epoch_, "the validation loss is not finite");
       metrics.validation_loss = mean_loss;
       metrics.validation_accuracy = accuracy;
     }
@@ -129,14 +130,17 @@ class Run {
 
   bool fail(Failure failure, int epoch, std::int64_t step, const std::string& what) {
     outcome_.failure = failure;
-    outcome_.detail = what + ", in epoch " + std::to_string(epoch) + " at step " + std::to_string(step) + " of " + std::to_string(steps_per_epoch_);
+    outcome_.detail =
+        what + ", in epoch " + std::to_string(epoch) + " at step " + std::to_string(step) + " of " + std::to_string(steps_per_epoch_);
     return false;
   }
 
   void write_input(const ImageTransform& transform, std::span<const std::uint8_t> image, std::size_t place) {
     const std::size_t offset = place * kImageBytes;
     switch (model_.storage()) {
-      case Storage::kFp32: write_image(recipe_.augmentation, transform, image, static_cast<float*>(model_.images()) + offset); return;
+      case Storage::kFp32:
+        write_image(recipe_.augmentation, transform, image, static_cast<float*>(model_.images()) + offset);
+        return;
       case Storage::kBf16:
         write_image_bf16(recipe_.augmentation, transform, image, static_cast<std::uint16_t*>(model_.images()) + offset);
         return;
@@ -147,7 +151,8 @@ class Run {
     for (std::size_t i = 0; i < labels_.size(); ++i) {
       const std::uint32_t index = order[(static_cast<std::size_t>(step) * labels_.size() + i) % order.size()];
       labels_[i] = dataset_.train.labels[index];
-      write_input(draw_transform(recipe_.augmentation, options_.seed, static_cast<std::uint32_t>(epoch), index), dataset_.train.image(index), i);
+      write_input(draw_transform(recipe_.augmentation, options_.seed, static_cast<std::uint32_t>(epoch), index),
+                  dataset_.train.image(index), i);
     }
   }
 
@@ -206,10 +211,14 @@ class Run {
 
 std::string_view to_text(Failure failure) {
   switch (failure) {
-    case Failure::kNone: return "none";
-    case Failure::kNonFiniteLoss: return "non-finite loss";
-    case Failure::kDiverged: return "diverged";
-    case Failure::kTimeOut: return "time-out";
+    case Failure::kNone:
+      return "none";
+    case Failure::kNonFiniteLoss:
+      return "non-finite loss";
+    case Failure::kDiverged:
+      return "diverged";
+    case Failure::kTimeOut:
+      return "time-out";
   }
   return "unknown";
 }

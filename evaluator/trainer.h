@@ -19,14 +19,14 @@
 namespace actsearch {
 
 struct EpochMetrics {
-  int epoch = 0;  ///< from 0
-  double learning_rate = 0;       ///< of the last step
-  double train_loss = 0;          ///< mean cross-entropy of the epoch's batches, nats
-  double train_accuracy = 0;      ///< as trained on (augmented, weights moving), 0..1
-  double validation_loss = 0;     ///< 0 where the recipe has no validation images
+  int epoch = 0;               ///< from 0
+  double learning_rate = 0;    ///< of the last step
+  double train_loss = 0;       ///< mean cross-entropy of the epoch's batches, nats
+  double train_accuracy = 0;   ///< as trained on (augmented, weights moving), 0..1
+  double validation_loss = 0;  ///< 0 where the recipe has no validation images
   double validation_accuracy = 0;
   std::optional<double> test_accuracy;  ///< only where asked for
-  double seconds = 0;             ///< training and evaluation of this epoch
+  double seconds = 0;                   ///< training and evaluation of this epoch
 };
 
 /// Why a trial ended early. A diverged candidate is a result, not an error.
@@ -44,10 +44,10 @@ struct BetaStatistics {  ///< over all channels of all activation layers, of one
 
 struct TrialOutcome {
   Failure failure = Failure::kNone;
-  std::string detail;       ///< of a failure: where and what
-  bool interrupted = false; ///< stopped through TrialOptions::stop before its end: no result
+  std::string detail;        ///< of a failure: where and what
+  bool interrupted = false;  ///< stopped through TrialOptions::stop before its end: no result
   std::vector<EpochMetrics> epochs;
-  double validation_accuracy = 0;  ///< of the last epoch; 0 where failed
+  double validation_accuracy = 0;    ///< of the last epoch; 0 where failed
   std::vector<BetaStatistics> beta;  ///< one a parameter, at the end
   std::vector<float> beta_values;    ///< all channels of parameter 0, at the end, layer by layer (empty without parameters)
   double seconds = 0;
@@ -56,10 +56,10 @@ struct TrialOutcome {
 struct TrialOptions {
   std::uint64_t seed = 0;  ///< initial weights, data order, augmentation, dropout: the same for every candidate
   Precision precision = Precision::kFp32;
-  int threads = 1;  ///< inside this run
+  int threads = 1;           ///< inside this run
   bool report_test = false;  ///< also measure test accuracy after each epoch
   std::optional<std::chrono::duration<double>> time_limit;
-  const std::atomic<bool>* stop = nullptr;  ///< looked at between batches
+  const std::atomic<bool>* stop = nullptr;            ///< looked at between batches
   std::function<void(const EpochMetrics&)> on_epoch;  ///< called on the training thread, after the checkpoint is on disk
   /// When set, state is written there after every epoch (temporary name, fsync, rename) and read back if it exists and is of the
   /// same recipe, precision, seed and program; std::runtime_error if it is of others or damaged. Epochs already done are in the outcome.

@@ -1,117 +1,216 @@
 #include "kernels/block_program.h"
 
-#include <optional>
+#include <algorithm>
 
 #include "kernels/pack.h"
 
 namespace actsearch {
 namespace {
 
-// One function over a block. A number is read once and broadcast.
-template <class F, bool kANumber, bool kBNumber>
-void step(const float* a, const float* b, float* out, std::size_t n) {
-  if constexpr (F::arity == 1) {
-    static_cast<void>(b);
-    const Pack constant = Pack::broadcast(a);
-    for (std::size_t i = 0; i < n; i += Pack::kLanes) F::f(kANumber ? constant : Pack::load(a + i)).store(out + i);
-  } else {
-    const Pack a_constant = Pack::broadcast(a), b_constant = Pack::broadcast(b);
-    for (std::size_t i = 0; i < n; i += Pack::kLanes) {
-      F::f(kANumber ? a_constant : Pack::load(a + i), kBNumber ? b_constant : Pack::load(b + i)).store(out + i);
+static_assert(Pack::kLanes <= 16);
+
+/// The operands of a pass, walked pack by pack.
+template <std::size_t count>
+struct Cursor {
+  explicit Cursor(const BlockOperand* arguments) { std::copy_n(arguments, count, operands); }
+  Pack operator[](std::size_t i) const { return Pack::load(operands[i].first); }
+  void advance() {
+    for (auto& operand : operands) operand.first += operand.stride;
+  }
+  BlockOperand operands[count];
+};
+
+/// out = F(a) or F(a, b).
+template <class F>
+void single(const BlockOperand* arguments, float* out, std::size_t n) {
+  Cursor<F::arity> cursor(arguments);
+#pragma GCC unroll 2
+  for (std::size_t i = 0; i < n; i += Pack::kLanes, cursor.advance()) {
+    if constexpr (F::arity == 1) {
+      F::f(cursor[0]).store(out + i);
+    } else {
+      F::f(cursor[0], cursor[1]).store(out + i);
     }
   }
 }
 
-std::vector<bool> needed_for(const Program& program, const std::vector<std::uint16_t>& results) {
-  std::vector<bool> needed(program.instructions.size(), false);
-  for (const auto place : results) needed[place] = true;
-  for (std::size_t i = program.instructions.size(); i-- > 0;) {
-    const Instruction& instruction = program.instructions[i];
-    if (!needed[i] || instruction.kind != Expression::Kind::kCall) continue;
-    needed[instruction.a] = true;
-    if (function_arity(instruction.function) == 2) needed[instruction.b] = true;
+/// Two functions in one pass. The inner one's arguments come first, then what remains of the outer one's.
+/// out = Outer(Inner(a, b)), Outer(Inner(a, b), c) or, `swapped`, Outer(c, Inner(a, b)); for a unary Inner without b.
+template <class Outer, class Inner, bool swapped>
+void pair(const BlockOperand* arguments, float* out, std::size_t n) {
+  Cursor<Inner::arity + Outer::arity - 1> cursor(arguments);
+#pragma GCC unroll 2
+  for (std::size_t i = 0; i < n; i += Pack::kLanes, cursor.advance()) {
+    Pack inner;
+    if constexpr (Inner::arity == 1) {
+      inner = Inner::f(cursor[0]);
+    } else {
+      inner = Inner::f(cursor[0], cursor[1]);
+    }
+    if constexpr (Outer::arity == 1) {
+      Outer::f(inner).store(out + i);
+    } else if constexpr (swapped) {
+      Outer::f(cursor[Inner::arity], inner).store(out + i);
+    } else {
+      Outer::f(inner, cursor[Inner::arity]).store(out + i);
+    }
   }
-  return needed;
+}
+
+/// Functions of one instruction: those worth fusing with each other.
+template <class F>
+constexpr bool is_arithmetic = std::is_same_v<F, Add> || std::is_same_v<F, Subtract> || std::is_same_v<F, Multiply>;
+
+using PassFunction = void (*)(const BlockOperand*, float*, std::size_t);
+
+/// The pass for Outer over Inner, or null where none is made: arithmetic is fused with everything but the other binaries.
+template <class Outer, class Inner>
+PassFunction pair_function(bool swapped) {
+  constexpr bool fusable =
+      (is_arithmetic<Outer> && (is_arithmetic<Inner> || Inner::arity == 1)) || (is_arithmetic<Inner> && Outer::arity == 1);
+  if constexpr (!fusable) {
+    static_cast<void>(swapped);
+    return nullptr;
+  } else if constexpr (Outer::arity == 1) {
+    return &pair<Outer, Inner, false>;
+  } else {
+    return swapped ? &pair<Outer, Inner, true> : &pair<Outer, Inner, false>;
+  }
+}
+
+PassFunction find_pair(FunctionId outer, FunctionId inner, bool swapped) {
+  PassFunction found = nullptr;
+  visit_function(outer,
+                 [&]<class Outer>() { visit_function(inner, [&]<class Inner>() { found = pair_function<Outer, Inner>(swapped); }); });
+  return found;
+}
+
+PassFunction find_single(FunctionId function) {
+  PassFunction found = nullptr;
+  visit_function(function, [&]<class F>() { found = &single<F>; });
+  return found;
 }
 
 }  // namespace
 
-BlockProgram::StepFunction BlockProgram::step_function(FunctionId function, bool a_is_number, bool b_is_number) {
-  StepFunction chosen = nullptr;
-  visit_function(function, [&]<class F>() {
-    if constexpr (F::arity == 1) {
-      chosen = a_is_number ? &step<F, true, false> : &step<F, false, false>;
-    } else if (a_is_number && b_is_number) {
-      chosen = &step<F, true, true>;
-    } else if (a_is_number) {
-      chosen = &step<F, true, false>;
-    } else {
-      chosen = b_is_number ? &step<F, false, true> : &step<F, false, false>;
+/// A step before its slots are known: what it reads are places in the program.
+struct BlockProgram::Node {
+  StepFunction function = nullptr;
+  std::vector<std::uint16_t> arguments;
+  bool needed = false;
+};
+
+std::vector<BlockProgram::Node> BlockProgram::fuse(const Program& program, const std::vector<std::uint16_t>& results) {
+  const auto& instructions = program.instructions;
+  std::vector<Node> nodes(instructions.size());
+  std::vector<int> uses(instructions.size(), 0);
+  for (const auto place : results) {
+    nodes[place].needed = true;
+    ++uses[place];
+  }
+  for (std::size_t i = instructions.size(); i-- > 0;) {
+    const Instruction& instruction = instructions[i];
+    if (!nodes[i].needed || instruction.kind != Expression::Kind::kCall) continue;
+    nodes[i].function = find_single(instruction.function);
+    nodes[i].arguments = {instruction.a};
+    if (function_arity(instruction.function) == 2) nodes[i].arguments.push_back(instruction.b);
+    for (const auto place : nodes[i].arguments) {
+      nodes[place].needed = true;
+      ++uses[place];
     }
-  });
-  return chosen;
+  }
+  // In order, so that what feeds a step is known to be single before the step takes it in.
+  std::vector<bool> fused(instructions.size(), false);
+  for (std::size_t i = 0; i < instructions.size(); ++i) {
+    Node& outer = nodes[i];
+    if (!outer.needed || !outer.function) continue;
+    for (std::size_t side = 0; side < outer.arguments.size(); ++side) {
+      const std::uint16_t place = outer.arguments[side];
+      Node& inner = nodes[place];
+      if (!inner.function || fused[place] || uses[place] != 1) continue;
+      const auto function = find_pair(instructions[i].function, instructions[place].function, side == 1);
+      if (!function) continue;
+      std::vector<std::uint16_t> arguments = inner.arguments;
+      if (outer.arguments.size() == 2) arguments.push_back(outer.arguments[1 - side]);
+      outer.function = function;
+      outer.arguments = std::move(arguments);
+      fused[i] = true;
+      inner.needed = false;
+      break;
+    }
+  }
+  return nodes;
 }
 
-BlockProgram::BlockProgram(const Program& program, const std::vector<std::uint16_t>& results) {
-  const auto& instructions = program.instructions;
-  const auto needed = needed_for(program, results);
+void BlockProgram::allocate(const Program& program, const std::vector<Node>& nodes, const std::vector<std::uint16_t>& results) {
   const std::size_t fixed_slots = 1 + static_cast<std::size_t>(program.parameter_count());
-
-  // The last instruction that reads each value; results live to the end.
-  std::vector<std::size_t> last_use(instructions.size(), 0);
-  for (std::size_t i = 0; i < instructions.size(); ++i) {
-    if (!needed[i] || instructions[i].kind != Expression::Kind::kCall) continue;
-    last_use[instructions[i].a] = i;
-    if (function_arity(instructions[i].function) == 2) last_use[instructions[i].b] = i;
+  // The last step that reads each value; results live to the end.
+  std::vector<std::size_t> last_use(nodes.size(), 0);
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (!nodes[i].needed) continue;
+    for (const auto place : nodes[i].arguments) last_use[place] = i;
   }
-  for (const auto place : results) last_use[place] = instructions.size();
+  for (const auto place : results) last_use[place] = nodes.size();
 
-  std::vector<Operand> value(instructions.size());
+  std::vector<Source> source(nodes.size());
   std::vector<std::uint32_t> free_slots;
   slot_count_ = fixed_slots;
-  for (std::size_t i = 0; i < instructions.size(); ++i) {
-    if (!needed[i]) continue;
-    const Instruction& instruction = instructions[i];
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (!nodes[i].needed) continue;
+    const Instruction& instruction = program.instructions[i];
     switch (instruction.kind) {
-      case Expression::Kind::kInput: value[i] = {false, 0}; break;
-      case Expression::Kind::kParameter: value[i] = {false, 1u + instruction.parameter}; break;
+      case Expression::Kind::kInput:
+        source[i] = {false, 0};
+        break;
+      case Expression::Kind::kParameter:
+        source[i] = {false, 1u + instruction.parameter};
+        break;
       case Expression::Kind::kNumber:
-        value[i] = {true, static_cast<std::uint32_t>(numbers_.size())};
-        numbers_.push_back(static_cast<float>(instruction.number));
+        source[i] = {true, static_cast<std::uint32_t>(numbers_.size())};
+        std::fill_n(numbers_.emplace_back().values, 16, static_cast<float>(instruction.number));
         break;
       case Expression::Kind::kCall: {
-        const bool binary = function_arity(instruction.function) == 2;
-        const Operand a = value[instruction.a], b = binary ? value[instruction.b] : a;
-        const auto release = [&](std::uint16_t place, const Operand& operand) {
-          if (last_use[place] == i && !operand.is_number && operand.index >= fixed_slots) free_slots.push_back(operand.index);
-        };
-        // An argument's slot may become the result's: each step reads a pack before it writes it.
-        release(instruction.a, a);
-        if (binary && instruction.b != instruction.a) release(instruction.b, b);
-        std::uint32_t out = 0;
+        Step step;
+        step.function = nodes[i].function;
+        for (const auto place : nodes[i].arguments) step.arguments[step.argument_count++] = source[place];
+        // An argument's slot may become the result's: a pass reads each pack before it writes it.
+        for (std::size_t k = 0; k < nodes[i].arguments.size(); ++k) {
+          const std::uint16_t place = nodes[i].arguments[k];
+          const bool seen = std::find(nodes[i].arguments.begin(), nodes[i].arguments.begin() + static_cast<std::ptrdiff_t>(k), place) !=
+                            nodes[i].arguments.begin() + static_cast<std::ptrdiff_t>(k);
+          if (!seen && last_use[place] == i && !source[place].is_number && source[place].index >= fixed_slots) {
+            free_slots.push_back(source[place].index);
+          }
+        }
         if (free_slots.empty()) {
-          out = static_cast<std::uint32_t>(slot_count_++);
+          step.out = static_cast<std::uint32_t>(slot_count_++);
         } else {
-          out = free_slots.back();
+          step.out = free_slots.back();
           free_slots.pop_back();
         }
-        value[i] = {false, out};
-        steps_.push_back({step_function(instruction.function, a.is_number, b.is_number), a, b, out});
+        source[i] = {false, step.out};
+        steps_.push_back(step);
         break;
       }
     }
   }
-  for (const auto place : results) {
-    const Operand& operand = value[place];
-    results_.push_back({operand.is_number, operand.is_number ? 0 : operand.index, operand.is_number ? numbers_[operand.index] : 0.0f});
-  }
+  for (const auto place : results) results_.push_back(source[place]);
+}
+
+BlockProgram::BlockProgram(const Program& program, const std::vector<std::uint16_t>& results) {
+  allocate(program, fuse(program, results), results);
+}
+
+BlockOperand BlockProgram::operand(const Source& source, float* const* slots) const {
+  if (source.is_number) return {numbers_[source.index].values, 0};
+  return {slots[source.index], Pack::kLanes};
 }
 
 void BlockProgram::run(float* const* slots, std::size_t n) const {
-  for (const Step& s : steps_) {
-    const float* a = s.a.is_number ? &numbers_[s.a.index] : slots[s.a.index];
-    const float* b = s.b.is_number ? &numbers_[s.b.index] : slots[s.b.index];
-    s.function(a, b, slots[s.out], n);
+  for (const Step& step : steps_) {
+    BlockOperand arguments[kMaxArguments];
+    for (std::size_t k = 0; k < step.argument_count; ++k) arguments[k] = operand(step.arguments[k], slots);
+    step.function(arguments, slots[step.out], n);
   }
 }
 

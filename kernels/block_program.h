@@ -1,4 +1,4 @@
-/// A Program compiled for blocks of floats: a list of steps, each one function over a block held in the first-level cache.
+/// A Program compiled for blocks of floats: a list of steps, each one pass over blocks held in the first-level cache.
 #pragma once
 
 #include <cstddef>
@@ -12,8 +12,15 @@ namespace actsearch {
 /// Blocks hold at most this many floats; their buffers are 64-byte aligned and padded to whole packs.
 inline constexpr std::size_t kBlockFloats = 1024;
 
-/// The steps that compute some of a Program's results. Slot numbers name blocks: slot 0 is x, slots 1..parameters are the
-/// betas, the rest are temporaries, reused as soon as their value is no longer needed.
+/// A block to read: consecutive floats, or (stride 0) one pack of equal lanes, which is how numbers are passed.
+struct BlockOperand {
+  const float* first = nullptr;
+  std::size_t stride = 0;  ///< floats from one pack to the next
+};
+
+/// The steps that compute some of a Program's results. A step is one function, or two of which the first only feeds the second:
+/// passes over a block cost as much as simple arithmetic, so fewer of them is the speed of this kernel. Slots name blocks: slot 0
+/// is x, slots 1..parameters are the betas, the rest are temporaries, reused as soon as their value is no longer needed.
 class BlockProgram {
  public:
   /// `results` are places in the program.
@@ -21,34 +28,39 @@ class BlockProgram {
 
   /// Slots in all, x and betas included: how many block pointers `run` needs.
   std::size_t slot_count() const { return slot_count_; }
-
-  /// Where a result is after run(): a slot, or a number where the result does not depend on x or beta.
-  struct Result {
-    bool is_number = false;
-    std::size_t slot = 0;
-    float number = 0;
-  };
-  const std::vector<Result>& results() const { return results_; }
+  std::size_t step_count() const { return steps_.size(); }
+  std::size_t result_count() const { return results_.size(); }
 
   /// Runs all steps over `n` floats, rounded up to whole packs. slots[i] points at block i; 0..parameters are only read.
   void run(float* const* slots, std::size_t n) const;
+  /// Where result i is after run().
+  BlockOperand result(std::size_t i, float* const* slots) const { return operand(results_[i], slots); }
 
  private:
-  using StepFunction = void (*)(const float* a, const float* b, float* out, std::size_t n);
-  struct Operand {
+  static constexpr std::size_t kMaxArguments = 3;
+  using StepFunction = void (*)(const BlockOperand* arguments, float* out, std::size_t n);
+  struct Source {
     bool is_number = false;
     std::uint32_t index = 0;  ///< a slot, or a place in numbers_
   };
   struct Step {
     StepFunction function = nullptr;
-    Operand a, b;
+    std::size_t argument_count = 0;
+    Source arguments[kMaxArguments];
     std::uint32_t out = 0;
   };
-  static StepFunction step_function(FunctionId function, bool a_is_number, bool b_is_number);
+  struct Node;
+  static std::vector<Node> fuse(const Program& program, const std::vector<std::uint16_t>& results);
+  void allocate(const Program& program, const std::vector<Node>& nodes, const std::vector<std::uint16_t>& results);
+  BlockOperand operand(const Source& source, float* const* slots) const;
 
+  /// One pack of equal lanes for each number.
+  struct alignas(64) Lanes {
+    float values[16];
+  };
   std::vector<Step> steps_;
-  std::vector<float> numbers_;
-  std::vector<Result> results_;
+  std::vector<Lanes> numbers_;
+  std::vector<Source> results_;
   std::size_t slot_count_ = 0;
 };
 

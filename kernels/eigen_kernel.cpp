@@ -17,7 +17,8 @@ std::size_t padded(std::size_t n) { return (n + Pack::kLanes - 1) / Pack::kLanes
 /// Zeroed, aligned blocks of floats, one after the other.
 class Blocks {
  public:
-  Blocks(std::size_t count, std::size_t floats) : stride_(padded(floats) + kAlignment / sizeof(float)), memory_(count * stride_ + kAlignment, 0.0f) {
+  Blocks(std::size_t count, std::size_t floats)
+      : stride_(padded(floats) + kAlignment / sizeof(float)), memory_(count * stride_ + kAlignment, 0.0f) {
     auto address = reinterpret_cast<std::uintptr_t>(memory_.data());
     first_ = memory_.data() + (kAlignment - address % kAlignment) % kAlignment / sizeof(float);
   }
@@ -95,7 +96,8 @@ struct EigenKernel::Impl {
 
   /// The blocks a run needs: slot 0 is u, then betas tiled for the strip, temporaries, and `extra` more.
   struct Frame {
-    Frame(const BlockProgram& program, std::size_t extra) : blocks(program.slot_count() + extra, kBlockFloats), slots(program.slot_count() + extra) {
+    Frame(const BlockProgram& program, std::size_t extra)
+        : blocks(program.slot_count() + extra, kBlockFloats), slots(program.slot_count() + extra) {
       for (std::size_t i = 0; i < slots.size(); ++i) slots[i] = blocks[i];
     }
     Blocks blocks;
@@ -109,9 +111,7 @@ struct EigenKernel::Impl {
     float* const scale_block = frame.slots[forward.slot_count()];
     float* const shift_block = frame.slots[forward.slot_count() + 1];
     float* const u = frame.slots[0];
-    const BlockProgram::Result result = forward.results()[0];
-    Blocks constant(1, kBlockFloats);
-    if (result.is_number) fill(constant[0], result.number);
+    const BlockOperand result = forward.result(0, frame.slots.data());
     for (const Strip& strip : strips(channels)) {
       tile_parameters(strip, channels, beta, frame);
       if (scale) {
@@ -122,7 +122,8 @@ struct EigenKernel::Impl {
         load_block(z + offset, u, n);
         if (scale) affine(u, scale_block, shift_block, u, n);
         forward.run(frame.slots.data(), n);
-        store_block(result.is_number ? constant[0] : frame.slots[result.slot], y + offset, n);
+        if (result.stride == 0) fill(u, *result.first);
+        store_block(result.stride == 0 ? u : result.first, y + offset, n);
       });
     }
   }
@@ -131,20 +132,15 @@ struct EigenKernel::Impl {
   void run_backward(const Stored* z, const Stored* dL_dy, std::size_t rows, std::size_t channels, const float* scale, const float* shift,
                     const float* beta, Stored* g, const Sums& sums) const {
     const std::size_t slots = backward.slot_count();
-    Frame frame(backward, 5 + parameters);
+    Frame frame(backward, 4);
     float* const u = frame.slots[0];
     float* const scale_block = frame.slots[slots];
     float* const shift_block = frame.slots[slots + 1];
     float* const z_block = frame.slots[slots + 2];
     float* const g_block = frame.slots[slots + 3];
     Blocks accumulators(2 + parameters, kBlockFloats);
-    Blocks constants(1 + parameters, kBlockFloats);
-    std::vector<const float*> results;
-    for (std::size_t k = 0; k <= parameters; ++k) {
-      const auto& result = backward.results()[k];
-      if (result.is_number) fill(constants[k], result.number);
-      results.push_back(result.is_number ? constants[k] : frame.slots[result.slot]);
-    }
+    std::vector<BlockOperand> results;
+    for (std::size_t k = 0; k <= parameters; ++k) results.push_back(backward.result(k, frame.slots.data()));
     for (const Strip& strip : strips(channels)) {
       tile_parameters(strip, channels, beta, frame);
       if (scale) {
@@ -155,15 +151,11 @@ struct EigenKernel::Impl {
       for_each_block(strip, rows, channels, [&](std::size_t offset, std::size_t n) {
         load_block(z + offset, z_block, n);
         load_block(dL_dy + offset, g_block, n);
-        // Lanes past n must add nothing to the sums.
-        std::fill(g_block + n, g_block + padded(n), 0.0f);
         if (scale) {
           affine(z_block, scale_block, shift_block, u, n);
         } else {
           std::copy_n(z_block, n, u);
         }
-        std::fill(u + n, u + padded(n), 0.0f);
-        std::fill(z_block + n, z_block + padded(n), 0.0f);
         backward.run(frame.slots.data(), n);
         accumulate(results, z_block, g_block, accumulators, n);
         store_block(g_block, g + offset, n);
@@ -175,29 +167,35 @@ struct EigenKernel::Impl {
   }
 
   /// g_block holds dL_dy and receives g; adds g, g·z and dL_dy·∂f/∂beta_k to the accumulators.
-  void accumulate(const std::vector<const float*>& results, const float* z_block, float* g_block, Blocks& accumulators, std::size_t n) const {
+  void accumulate(const std::vector<BlockOperand>& results, const float* z_block, float* g_block, Blocks& accumulators,
+                  std::size_t n) const {
     const std::size_t whole = n / Pack::kLanes * Pack::kLanes;
     for (std::size_t k = 0; k < parameters; ++k) {
       float* const sum = accumulators[2 + k];
+      const BlockOperand slope = results[1 + k];
       for (std::size_t i = 0; i < whole; i += Pack::kLanes) {
-        multiply_add(Pack::load(g_block + i), Pack::load(results[1 + k] + i), Pack::load(sum + i)).store(sum + i);
+        multiply_add(Pack::load(g_block + i), Pack::load(at(slope, i)), Pack::load(sum + i)).store(sum + i);
       }
-      for (std::size_t i = whole; i < n; ++i) sum[i] += g_block[i] * results[1 + k][i];
+      for (std::size_t i = whole; i < n; ++i) sum[i] += g_block[i] * at(slope, whole)[slope.stride == 0 ? 0 : i - whole];
     }
     float* const sum_g = accumulators[0];
     float* const sum_gz = accumulators[1];
+    const BlockOperand slope = results[0];
     for (std::size_t i = 0; i < whole; i += Pack::kLanes) {
-      const Pack product = Pack::load(g_block + i) * Pack::load(results[0] + i);
+      const Pack product = Pack::load(g_block + i) * Pack::load(at(slope, i));
       product.store(g_block + i);
       (Pack::load(sum_g + i) + product).store(sum_g + i);
       multiply_add(product, Pack::load(z_block + i), Pack::load(sum_gz + i)).store(sum_gz + i);
     }
     for (std::size_t i = whole; i < n; ++i) {
-      g_block[i] *= results[0][i];
+      g_block[i] *= at(slope, whole)[slope.stride == 0 ? 0 : i - whole];
       sum_g[i] += g_block[i];
       sum_gz[i] += g_block[i] * z_block[i];
     }
   }
+
+  /// The pack of an operand that belongs to floats i, i + 1, … of a block; i is a multiple of the pack's size.
+  static const float* at(const BlockOperand& operand, std::size_t i) { return operand.first + i / Pack::kLanes * operand.stride; }
 
   void tile_parameters(const Strip& strip, std::size_t channels, const float* beta, Frame& frame) const {
     for (std::size_t k = 0; k < parameters; ++k) tile(beta + k * channels, strip, frame.slots[1 + k]);
@@ -220,8 +218,12 @@ namespace {
 template <class Body>
 void with_storage(Storage storage, Body&& body) {
   switch (storage) {
-    case Storage::kFp32: body(static_cast<float*>(nullptr)); return;
-    case Storage::kBf16: body(static_cast<Bf16*>(nullptr)); return;
+    case Storage::kFp32:
+      body(static_cast<float*>(nullptr));
+      return;
+    case Storage::kBf16:
+      body(static_cast<Bf16*>(nullptr));
+      return;
   }
   throw std::logic_error("with_storage: no such storage");
 }
@@ -252,13 +254,13 @@ void EigenKernel::evaluate(std::span<const float> x, std::span<const float> beta
     const std::size_t n = std::min(kBlockFloats, x.size() - offset);
     std::copy_n(x.data() + offset, n, frame.slots[0]);
     impl_->all.run(frame.slots.data(), n);
-    for (std::size_t r = 0; r < impl_->all.results().size(); ++r) {
-      const auto& result = impl_->all.results()[r];
+    for (std::size_t r = 0; r < impl_->all.result_count(); ++r) {
+      const BlockOperand result = impl_->all.result(r, frame.slots.data());
       float* const out = (r == 0 ? y : r == 1 ? dydx : dydbeta + (r - 2) * x.size()) + offset;
-      if (result.is_number) {
-        std::fill_n(out, n, result.number);
+      if (result.stride == 0) {
+        std::fill_n(out, n, *result.first);
       } else {
-        std::copy_n(frame.slots[result.slot], n, out);
+        std::copy_n(result.first, n, out);
       }
     }
   }

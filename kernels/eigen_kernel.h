@@ -51,8 +51,8 @@ class EigenKernel {
 };
 
 /// dz[r, c] = a[c]·g[r, c] + b[c]·z[r, c] + d[c]: the second backward pass. dz may be g.
-void batch_norm_apply(Storage storage, const void* g, const void* z, std::size_t rows, std::size_t channels, const float* a,
-                      const float* b, const float* d, void* dz);
+void batch_norm_apply(Storage storage, const void* g, const void* z, std::size_t rows, std::size_t channels, const float* a, const float* b,
+                      const float* d, void* dz);
 
 /// Mean and (biased) variance of each channel over the rows; sums are taken about the first row, which guards against cancellation.
 void channel_moments(Storage storage, const void* z, std::size_t rows, std::size_t channels, float* mean, float* variance);

@@ -58,12 +58,8 @@ inline Pack select_greater(const Pack& a, const Pack& b, const Pack& yes, const 
   return Pack(_mm512_mask_mov_ps(no.v, _mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ), yes.v));
 }
 #else
-inline Pack greater(const Pack& a, const Pack& b) {
-  return Pack(Eigen::internal::pand(Eigen::internal::pcmp_lt(b.v, a.v), Pack(1.0).v));
-}
-inline Pack equal(const Pack& a, const Pack& b) {
-  return Pack(Eigen::internal::pand(Eigen::internal::pcmp_eq(a.v, b.v), Pack(1.0).v));
-}
+inline Pack greater(const Pack& a, const Pack& b) { return Pack(Eigen::internal::pand(Eigen::internal::pcmp_lt(b.v, a.v), Pack(1.0).v)); }
+inline Pack equal(const Pack& a, const Pack& b) { return Pack(Eigen::internal::pand(Eigen::internal::pcmp_eq(a.v, b.v), Pack(1.0).v)); }
 inline Pack select_greater(const Pack& a, const Pack& b, const Pack& yes, const Pack& no) {
   return Pack(Eigen::internal::pselect(Eigen::internal::pcmp_lt(b.v, a.v), yes.v, no.v));
 }

@@ -102,8 +102,10 @@ TEST_P(EachPrecision, ConvolutionsOfTheRecipesAgreeWithTheReferenceForwardAndBac
     const std::string where = std::to_string(in) + " to " + std::to_string(out) + " at " + std::to_string(side);
     const double rounding = storage_rounding(GetParam());
     // fp32 sums of k products are off by at most k·2^-24 of the sum of magnitudes; 64 covers blocked sums of any length here.
-    for (std::size_t i = 0; i < ry.size(); ++i) ASSERT_NEAR(y[i], ry[i], rounding * std::abs(ry[i]) + 64 * 0x1p-24 * ay[i] + 1e-30) << where;
-    for (std::size_t i = 0; i < rdx.size(); ++i) ASSERT_NEAR(dx[i], rdx[i], rounding * std::abs(rdx[i]) + 64 * 0x1p-24 * adx[i] + 1e-30) << where;
+    for (std::size_t i = 0; i < ry.size(); ++i)
+      ASSERT_NEAR(y[i], ry[i], rounding * std::abs(ry[i]) + 64 * 0x1p-24 * ay[i] + 1e-30) << where;
+    for (std::size_t i = 0; i < rdx.size(); ++i)
+      ASSERT_NEAR(dx[i], rdx[i], rounding * std::abs(rdx[i]) + 64 * 0x1p-24 * adx[i] + 1e-30) << where;
     for (std::size_t i = 0; i < rdw.size(); ++i) ASSERT_NEAR(dw[i], rdw[i], 256 * 0x1p-24 * adw[i] + 1e-30) << where;
   }
 }
@@ -181,8 +183,11 @@ TEST_P(EachPrecision, MaxPoolTakesTheLargestOfFourAndReturnsItsGradientThere) {
 
 TEST(MaxPool, OrdersNegativeValuesZerosAndInfinitiesAndGivesATieToTheFirst) {
   const float inf = std::numeric_limits<float>::infinity();
-  for (const auto& [four, largest, place] : {std::tuple{std::vector<float>{-3, -1, -2, -4}, -1.0f, 1}, {{-inf, -5, -inf, -6}, -5.0f, 1},
-                                             {{1, inf, 2, 3}, inf, 1}, {{2, 2, 2, 2}, 2.0f, 0}, {{-0.0f, -1, -1, -0.0f}, 0.0f, 0}}) {
+  for (const auto& [four, largest, place] : {std::tuple{std::vector<float>{-3, -1, -2, -4}, -1.0f, 1},
+                                             {{-inf, -5, -inf, -6}, -5.0f, 1},
+                                             {{1, inf, 2, 3}, inf, 1},
+                                             {{2, 2, 2, 2}, 2.0f, 0},
+                                             {{-0.0f, -1, -1, -0.0f}, 0.0f, 0}}) {
     std::vector<float> y(1), dx(4);
     const std::vector<float> dy{7};
     max_pool(Storage::kFp32, four.data(), 1, 2, 1, y.data(), 1);
@@ -208,8 +213,8 @@ TEST(Unfold, PutsEachNeighbourhoodIntoARow) {
 struct ReferenceNorm {
   std::vector<double> y, dz, dgamma, ddelta, dbeta;
   std::vector<double> dz_terms;  ///< the sum of magnitudes of what dz is a difference of
-  ReferenceNorm(const Program& program, const Tensor& z, const Tensor& dy, std::size_t rows, std::size_t channels, const std::vector<float>& gamma,
-                const std::vector<float>& delta, const std::vector<float>& beta, double epsilon)
+  ReferenceNorm(const Program& program, const Tensor& z, const Tensor& dy, std::size_t rows, std::size_t channels,
+                const std::vector<float>& gamma, const std::vector<float>& delta, const std::vector<float>& beta, double epsilon)
       : y(rows * channels), dz(rows * channels), dgamma(channels), ddelta(channels), dbeta(beta.size()), dz_terms(rows * channels) {
     const std::size_t parameters = beta.size() / channels;
     const auto m = static_cast<double>(rows);
@@ -233,7 +238,8 @@ struct ReferenceNorm {
       for (std::size_t r = 0; r < rows; ++r) {
         // d(normalised_s)/d(z_r) = inverse·(δ_rs - 1/m - normalised_r·normalised_s/m)
         dz[r * channels + c] = gamma[c] * inverse * (g[r] - ddelta[c] / m - normalised[r] * dgamma[c] / m);
-        dz_terms[r * channels + c] = gamma[c] * inverse * (std::abs(g[r]) + std::abs(ddelta[c]) / m + std::abs(normalised[r] * dgamma[c]) / m);
+        dz_terms[r * channels + c] =
+            gamma[c] * inverse * (std::abs(g[r]) + std::abs(ddelta[c]) / m + std::abs(normalised[r] * dgamma[c]) / m);
       }
     }
   }
@@ -269,7 +275,8 @@ TEST_P(EachPrecision, NormalisedActivationAgreesWithTheReferenceOnOneAndTwoThrea
           ASSERT_NEAR(ddelta[c], expected.ddelta[c], 4 * unit * size + 1e-5) << where;
           ASSERT_NEAR(dgamma[c], expected.dgamma[c], 8 * unit * size + 1e-5) << where;
         }
-        for (std::size_t i = 0; i < dbeta.size(); ++i) ASSERT_NEAR(dbeta[i], expected.dbeta[i], 8 * unit * 4.0 * static_cast<double>(rows) + 1e-5) << where;
+        for (std::size_t i = 0; i < dbeta.size(); ++i)
+          ASSERT_NEAR(dbeta[i], expected.dbeta[i], 8 * unit * 4.0 * static_cast<double>(rows) + 1e-5) << where;
       }
     }
   }

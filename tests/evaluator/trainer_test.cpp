@@ -215,7 +215,8 @@ TEST(Model, TheGradientsOfAllParametersPredictTheChangeOfTheLoss) {
     slope = std::sqrt(length);
     if (slope < 1e-4) continue;
     const auto loss_at = [&](double step) {
-      for (std::size_t i = 0; i < segment.size; ++i) *model.parameters().value(segment.offset + i) = start[i] + static_cast<float>(step * direction[i] / slope);
+      for (std::size_t i = 0; i < segment.size; ++i)
+        *model.parameters().value(segment.offset + i) = start[i] + static_cast<float>(step * direction[i] / slope);
       return model.train(labels, 0).loss_sum / 20;
     };
     // fp32 losses near 2 are good to 1e-6; a step of 2e-3 balances that against curvature.

@@ -106,7 +106,8 @@ struct Layout {
   std::size_t rows, channels;
 };
 std::vector<Layout> awkward_layouts() {
-  return {{1, 1}, {3, 1}, {255, 3}, {257, 3}, {17, 5}, {1, 16}, {33, 16}, {129, 32}, {64, 33}, {7, 100}, {3, 1000}, {2, 1023}, {5, 1024}, {3, 1025}, {2, 4096}};
+  return {{1, 1},   {3, 1},   {255, 3},  {257, 3},  {17, 5},   {1, 16},   {33, 16}, {129, 32},
+          {64, 33}, {7, 100}, {3, 1000}, {2, 1023}, {5, 1024}, {3, 1025}, {2, 4096}};
 }
 
 using testing::Tensor;
@@ -158,7 +159,8 @@ TEST_P(FusedPasses, AgreeWithTheReferenceAtAwkwardSizes) {
         const double unit = (static_cast<double>(rows) + 32) * 0x1p-24;
         ASSERT_NEAR(sum_g[c], expected_g, unit * size_g + 4e-6) << text << ", " << rows << " x " << channels;
         ASSERT_NEAR(sum_gz[c], expected_gz, unit * size_gz + 4e-6) << text;
-        for (std::size_t k = 0; k < parameters; ++k) ASSERT_NEAR(sum_beta[k * channels + c], expected_beta[k], unit * size_beta[k] + 1e-5) << text;
+        for (std::size_t k = 0; k < parameters; ++k)
+          ASSERT_NEAR(sum_beta[k * channels + c], expected_beta[k], unit * size_beta[k] + 1e-5) << text;
       }
     }
   }
@@ -229,9 +231,9 @@ INSTANTIATE_TEST_SUITE_P(Storages, FusedPasses, ::testing::Values(Storage::kFp32
 
 TEST(Bf16, RoundsToNearestEvenAndKeepsNaN) {
   EXPECT_EQ(Bf16(1.0f).bits, 0x3f80);
-  EXPECT_EQ(Bf16(1.00390625f).bits, 0x3f80);   // half-way, to even
-  EXPECT_EQ(Bf16(1.01171875f).bits, 0x3f82);   // half-way, to even
-  EXPECT_EQ(Bf16(3.4e38f).bits, 0x7f80);       // past the largest: Inf
+  EXPECT_EQ(Bf16(1.00390625f).bits, 0x3f80);  // half-way, to even
+  EXPECT_EQ(Bf16(1.01171875f).bits, 0x3f82);  // half-way, to even
+  EXPECT_EQ(Bf16(3.4e38f).bits, 0x7f80);      // past the largest: Inf
   EXPECT_TRUE(std::isnan(static_cast<float>(Bf16(std::numeric_limits<float>::quiet_NaN()))));
   const auto values = random_floats(1000, 11, -1e3f, 1e3f);
   std::vector<Bf16> stored(values.size());

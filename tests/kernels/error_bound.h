@@ -24,9 +24,15 @@ inline std::vector<Bounded> bounded_run(const Program& program, double x, const 
   for (const Instruction& i : program.instructions) {
     Bounded out;
     switch (i.kind) {
-      case Expression::Kind::kInput: out.value = x; break;
-      case Expression::Kind::kParameter: out.value = beta[i.parameter]; break;
-      case Expression::Kind::kNumber: out = {i.number, std::abs(i.number) * kUnit}; break;
+      case Expression::Kind::kInput:
+        out.value = x;
+        break;
+      case Expression::Kind::kParameter:
+        out.value = beta[i.parameter];
+        break;
+      case Expression::Kind::kNumber:
+        out = {i.number, std::abs(i.number) * kUnit};
+        break;
       case Expression::Kind::kCall:
         visit_function(i.function, [&]<class F>() {
           constexpr double ulps = 16;
@@ -41,8 +47,8 @@ inline std::vector<Bounded> bounded_run(const Program& program, double x, const 
           } else {
             const Bounded b = all[i.b];
             out.value = F::f(a.value, b.value);
-            out.error = std::abs(F::dfda(a.value, b.value, out.value)) * a.error + std::abs(F::dfdb(a.value, b.value, out.value)) * b.error +
-                        2 * kUnit * std::abs(out.value);
+            out.error = std::abs(F::dfda(a.value, b.value, out.value)) * a.error +
+                        std::abs(F::dfdb(a.value, b.value, out.value)) * b.error + 2 * kUnit * std::abs(out.value);
             const bool compares = std::is_same_v<F, Greater> || std::is_same_v<F, Max> || std::is_same_v<F, Min>;
             if (compares && std::abs(a.value - b.value) <= a.error + b.error && a.error + b.error > 0) *ambiguous = true;
             // A quotient's error is not small where the divisor's is not small beside it.

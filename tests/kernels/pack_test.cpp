@@ -30,7 +30,8 @@ std::vector<float> run(const std::vector<float>& a, const std::vector<float>& b)
       value = F::f(Pack::load(left), Pack::load(right));
     }
     value.store(result);
-    for (int lane = 0; lane < Pack::kLanes && i + static_cast<std::size_t>(lane) < a.size(); ++lane) out[i + static_cast<std::size_t>(lane)] = result[lane];
+    for (int lane = 0; lane < Pack::kLanes && i + static_cast<std::size_t>(lane) < a.size(); ++lane)
+      out[i + static_cast<std::size_t>(lane)] = result[lane];
   }
   return out;
 }
@@ -57,8 +58,8 @@ double ulps(float got, double expected) {
 /// What each function is good for on [-20, 20]; where a result passes through 0 away from x = 0, the error is absolute instead.
 template <class F>
 double allowed_ulps() {
-  if (std::is_same_v<F, Erf>) return 24;        // Eigen's rational approximation
-  if (std::is_same_v<F, Tanh>) return 8;        // likewise
+  if (std::is_same_v<F, Erf>) return 24;  // Eigen's rational approximation
+  if (std::is_same_v<F, Tanh>) return 8;  // likewise
   if (std::is_same_v<F, Softplus>) return 6;
   if (std::is_same_v<F, SincSlope>) return 64;  // cancels between 0.5 and 2; checked absolutely too
   if (std::is_same_v<F, Gauss>) return 256;     // e^-(x²) magnifies the rounding of x² by x²
@@ -86,7 +87,8 @@ TEST(Pack, EveryFunctionIsAsAccurateAsItsTableSays) {
         continue;
       }
       if (std::abs(got[i] - expected) <= allowed_absolute<F>()) continue;
-      ASSERT_LE(ulps(got[i], expected), allowed_ulps<F>()) << F::name << "(" << a[i] << ", " << b[i] << ") = " << got[i] << ", not " << expected;
+      ASSERT_LE(ulps(got[i], expected), allowed_ulps<F>())
+          << F::name << "(" << a[i] << ", " << b[i] << ") = " << got[i] << ", not " << expected;
     }
   });
 }

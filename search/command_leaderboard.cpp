@@ -1,0 +1,89 @@
+// actsearch leaderboard and actsearch query: what a database holds.
+
+#include <iostream>
+
+#include "db/database.h"
+#include "search/command.h"
+#include "search/format.h"
+#include "search/options.h"
+
+namespace actsearch {
+namespace {
+
+using Sort = LeaderboardQuery::Sort;
+
+Sort chosen_sort(const Options& options) {
+  const std::string name = options.choice("sort", {"accuracy", "lower-bound", "time", "trials"});
+  if (name == "lower-bound") return Sort::kLowerBound;
+  if (name == "time") return Sort::kTime;
+  if (name == "trials") return Sort::kTrials;
+  return Sort::kAccuracy;
+}
+
+/// Which trials are ranked, and what else there is: a name may stand for several conditions.
+void say_conditions(const Database& database, const std::optional<std::string>& recipe) {
+  const Table stored = database.query("SELECT recipe, text, done FROM recipes WHERE done > 0 ORDER BY done DESC, recipe_id");
+  std::size_t others = 0;
+  bool ranked = false;
+  for (const auto& row : stored.rows) {
+    const bool fits = !recipe || row[0] == *recipe || row[1] == *recipe;
+    if (fits && !ranked) {
+      std::cerr << "ranked: " << row[2].value_or("0") << " trials under: " << row[1].value_or("") << '\n';
+      ranked = true;
+    } else {
+      ++others;
+    }
+  }
+  if (!ranked) std::cerr << "no finished trials" << (recipe ? " under recipe " + *recipe : "") << " yet\n";
+  if (others > 0) std::cerr << "not shown: " << others << " other conditions; --recipe takes a recipe's name, or one of these texts whole\n";
+}
+
+}  // namespace
+
+int leaderboard_command(const Words& words) {
+  Options options("leaderboard", "--db FILE [flags]",
+                  "Ranks the candidates of a database: formula, mean validation accuracy over n seeds with its 95 % interval (Student's t),\n"
+                  "the best single trial, the learned beta, epochs and time. Safe while a search writes.");
+  options.value("db", "FILE", "the database");
+  options.value("recipe", "R", "trials of this recipe: its name, or its whole text [the one with the most trials]");
+  options.value("top", "N", "how many [20]");
+  options.value("sort", "BY", "accuracy, lower-bound, time or trials [accuracy]");
+  options.flag("failures", "list failed trials with their reasons instead");
+  options.value("format", "F", "table, csv or json [table]");
+  if (!options.parse(words)) return 0;
+
+  const std::string file = options.required("db");
+  const Format format = options.format();
+  const LeaderboardQuery query{options.text("recipe"), static_cast<int>(options.integer("top", 1, 1'000'000).value_or(20)),
+                               chosen_sort(options)};
+  if (options.has("failures") && (options.has("sort") || options.has("top"))) {
+    throw UsageError("--failures lists all failed trials: --sort and --top do not go with it");
+  }
+  const Database database(file, Database::Access::kReadOnly);
+  if (options.has("failures")) {
+    write(std::cout, failure_table(database.failures(query.recipe)), format);
+    return 0;
+  }
+  say_conditions(database, query.recipe);
+  write(std::cout, leaderboard_table(database.leaderboard(query), format), format);
+  return 0;
+}
+
+int query_command(const Words& words) {
+  Options options("query", "--db FILE \"SELECT …\" [flags]",
+                  "Runs one read-only SELECT on the documented views: leaderboard, trials, epochs, failures, candidates, rejections, recipes,\n"
+                  "studies and study_trials (docs/schema.md).");
+  options.value("db", "FILE", "the database");
+  options.value("format", "F", "table, csv or json [table]");
+  options.arguments("sql", 1);
+  options.epilogue("Example: actsearch query --db first.db \"SELECT formula, accuracy FROM trials WHERE accuracy > 0.75\"");
+  if (!options.parse(words)) return 0;
+  const std::string file = options.required("db");
+  const Format format = options.format();
+  const auto sql = options.texts("sql");
+  if (sql.empty()) throw UsageError("a SELECT statement is expected, in quotes\nsee: actsearch query --help");
+  write(std::cout, Database(file, Database::Access::kReadOnly).query(sql.front()), format);
+  return 0;
+}
+
+}  // namespace actsearch

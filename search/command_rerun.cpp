@@ -1,0 +1,114 @@
+// actsearch rerun: full-length training of the best candidates, or of given formulas.
+
+#include <iostream>
+#include <limits>
+#include <set>
+
+#include "evaluator/data_source.h"
+#include "grammar/notation.h"
+#include "search/command.h"
+#include "search/format.h"
+#include "search/interrupt.h"
+#include "search/machine.h"
+#include "search/options.h"
+#include "search/rerun.h"
+#include "search/version.h"
+
+namespace actsearch {
+namespace {
+
+Options declared() {
+  Options options("rerun", "--db FILE (--top N | --expr E …) [flags]",
+                  "Trains candidates at full length, one after the other with all cores, and reports test accuracy after every epoch,\n"
+                  "the best and the final one. After each epoch a checkpoint is written under FILE.checkpoints; the same command goes\n"
+                  "on from there after any interruption.");
+  options.value("db", "FILE", "the database, created if it is not there");
+  options.value("top", "N", "the N best of the leaderboard");
+  options.value("from", "RECIPE", "the recipe whose leaderboard --top means [the one with the most trials]");
+  options.values("expr", "E", "a formula or a name; may be given several times");
+  declare_training(options, kDefaultRerunRecipe);
+  options.value("seeds", "N", "runs a candidate, with different seeds [1]");
+  options.value("seed", "S", "the first seed [0]");
+  options.value("threads", "T", "threads inside a run [all cores]");
+  options.value("format", "F", "table, csv or json for the results on standard output [table]");
+  return options;
+}
+
+Candidate candidate_of(const std::string& formula) {
+  auto considered = consider(parse(formula));
+  if (const auto* refusal = std::get_if<Refusal>(&considered)) {
+    throw UsageError("'" + refusal->formula + "' cannot be trained: " + refusal->reason);
+  }
+  return std::get<Candidate>(std::move(considered));
+}
+
+/// Of --expr, before the database is touched; each function once.
+std::vector<Candidate> given_candidates(const Options& options) {
+  std::vector<Candidate> candidates;
+  std::set<std::string> met;
+  for (const std::string& formula : options.texts("expr")) {
+    Candidate candidate = candidate_of(formula);
+    if (met.insert(candidate.fingerprint).second) candidates.push_back(std::move(candidate));
+  }
+  return candidates;
+}
+
+std::vector<Candidate> best_candidates(const Database& database, const Options& options, int top) {
+  std::vector<Candidate> candidates;
+  for (const CandidateRecord& record :
+       database.top_candidates({.recipe = options.text("from"), .top = top, .sort = LeaderboardQuery::Sort::kAccuracy})) {
+    candidates.push_back(candidate_of(record.formula));
+  }
+  if (candidates.empty()) throw std::runtime_error("the leaderboard is empty: run a search into this database first, or name formulas with --expr");
+  return candidates;
+}
+
+RerunPlan planned(const Options& options) {
+  RerunPlan plan;
+  plan.database_file = options.required("db");
+  plan.commit = program_commit();
+  plan.run.recipe = chosen_recipe(options, kDefaultRerunRecipe);
+  plan.run.precision = chosen_precision(options);
+  plan.run.seeds = static_cast<int>(options.integer("seeds", 1, 1'000'000).value_or(1));
+  plan.run.seed = static_cast<std::uint64_t>(options.integer("seed", 0, 1'000'000'000'000'000'000).value_or(0));
+  const int cores = available_cores();
+  plan.run.threads = static_cast<int>(options.integer("threads", 1, cores).value_or(cores));
+  plan.machine = machine_text() + ", " + std::to_string(plan.run.threads) + " threads a run";
+  plan.candidates = given_candidates(options);
+  return plan;
+}
+
+}  // namespace
+
+int rerun_command(const Words& words) {
+  Options options = declared();
+  if (!options.parse(words)) return 0;
+  const auto top = options.integer("top", 1, 1'000'000);
+  if (top.has_value() == options.has("expr")) throw UsageError("either --top N or --expr E is expected\nsee: actsearch rerun --help");
+  if (options.has("from") && !top) throw UsageError("--from belongs to --top\nsee: actsearch rerun --help");
+  const Format format = options.format();
+  RerunPlan plan = planned(options);
+
+  const std::atomic<bool>& interrupt = catch_interrupts();
+  Progress progress(std::cerr, Progress::standard_error_style());
+  Database database(plan.database_file, Database::Access::kCreate);
+  if (top) plan.candidates = best_candidates(database, options, static_cast<int>(*top));
+  const Dataset dataset = find_dataset(options.text("data"), [&](const std::string& line) { progress.say(line); });
+  plan.data = dataset.source;
+  plan.run.recipe.validation_size = std::min(plan.run.recipe.validation_size, static_cast<int>(dataset.train.size() / 10));
+  plan.run.recipe_text = rerun_conditions_text(plan.run.recipe, plan.run.precision, dataset.source);
+
+  progress.say("rerun: " + std::to_string(plan.candidates.size()) + (plan.candidates.size() == 1 ? " function" : " functions") + " × " +
+               std::to_string(plan.run.seeds) + (plan.run.seeds == 1 ? " seed, " : " seeds, ") + plan.run.recipe.name + " for " +
+               std::to_string(plan.run.recipe.epochs) + " epochs in " + std::string(to_text(plan.run.precision)) + ", " +
+               std::to_string(plan.run.threads) + " threads");
+  const Evaluator evaluator = [&](const Program& program, const Recipe& recipe, const TrialOptions& trial) {
+    return train(program, recipe, dataset, trial);
+  };
+  const RerunReport report = run_reruns(database, plan, evaluator, progress, interrupt);
+  if (report.run.ending == Ending::kInterrupted) progress.say("interrupted: the same command goes on from the last checkpoint");
+  write(std::cout, report.results, format);
+  return report.run.ending == Ending::kInterrupted ? kInterruptedExit : 0;
+}
+
+}  // namespace actsearch

@@ -1,0 +1,149 @@
+// actsearch search: the study of one space under a budget.
+
+#include <iostream>
+#include <limits>
+
+#include "evaluator/data_source.h"
+#include "search/command.h"
+#include "search/format.h"
+#include "search/interrupt.h"
+#include "search/machine.h"
+#include "search/options.h"
+#include "search/study.h"
+#include "search/version.h"
+
+namespace actsearch {
+namespace {
+
+constexpr std::int64_t kAny = std::numeric_limits<std::int64_t>::max();
+constexpr int kShown = 10;
+
+Options declared() {
+  Options options("search", "--db FILE [flags]",
+                  "Trains candidates of a space, each for a short while, and ranks them in FILE. The same flags on the same file go on\n"
+                  "with the study: what is finished is not trained again, and several processes may share the work. A run ends with\n"
+                  "the first budget it reaches, or when the space is exhausted; budgets count what this run does.");
+  options.value("db", "FILE", "the database, created if it is not there");
+  options.value("space", "NAME", "core1, core2 or core3 [core1]");
+  options.value("unary", "A,B,…", "only these unary operators");
+  options.value("binary", "A,B,…", "only these binary operators");
+  options.value("strategy", "NAME", "random or exhaustive [random]");
+  options.flag("baselines", "train the named functions first (ReLU, Swish and the others of the paper)");
+  declare_training(options, kDefaultSearchRecipe);
+  options.value("seeds", "N", "trials a candidate, with different seeds [1]");
+  options.value("seed", "S", "the first seed, also of the order of proposals [0]");
+  options.value("budget-time", "T", "end after this time, such as 45s, 30m, 1h30m");
+  options.value("budget-trials", "N", "end after N trials");
+  options.value("budget-epochs", "N", "end before more than N epochs");
+  options.value("trial-time", "T", "a trial that takes longer fails with a time-out [no limit]");
+  options.value("jobs", "J", "trials at once, one core each [all cores]");
+  options.epilogue(
+      "Ctrl-C stops between batches, gives back what was in progress and prints the leaderboard (exit code 130); a second one\n"
+      "ends at once. Either way the same command goes on later.");
+  return options;
+}
+
+/// The recipe with a validation set in proportion, where the training set is smaller than CIFAR-10's.
+Recipe fitted(Recipe recipe, const Dataset& dataset) {
+  recipe.validation_size = std::min(recipe.validation_size, static_cast<int>(dataset.train.size() / 10));
+  return recipe;
+}
+
+Budget chosen_budget(const Options& options, const Recipe& recipe) {
+  Budget budget{options.duration("budget-time"), options.integer("budget-trials", 1, kAny), options.integer("budget-epochs", 1, kAny)};
+  if (budget.epochs && *budget.epochs < recipe.epochs) {
+    throw UsageError("--budget-epochs " + std::to_string(*budget.epochs) + " is less than one trial of " + std::to_string(recipe.epochs) +
+                     " epochs; --epochs makes trials shorter");
+  }
+  return budget;
+}
+
+int chosen_jobs(const Options& options) {
+  const int cores = available_cores();
+  const auto jobs = options.integer("jobs", 1, kAny).value_or(cores);
+  if (jobs > cores) {
+    throw UsageError("--jobs " + std::to_string(jobs) + " is more than the " + std::to_string(cores) +
+                     " cores here: each trial takes one, so more would only slow each other down");
+  }
+  return static_cast<int>(jobs);
+}
+
+/// Everything that the flags say; the data's name is still missing.
+SearchPlan planned(const Options& options) {
+  SearchPlan plan{.run = {},
+                  .space = Space(options.text("space").value_or("core1"), options.list("unary"), options.list("binary")),
+                  .strategy = options.choice("strategy", {"random", "exhaustive"}),
+                  .baselines = options.has("baselines"),
+                  .data = "",
+                  .commit = std::string(program_commit()),
+                  .machine = machine_text()};
+  plan.run.recipe = chosen_recipe(options, kDefaultSearchRecipe);
+  if (plan.run.recipe.validation_size == 0) {
+    throw UsageError("recipe " + plan.run.recipe.name + " has no validation images, so a search cannot rank by it; it is for rerun");
+  }
+  plan.run.precision = chosen_precision(options);
+  plan.run.seeds = static_cast<int>(options.integer("seeds", 1, 1'000'000).value_or(1));
+  plan.run.seed = static_cast<std::uint64_t>(options.integer("seed", 0, 1'000'000'000'000'000'000).value_or(0));
+  plan.run.budget = chosen_budget(options, plan.run.recipe);
+  plan.run.jobs = chosen_jobs(options);
+  plan.run.trial_limit = options.duration("trial-time");
+  return plan;
+}
+
+void say_plan(Progress& progress, const SearchPlan& plan) {
+  progress.say("search: " + plan.space.name() + " (" + std::to_string(plan.space.size()) + " spellings), " + plan.strategy + ", " +
+               plan.run.recipe.name + " for " + std::to_string(plan.run.recipe.epochs) + " epochs in " +
+               std::string(to_text(plan.run.precision)) + ", " + std::to_string(plan.run.jobs) + (plan.run.jobs == 1 ? " job" : " jobs"));
+}
+
+void say_ending(Progress& progress, const SearchReport& report) {
+  const RunReport& run = report.run;
+  const std::string done = std::to_string(run.done) + " trials (" + std::to_string(run.failed) + " failed, " + std::to_string(run.epochs) +
+                           " epochs) in " + format_duration(std::chrono::duration<double>(run.seconds));
+  switch (run.ending) {
+    case Ending::kFinished:
+      progress.say(run.done == 0 ? "this study was finished before: all its " + std::to_string(run.skipped) + " trials are there"
+                                 : "study finished: " + done);
+      return;
+    case Ending::kBudget: progress.say("budget reached: " + done); return;
+    case Ending::kInterrupted: progress.say("interrupted: " + done + "; trials in progress were given back"); return;
+  }
+}
+
+void say_what_next(Progress& progress, const Options& options, const SearchReport& report) {
+  const std::string db = options.required("db");
+  if (report.run.ending != Ending::kFinished) progress.say("to go on:    run the same command again");
+  progress.say("to see more: actsearch leaderboard --db " + db + " --top 50");
+  progress.say("to rerun:    actsearch rerun --db " + db + " --top 3 --recipe " + kDefaultRerunRecipe);
+}
+
+}  // namespace
+
+int search_command(const Words& words) {
+  Options options = declared();
+  if (!options.parse(words)) return 0;
+  const std::string file = options.required("db");
+  SearchPlan plan = planned(options);
+
+  const std::atomic<bool>& interrupt = catch_interrupts();
+  Progress progress(std::cerr, Progress::standard_error_style());
+  Database database(file, Database::Access::kCreate);
+  const Dataset dataset = find_dataset(options.text("data"), [&](const std::string& line) { progress.say(line); });
+  plan.data = dataset.source;
+  plan.run.recipe = fitted(plan.run.recipe, dataset);
+  plan.run.recipe_text = conditions_text(plan.run.recipe, plan.run.precision, dataset.source);
+
+  say_plan(progress, plan);
+  const Evaluator evaluator = [&](const Program& program, const Recipe& recipe, const TrialOptions& trial) {
+    return train(program, recipe, dataset, trial);
+  };
+  const SearchReport report = run_search(database, plan, evaluator, progress, interrupt);
+  say_ending(progress, report);
+  const auto rows = database.leaderboard({.recipe = plan.run.recipe_text, .top = kShown, .sort = LeaderboardQuery::Sort::kAccuracy});
+  write(std::cout, leaderboard_table(rows, Format::kTable), Format::kTable);
+  std::cout.flush();
+  say_what_next(progress, options, report);
+  return report.run.ending == Ending::kInterrupted ? kInterruptedExit : 0;
+}
+
+}  // namespace actsearch

@@ -1,0 +1,206 @@
+#include "search/options.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <iostream>
+#include <limits>
+
+#include "evaluator/trainer.h"
+#include "grammar/nearest.h"
+#include "search/budget.h"
+
+namespace actsearch {
+namespace {
+
+namespace po = boost::program_options;
+
+constexpr unsigned kHelpWidth = 100;
+
+/// A value whose name in the help is `placeholder`.
+template <class T>
+po::typed_value<T>* named(const std::string& placeholder) {
+  auto* value = po::value<T>();
+  value->value_name(placeholder);
+  return value;
+}
+
+std::string trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(' ');
+  if (first == std::string_view::npos) return {};
+  return std::string(text.substr(first, text.find_last_not_of(' ') - first + 1));
+}
+
+template <class Number>
+std::optional<Number> parsed(std::string_view text) {
+  Number number{};
+  const auto [after, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (text.empty() || error != std::errc{} || after != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+std::string listed(const std::vector<std::string_view>& names) {
+  std::string text;
+  for (const std::string_view name : names) text.append(text.empty() ? "" : ", ").append(name);
+  return text;
+}
+
+}  // namespace
+
+Options::Options(std::string command, std::string usage, std::string about)
+    : command_(std::move(command)), usage_(std::move(usage)), about_(std::move(about)), visible_("Flags", kHelpWidth, kHelpWidth / 2) {
+  visible_.add_options()("help", "print this help");
+}
+
+void Options::value(const std::string& name, const std::string& placeholder, const std::string& help) {
+  visible_.add_options()(name.c_str(), named<std::string>(placeholder), help.c_str());
+}
+void Options::values(const std::string& name, const std::string& placeholder, const std::string& help) {
+  visible_.add_options()(name.c_str(), named<std::vector<std::string>>(placeholder)->composing(), help.c_str());
+}
+void Options::flag(const std::string& name, const std::string& help) { visible_.add_options()(name.c_str(), help.c_str()); }
+void Options::arguments(const std::string& name, int count) {
+  hidden_.add_options()(name.c_str(), named<std::vector<std::string>>(name)->composing(), "");
+  positional_.add(name.c_str(), count);
+}
+
+void Options::fail(const std::string& message) const {
+  throw UsageError(message + "\nsee: actsearch " + command_ + " --help");
+}
+
+bool Options::parse(const std::vector<std::string>& words) {
+  if (std::any_of(words.begin(), words.end(), [](const std::string& word) { return word == "--help" || word == "-h"; })) {
+    print_help();
+    return false;
+  }
+  po::options_description all;
+  all.add(visible_).add(hidden_);
+  namespace style = po::command_line_style;
+  try {
+    po::store(po::command_line_parser(words)
+                  .options(all)
+                  .positional(positional_)
+                  .style(style::allow_long | style::long_allow_adjacent | style::long_allow_next)
+                  .run(),
+              map_);
+  } catch (const po::unknown_option& error) {
+    std::vector<std::string> names;
+    for (const auto& option : visible_.options()) names.push_back("--" + option->long_name());
+    const std::string name = error.get_option_name();
+    fail("no flag " + shortened(name) + did_you_mean(name, {names.begin(), names.end()}));
+  } catch (const po::too_many_positional_options_error&) {
+    fail(positional_.max_total_count() == 0 ? "arguments without a flag are not expected here" : "more arguments than expected");
+  } catch (const po::error& error) {
+    fail(error.what());
+  }
+  return true;
+}
+
+void Options::print_help() const {
+  std::cout << "usage: actsearch " << command_ << (usage_.empty() ? "" : " ") << usage_ << "\n\n" << about_ << "\n\n" << visible_;
+  if (!epilogue_.empty()) std::cout << "\n" << epilogue_ << "\n";
+}
+
+bool Options::has(const std::string& name) const { return map_.count(name) > 0; }
+
+std::optional<std::string> Options::text(const std::string& name) const {
+  if (!has(name)) return std::nullopt;
+  return map_[name].as<std::string>();
+}
+
+std::vector<std::string> Options::texts(const std::string& name) const {
+  return has(name) ? map_[name].as<std::vector<std::string>>() : std::vector<std::string>{};
+}
+
+std::string Options::required(const std::string& name) const {
+  const auto given = text(name);
+  if (!given || given->empty()) fail("--" + name + " is required");
+  return *given;
+}
+
+std::optional<std::int64_t> Options::integer(const std::string& name, std::int64_t minimum, std::int64_t maximum) const {
+  const auto given = text(name);
+  if (!given) return std::nullopt;
+  const auto number = parsed<std::int64_t>(*given);
+  if (!number || *number < minimum || *number > maximum) {
+    const bool bounded = maximum != std::numeric_limits<std::int64_t>::max();
+    fail("--" + name + ": a whole number " +
+         (bounded ? "from " + std::to_string(minimum) + " to " + std::to_string(maximum) : "of at least " + std::to_string(minimum)) +
+         " is expected, not '" + shortened(*given) + "'");
+  }
+  return number;
+}
+
+std::optional<std::chrono::duration<double>> Options::duration(const std::string& name) const {
+  const auto given = text(name);
+  if (!given) return std::nullopt;
+  try {
+    return parse_duration(*given);
+  } catch (const std::invalid_argument& error) {
+    fail("--" + name + ": " + error.what());
+  }
+}
+
+std::optional<std::vector<std::string>> Options::list(const std::string& name) const {
+  const auto given = text(name);
+  if (!given) return std::nullopt;
+  std::vector<std::string> items;
+  for (std::size_t first = 0; first <= given->size();) {
+    const std::size_t comma = std::min(given->find(',', first), given->size());
+    items.push_back(trimmed(std::string_view(*given).substr(first, comma - first)));
+    if (items.back().empty()) fail("--" + name + ": an item of the list '" + shortened(*given) + "' is empty");
+    first = comma + 1;
+  }
+  return items;
+}
+
+std::optional<std::vector<double>> Options::numbers(const std::string& name) const {
+  const auto items = list(name);
+  if (!items) return std::nullopt;
+  std::vector<double> values;
+  for (const std::string& item : *items) {
+    const auto number = parsed<double>(item);
+    if (!number || !std::isfinite(*number)) fail("--" + name + ": '" + shortened(item) + "' is not a number");
+    values.push_back(*number);
+  }
+  return values;
+}
+
+std::string Options::choice(const std::string& name, const std::vector<std::string_view>& known) const {
+  const auto given = text(name);
+  if (!given) return std::string(known.front());
+  if (std::find(known.begin(), known.end(), *given) == known.end()) {
+    fail("--" + name + ": no '" + shortened(*given) + "'" + did_you_mean(*given, known) + "; known are " + listed(known));
+  }
+  return *given;
+}
+
+Format Options::format(const std::vector<std::string_view>& known) const {
+  const std::string name = choice("format", known);
+  return name == "json" ? Format::kJson : name == "csv" ? Format::kCsv : Format::kTable;
+}
+
+void declare_training(Options& options, const std::string& default_recipe) {
+  options.value("recipe", "NAME", "network, optimiser and schedule [" + default_recipe + "]; actsearch recipes lists them");
+  options.value("epochs", "E", "epochs in place of the recipe's (which makes it another recipe)");
+  options.value("precision", "P", "auto, bf16 or fp32 [auto: bf16 where the processor has it natively]");
+  options.value("data", "D",
+                "a directory with CIFAR-10's binary files, or 'synthetic' [$ACTSEARCH_DATA, data/cifar-10-batches-bin, else synthetic]");
+}
+
+Recipe chosen_recipe(const Options& options, const std::string& default_recipe) {
+  std::vector<std::string_view> names{default_recipe};
+  for (const Recipe& recipe : recipes()) {
+    if (recipe.name != default_recipe) names.push_back(recipe.name);
+  }
+  Recipe recipe = find_recipe(options.choice("recipe", names));
+  if (const auto epochs = options.integer("epochs", 1, 100'000)) recipe.epochs = static_cast<int>(*epochs);
+  return recipe;
+}
+
+Precision chosen_precision(const Options& options) {
+  const std::string name = options.choice("precision", {"auto", "bf16", "fp32"});
+  return name == "auto" ? native_precision() : name == "bf16" ? Precision::kBf16 : Precision::kFp32;
+}
+
+}  // namespace actsearch

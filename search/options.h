@@ -1,0 +1,76 @@
+/// The flags of one command: declared, parsed and read with messages that say what is wrong and what would be right.
+#pragma once
+
+#include <boost/program_options.hpp>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "evaluator/recipe.h"
+#include "search/format.h"
+
+namespace actsearch {
+
+/// A command line that is wrong.
+class UsageError : public std::invalid_argument {
+ public:
+  using std::invalid_argument::invalid_argument;
+};
+
+/// Declared first, then parsed once, then read. A word that begins with one dash is an argument, not a flag: formulas do that.
+class Options {
+ public:
+  /// `command` "search", `usage` what follows it in the help's first line, `about` a paragraph.
+  Options(std::string command, std::string usage, std::string about);
+
+  /// A flag with a value.
+  void value(const std::string& name, const std::string& placeholder, const std::string& help);
+  /// A flag with a value that may be given several times.
+  void values(const std::string& name, const std::string& placeholder, const std::string& help);
+  /// A flag without a value.
+  void flag(const std::string& name, const std::string& help);
+  /// Up to `count` arguments without a flag, read as values of `name`.
+  void arguments(const std::string& name, int count);
+  /// A paragraph after the flags in the help.
+  void epilogue(std::string text) { epilogue_ = std::move(text); }
+
+  /// False when --help (or -h) was asked for: it is printed then. UsageError for what does not fit.
+  bool parse(const std::vector<std::string>& words);
+
+  bool has(const std::string& name) const;
+  std::optional<std::string> text(const std::string& name) const;
+  std::vector<std::string> texts(const std::string& name) const;
+  /// UsageError if it is not given.
+  std::string required(const std::string& name) const;
+  std::optional<std::int64_t> integer(const std::string& name, std::int64_t minimum, std::int64_t maximum) const;
+  std::optional<std::chrono::duration<double>> duration(const std::string& name) const;
+  /// "a,b,c"; blanks around items are dropped, empty items are errors.
+  std::optional<std::vector<std::string>> list(const std::string& name) const;
+  /// As list, finite numbers.
+  std::optional<std::vector<double>> numbers(const std::string& name) const;
+  /// One of `known`; the first where it is not given.
+  std::string choice(const std::string& name, const std::vector<std::string_view>& known) const;
+  /// --format.
+  Format format(const std::vector<std::string_view>& known = {"table", "csv", "json"}) const;
+
+ private:
+  void print_help() const;
+  [[noreturn]] void fail(const std::string& message) const;
+
+  std::string command_, usage_, about_, epilogue_;
+  boost::program_options::options_description visible_, hidden_;
+  boost::program_options::positional_options_description positional_;
+  boost::program_options::variables_map map_;
+};
+
+/// --recipe with --epochs, --precision and --data: what several commands share.
+void declare_training(Options& options, const std::string& default_recipe);
+/// The recipe named by --recipe, its epochs replaced by --epochs. UsageError with a suggestion.
+Recipe chosen_recipe(const Options& options, const std::string& default_recipe);
+Precision chosen_precision(const Options& options);
+
+}  // namespace actsearch
