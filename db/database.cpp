@@ -242,7 +242,7 @@ std::vector<FailureRow> Database::failures(const std::optional<std::string>& rec
   std::vector<FailureRow> rows;
   auto row = impl_->connection->prepare(
       "SELECT c.formula, r.name, t.failure, t.failure_detail, t.seed FROM trial t JOIN candidate c ON c.id = t.candidate"
-      " JOIN recipe r ON r.id = t.recipe WHERE t.status = 'failed' AND r.name = coalesce(?1, r.name) ORDER BY t.id",
+      " JOIN recipe r ON r.id = t.recipe WHERE t.status = 'failed' AND coalesce(?1, r.name) IN (r.name, r.text) ORDER BY t.id",
       recipe);
   while (row.step()) {
     rows.push_back({row.text(0), row.text(1), row.text(2), row.text(3), static_cast<std::uint64_t>(row.integer(4))});

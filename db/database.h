@@ -78,8 +78,8 @@ enum class ClaimState : std::uint8_t {
 };
 
 struct LeaderboardQuery {
-  /// Recipe name; absent: any. Of the texts stored under it (other epochs, precision or data) the one with the most finished
-  /// trials is ranked, alone.
+  /// A recipe's name or its whole text; absent: any. Of the texts stored under a name (other epochs, precision or data) the one with
+  /// the most finished trials is ranked, alone.
   std::optional<std::string> recipe = std::nullopt;
   int top = 20;
   enum class Sort : std::uint8_t { kAccuracy, kLowerBound, kTime, kTrials } sort = Sort::kAccuracy;

@@ -99,19 +99,16 @@ struct Step {
 /// Step i makes version i + 1 of version i. A step that has been released never changes.
 constexpr std::array<Step, kSchemaVersion> kSteps = {{{kVersion1, nullptr}, {kVersion2, refresh_all_standings}}};
 
-std::int64_t read_number(Connection& connection, const std::string& sql) {
-  auto row = connection.prepare(sql);
-  row.step();
-  return row.integer(0);
-}
-
 [[noreturn]] void refuse(const std::filesystem::path& file, const std::string& why) { throw DatabaseError(file.string() + ": " + why); }
 
 /// The schema version; 0 of an empty file. DatabaseError for a file of another program, or of a newer version of this one.
 int read_version(Connection& connection) {
-  const auto application = read_number(connection, "PRAGMA application_id");
-  const auto version = read_number(connection, "PRAGMA user_version");
-  const bool empty = application == 0 && version == 0 && read_number(connection, "SELECT count(*) FROM sqlite_schema") == 0;
+  // One statement, so that a file which another process is just filling is seen before or after, not between.
+  auto header = connection.prepare(
+      "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_application_id, pragma_user_version");
+  header.step();
+  const auto application = header.integer(0), version = header.integer(1);
+  const bool empty = application == 0 && version == 0 && header.integer(2) == 0;
   if (empty) return 0;
   if (application != kApplicationId) {
     refuse(connection.file(), "is an SQLite database, but not one of actsearch; it is left as it is: choose another file");

@@ -1,7 +1,6 @@
 // actsearch rerun: full-length training of the best candidates, or of given formulas.
 
 #include <iostream>
-#include <limits>
 #include <set>
 
 #include "evaluator/data_source.h"
@@ -12,6 +11,7 @@
 #include "search/machine.h"
 #include "search/options.h"
 #include "search/rerun.h"
+#include "search/study.h"
 #include "search/version.h"
 
 namespace actsearch {
@@ -95,7 +95,7 @@ int rerun_command(const Words& words) {
   if (top) plan.candidates = best_candidates(database, options, static_cast<int>(*top));
   const Dataset dataset = find_dataset(options.text("data"), [&](const std::string& line) { progress.say(line); });
   plan.data = dataset.source;
-  plan.run.recipe.validation_size = std::min(plan.run.recipe.validation_size, static_cast<int>(dataset.train.size() / 10));
+  plan.run.recipe = fitted(plan.run.recipe, dataset);
   plan.run.recipe_text = rerun_conditions_text(plan.run.recipe, plan.run.precision, dataset.source);
 
   progress.say("rerun: " + std::to_string(plan.candidates.size()) + (plan.candidates.size() == 1 ? " function" : " functions") + " × " +

@@ -43,12 +43,6 @@ Options declared() {
   return options;
 }
 
-/// The recipe with a validation set in proportion, where the training set is smaller than CIFAR-10's.
-Recipe fitted(Recipe recipe, const Dataset& dataset) {
-  recipe.validation_size = std::min(recipe.validation_size, static_cast<int>(dataset.train.size() / 10));
-  return recipe;
-}
-
 Budget chosen_budget(const Options& options, const Recipe& recipe) {
   Budget budget{options.duration("budget-time"), options.integer("budget-trials", 1, kAny), options.integer("budget-epochs", 1, kAny)};
   if (budget.epochs && *budget.epochs < recipe.epochs) {

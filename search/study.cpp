@@ -1,5 +1,6 @@
 #include "search/study.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace actsearch {
@@ -29,6 +30,11 @@ StudyRecord to_record(const SearchPlan& plan) {
 }
 
 }  // namespace
+
+Recipe fitted(Recipe recipe, const Dataset& dataset) {
+  recipe.validation_size = std::min(recipe.validation_size, static_cast<int>(dataset.train.size() / 10));
+  return recipe;
+}
 
 std::string conditions_text(const Recipe& recipe, Precision precision, const std::string& data) {
   return to_text(recipe, precision) + " data=" + data;

@@ -6,6 +6,7 @@
 #include <string>
 #include <unordered_set>
 
+#include "evaluator/dataset.h"
 #include "grammar/space.h"
 #include "search/runner.h"
 #include "search/strategy.h"
@@ -28,6 +29,9 @@ struct SearchReport {
   std::int64_t rejected = 0;    ///< spellings refused
   std::int64_t repeated = 0;    ///< spellings of a function met before
 };
+
+/// The recipe, with at most a tenth of the training set for validation: for sets smaller than CIFAR-10.
+Recipe fitted(Recipe recipe, const Dataset& dataset);
 
 /// The text under which trials are comparable: recipe, precision and data.
 std::string conditions_text(const Recipe& recipe, Precision precision, const std::string& data);

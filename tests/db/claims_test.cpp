@@ -148,9 +148,15 @@ TEST(Owner, OtherMachinesAndUnreadableTextsAreNeverGone) {
 
 TEST_F(Claims, ProcessesOnOneFileShareTheWorkWithoutDoingAnyTwice) {
   constexpr int kProcesses = 4, kTrials = 60;
+  int ready[2], start[2];
+  ASSERT_EQ(pipe(ready), 0);
+  ASSERT_EQ(pipe(start), 0);
   const auto work = [&] {
     Database db = open();  // all create the file at the same time
     Search search(db);
+    close(start[1]);
+    char byte = 'r';
+    if (write(ready[1], &byte, 1) != 1 || read(start[0], &byte, 1) != 0) return 97;
     int done = 0;
     for (int seed = 0; seed < kTrials; ++seed) {
       Claim claim;
@@ -161,8 +167,14 @@ TEST_F(Claims, ProcessesOnOneFileShareTheWorkWithoutDoingAnyTwice) {
     }
     return done;
   };
+  int waiting = 0;
   std::vector<pid_t> children;
   for (int i = 0; i < kProcesses; ++i) children.push_back(start_process(work));
+  close(ready[1]);
+  for (char byte = 0; read(ready[0], &byte, 1) == 1;) {
+    if (++waiting == kProcesses) break;
+  }
+  close(start[1]);  // which all of them see at once
   int together = 0, workers = 0;
   for (const pid_t child : children) {
     const int done = wait_for(child);
@@ -171,6 +183,8 @@ TEST_F(Claims, ProcessesOnOneFileShareTheWorkWithoutDoingAnyTwice) {
     together += done;
     workers += done > 0;
   }
+  close(ready[0]);
+  close(start[0]);
   EXPECT_EQ(together, kTrials);
   EXPECT_GE(workers, 2);
   const Database db = open();

@@ -76,6 +76,16 @@ TEST_F(Files, ThatAreAbsentEmptyOrDirectoriesHaveClearMessages) {
   EXPECT_NE(error(), "");
 }
 
+TEST_F(Files, MayBeCreatedByManyProcessesAtOnce) {
+  constexpr int kRounds = 10, kProcesses = 6;
+  for (int round = 0; round < kRounds; ++round) {
+    file_ = directory_ / (std::to_string(round) + ".db");
+    std::vector<pid_t> children;
+    for (int i = 0; i < kProcesses; ++i) children.push_back(start_process([&] { return open().studies().empty() ? 0 : 1; }));
+    for (const pid_t child : children) EXPECT_EQ(wait_for(child), 0);
+  }
+}
+
 TEST_F(Files, WithOddNamesAreFilesLikeAnyOther) {
   for (const char* name : {":memory:", "a?b#c%20.db", "file:x?mode=memory"}) {
     file_ = directory_ / name;

@@ -1,0 +1,183 @@
+// actsearch bench: what this machine does with kernels and with training.
+
+#include <algorithm>
+#include <chrono>
+#include <iostream>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "evaluator/throughput.h"
+#include "evaluator/trainer.h"
+#include "grammar/notation.h"
+#include "grammar/space.h"
+#include "kernels/eigen_kernel.h"
+#include "search/candidate.h"
+#include "search/command.h"
+#include "search/format.h"
+#include "search/machine.h"
+#include "search/options.h"
+#include "search/version.h"
+
+namespace actsearch {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Json = nlohmann::ordered_json;
+
+// The second activation of vgg-s at batch 32: 2 MB in bf16, beyond the nearest caches as in training.
+constexpr std::size_t kRows = 32 * 32 * 32, kChannels = 32;
+constexpr std::size_t kRandomCandidates = 100;
+
+struct KernelTime {
+  double forward_ns = 0, backward_ns = 0;  ///< an element
+};
+
+/// The fastest of `repetitions` calls, in ns an element.
+template <class Call>
+double best_ns(int repetitions, Call&& call) {
+  double best = std::numeric_limits<double>::infinity();
+  for (int i = 0; i < repetitions; ++i) {
+    const auto start = Clock::now();
+    call();
+    best = std::min(best, std::chrono::duration<double, std::nano>(Clock::now() - start).count());
+  }
+  return best / static_cast<double>(kRows * kChannels);
+}
+
+/// Buffers that all kernels are measured over: random normal values.
+class KernelBench {
+ public:
+  explicit KernelBench(Storage storage)
+      : storage_(storage), z_(bytes()), dL_dy_(bytes()), y_(bytes()), scale_(kChannels, 1.f), shift_(kChannels, 0.f) {
+    std::mt19937 random(1);
+    std::normal_distribution<float> normal;
+    for (std::size_t i = 0; i < kRows * kChannels; ++i) {
+      put(z_, i, normal(random));
+      put(dL_dy_, i, normal(random));
+    }
+  }
+
+  KernelTime operator()(const Program& program, int repetitions) {
+    const EigenKernel kernel(program);
+    const auto parameters = static_cast<std::size_t>(kernel.parameter_count());
+    const std::vector<float> beta(parameters * kChannels, 1.f);
+    std::vector<float> g(kChannels), gz(kChannels), beta_sums(parameters * kChannels);
+    const EigenKernel::Sums sums{g.data(), gz.data(), beta_sums.data()};
+    return {best_ns(repetitions, [&] { kernel.forward(storage_, z_.data(), kRows, kChannels, scale_.data(), shift_.data(), beta.data(), y_.data()); }),
+            best_ns(repetitions, [&] {
+              kernel.backward(storage_, z_.data(), dL_dy_.data(), kRows, kChannels, scale_.data(), shift_.data(), beta.data(), y_.data(), sums);
+            })};
+  }
+
+ private:
+  std::size_t bytes() const { return kRows * kChannels * storage_bytes(storage_); }
+  /// Stores a value; in bf16 its upper half, which is near enough for random ones.
+  void put(std::vector<unsigned char>& buffer, std::size_t i, float value) const {
+    const auto* bytes_of_value = reinterpret_cast<const unsigned char*>(&value);
+    const std::size_t size = storage_bytes(storage_);
+    std::copy_n(bytes_of_value + (sizeof value - size), size, buffer.begin() + static_cast<std::ptrdiff_t>(i * size));
+  }
+
+  Storage storage_;
+  std::vector<unsigned char> z_, dL_dy_, y_;
+  std::vector<float> scale_, shift_;
+};
+
+/// Distinct candidates of core1, always the same.
+std::vector<Program> random_candidates() {
+  const Space space("core1");
+  std::mt19937_64 draw(1);
+  std::vector<Program> programs;
+  while (programs.size() < kRandomCandidates) {
+    auto considered = consider(space.at(space.sample(draw())));
+    if (auto* candidate = std::get_if<Candidate>(&considered)) programs.push_back(std::move(candidate->program));
+  }
+  return programs;
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return (values[(values.size() - 1) / 2] + values[values.size() / 2]) / 2;
+}
+
+Json kernel_results(Storage storage) {
+  std::cerr << "measuring kernels: relu, swish and " << kRandomCandidates << " random candidates\n";
+  KernelBench bench(storage);
+  Json rows = Json::array();
+  const auto add = [&](const std::string& name, const KernelTime& time) {
+    rows.push_back({{"function", name}, {"forward_ns", time.forward_ns}, {"backward_ns", time.backward_ns}});
+  };
+  constexpr int kRepetitions = 20, kFewer = 5;
+  for (const char* name : {"relu", "swish"}) add(name, bench(lower(parse(name)), kRepetitions));
+  std::vector<double> forward, backward;
+  for (const Program& program : random_candidates()) {
+    const KernelTime time = bench(program, kFewer);
+    forward.push_back(time.forward_ns);
+    backward.push_back(time.backward_ns);
+  }
+  add("core1 median of 100", {median(forward), median(backward)});
+  return rows;
+}
+
+Json training_results(Precision precision, double seconds) {
+  Json rows = Json::array();
+  for (const Recipe& recipe : recipes()) {
+    if (recipe.validation_size == 0) continue;  // full-length recipes
+    for (const char* name : {"relu", "swish"}) {
+      std::cerr << "measuring " << recipe.name << " with " << name << '\n';
+      const Throughput speed = measure_throughput(recipe, lower(parse(name)), precision, 1, seconds);
+      rows.push_back({{"recipe", recipe.name},
+                      {"function", name},
+                      {"images_per_second", speed.images_per_second},
+                      {"convolution_images_per_second", speed.convolution_images_per_second}});
+    }
+  }
+  return rows;
+}
+
+Table to_table(const Json& rows) {
+  Table table;
+  for (const auto& [key, value] : rows.front().items()) {
+    table.columns.push_back(key);
+    table.numeric.push_back(value.is_number());
+  }
+  for (const Json& row : rows) {
+    auto& cells = table.rows.emplace_back();
+    for (const Json& cell : row) cells.push_back(cell.is_number() ? fixed(cell.get<double>(), cell.get<double>() < 100 ? 2 : 0) : cell.get<std::string>());
+  }
+  return table;
+}
+
+}  // namespace
+
+int bench_command(const Words& words) {
+  Options options("bench", "[flags]",
+                  "Measures on one core of this machine: the fused Eigen kernels, in ns an element (the fastest call, in training's storage),\n"
+                  "and training of the recipes that search uses, beside what their convolutions alone would allow.");
+  options.value("precision", "P", "auto, bf16 or fp32 [auto]");
+  options.value("format", "F", "text or json [text]");
+  if (!options.parse(words)) return 0;
+  const Format format = options.format({"text", "json"});
+  const Precision precision = chosen_precision(options);
+  constexpr double kTrainingSeconds = 2;
+
+  const Json result = {{"machine", machine_text()},
+                       {"commit", program_commit()},
+                       {"built_for", built_instruction_sets()},
+                       {"precision", to_text(precision)},
+                       {"threads", 1},
+                       {"kernels", kernel_results(precision == Precision::kBf16 ? Storage::kBf16 : Storage::kFp32)},
+                       {"training", training_results(precision, kTrainingSeconds)}};
+  if (format == Format::kJson) {
+    std::cout << result.dump(2) << '\n';
+    return 0;
+  }
+  std::cout << machine_text() << ", commit " << program_commit() << ", " << to_text(precision) << ", one thread\n\n";
+  write_table(std::cout, to_table(result["kernels"]));
+  std::cout << '\n';
+  write_table(std::cout, to_table(result["training"]));
+  return 0;
+}
+
+}  // namespace actsearch

@@ -1,0 +1,34 @@
+// actsearch data fetch and actsearch data check: CIFAR-10 on disk.
+
+#include <iostream>
+
+#include "evaluator/data_source.h"
+#include "grammar/nearest.h"
+#include "search/command.h"
+#include "search/options.h"
+
+namespace actsearch {
+
+int data_command(const Words& words) {
+  Options options("data", "fetch DIR | check DIR",
+                  "fetch downloads CIFAR-10's official archive to DIR, verifies its checksum and unpacks it to DIR/cifar-10-batches-bin.\n"
+                  "check verifies a directory's files: sizes, labels, counts per class, checksums.");
+  options.arguments("action", 2);
+  options.epilogue("Example: actsearch data fetch data   (where every command then finds it)");
+  if (!options.parse(words)) return 0;
+  const auto given = options.texts("action");
+  if (given.empty()) throw UsageError("fetch DIR or check DIR is expected\nsee: actsearch data --help");
+  const std::string& action = given.front();
+  if (action != "fetch" && action != "check") {
+    throw UsageError("no data command '" + shortened(action) + "'" + did_you_mean(action, {"fetch", "check"}) + "; known are fetch, check");
+  }
+  if (given.size() != 2 || given[1].empty()) throw UsageError("data " + action + " needs a directory\nsee: actsearch data --help");
+  if (action == "check") {
+    std::cout << check_dataset(given[1]);
+  } else {
+    std::cout << fetch_dataset(given[1], [](const std::string& line) { std::cerr << line << '\n'; }).string() << '\n';
+  }
+  return 0;
+}
+
+}  // namespace actsearch

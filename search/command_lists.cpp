@@ -1,0 +1,116 @@
+// actsearch operators, recipes and spaces: what there is.
+
+#include <iostream>
+
+#include "evaluator/throughput.h"
+#include "evaluator/trainer.h"
+#include "grammar/notation.h"
+#include "grammar/operators.h"
+#include "grammar/space.h"
+#include "search/command.h"
+#include "search/format.h"
+#include "search/machine.h"
+#include "search/options.h"
+
+namespace actsearch {
+namespace {
+
+/// Measured for each recipe, beyond warm-up.
+constexpr double kMeasuredSeconds = 0.5;
+
+std::string formula_of(const OperatorInfo& info) {
+  if (info.arity == 1) return to_text(info.build({Expression::input()}, Expression::parameter(0)));
+  // Printed over x and a second parameter that stands for the second argument.
+  return to_text(info.build({Expression::input(), Expression::parameter(0)}, Expression::parameter(1)), {"y", "beta"});
+}
+
+Table operator_table() {
+  Table table;
+  table.columns = {"kind", "name", "formula", "parameters", "description"};
+  table.numeric = {false, false, false, true, false};
+  const auto add = [&](const char* kind, const std::vector<OperatorInfo>& operators) {
+    for (const OperatorInfo& info : operators) {
+      table.rows.push_back({kind, std::string(info.name), formula_of(info), info.has_parameter ? "1" : "0", std::string(info.description)});
+    }
+  };
+  add("unary", unary_operators());
+  add("binary", binary_operators());
+  add("named", activations());
+  return table;
+}
+
+std::string described(const Network& network) {
+  std::string text;
+  for (const int entry : network.features) text += (text.empty() ? "" : "-") + (entry == Network::kPool ? std::string("M") : std::to_string(entry));
+  for (const int width : network.dense) text += "-D" + std::to_string(width);
+  return text;
+}
+
+/// Proxies run one to a core; full-length recipes have all cores to themselves.
+int usual_threads(const Recipe& recipe) { return recipe.validation_size > 0 ? 1 : available_cores(); }
+
+}  // namespace
+
+int operators_command(const Words& words) {
+  Options options("operators", "[flags]", "Lists the operators that candidates are spelled with, and the named activations. In a binary operator's formula,\nx and y are its arguments.");
+  options.value("format", "F", "table, csv, json or markdown (docs/operators.md) [table]");
+  if (!options.parse(words)) return 0;
+  if (options.choice("format", {"table", "csv", "json", "markdown"}) == "markdown") {
+    std::cout << operators_markdown();
+  } else {
+    write(std::cout, operator_table(), options.format({"table", "csv", "json", "markdown"}));
+  }
+  return 0;
+}
+
+int spaces_command(const Words& words) {
+  Options options("spaces", "[flags]", "Lists the search spaces: core units composed, and how many spellings each has. Spellings of the same function are\ntrained once.");
+  options.value("unary", "A,B,…", "count with only these unary operators");
+  options.value("binary", "A,B,…", "count with only these binary operators");
+  options.value("format", "F", "table, csv or json [table]");
+  if (!options.parse(words)) return 0;
+  const Format format = options.format();
+  Table table;
+  table.columns = {"space", "units", "unary", "binary", "spellings", "example"};
+  table.numeric = {false, true, true, true, true, false};
+  for (const std::string_view name : space_names()) {
+    const Space space(name, options.list("unary"), options.list("binary"));
+    table.rows.push_back({std::string(name), std::to_string(space.units()), std::to_string(space.unary().size()),
+                          std::to_string(space.binary().size()), std::to_string(space.size()), space.describe(space.size() / 3)});
+  }
+  write(std::cout, table, format);
+  return 0;
+}
+
+int recipes_command(const Words& words) {
+  Options options("recipes", "[flags]",
+                  "Lists the training recipes: trainable parameters, MFLOP of one image's forward pass, and the images per second that\n"
+                  "training takes here (ReLU): one thread for what search uses, all cores for full-length recipes.");
+  options.flag("no-measure", "leave out the measurement, which takes some seconds");
+  options.value("precision", "P", "auto, bf16 or fp32 [auto]");
+  options.value("format", "F", "table, csv or json [table]");
+  if (!options.parse(words)) return 0;
+  const Format format = options.format();
+  const Precision precision = chosen_precision(options);
+  const bool measures = !options.has("no-measure");
+
+  Table table;
+  table.columns = {"recipe", "parameters", "MFLOP/image", "epochs", "batch", "threads", "images/s", "network", "purpose"};
+  table.numeric = {false, true, true, true, true, true, true, false, false};
+  const Program relu = lower(parse("relu"));
+  for (const Recipe& recipe : recipes()) {
+    std::optional<std::string> speed;
+    if (measures) {
+      std::cerr << "measuring " << recipe.name << " in " << to_text(precision) << '\n';
+      speed = fixed(measure_throughput(recipe, relu, precision, usual_threads(recipe), kMeasuredSeconds).images_per_second, 0);
+    }
+    table.rows.push_back({recipe.name, std::to_string(parameter_count(recipe.network)),
+                          fixed(static_cast<double>(forward_flop(recipe.network)) / 1e6, 1), std::to_string(recipe.epochs),
+                          std::to_string(recipe.batch), std::to_string(usual_threads(recipe)), speed, described(recipe.network),
+                          recipe.purpose});
+  }
+  write(std::cout, table, format);
+  return 0;
+}
+
+}  // namespace actsearch

@@ -1,0 +1,186 @@
+// actsearch show: one formula, looked at from all sides.
+
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "grammar/notation.h"
+#include "grammar/operators.h"
+#include "grammar/properties.h"
+#include "kernels/eigen_kernel.h"
+#include "search/candidate.h"
+#include "search/command.h"
+#include "search/format.h"
+#include "search/options.h"
+#include "search/plot.h"
+
+namespace actsearch {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// One formula and everything derived from it.
+struct Shown {
+  Expression expression;
+  Derivatives derivatives;
+  Program program;
+  std::vector<double> beta;
+  std::string name;       ///< or empty
+  std::string rejection;  ///< why a search would not train it; or empty
+};
+
+/// JSON has no number for what is not finite: a text then.
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(exact(value)); }
+Json number(const std::optional<double>& value) { return value ? number(*value) : Json(); }
+Json numbers(const std::vector<double>& values) {
+  Json list = Json::array();
+  for (const double value : values) list.push_back(number(value));
+  return list;
+}
+
+Shown examined(const Options& options, const std::string& text) {
+  const Expression expression = parse(text).with_parameters_in_order();
+  Shown shown{expression, differentiate(expression), lower(expression), {}, "", ""};
+  const auto parameters = static_cast<std::size_t>(shown.program.parameter_count());
+  const auto beta = options.numbers("beta");
+  if (beta && beta->size() != parameters) {
+    throw UsageError("the formula has " + std::to_string(parameters) + " parameters, and --beta gives " + std::to_string(beta->size()) +
+                     " values");
+  }
+  shown.beta = beta.value_or(std::vector<double>(parameters, kBetaStart));
+  const auto considered = consider(expression);
+  if (const auto* refusal = std::get_if<Refusal>(&considered)) {
+    shown.rejection = refusal->reason;
+  } else {
+    shown.name = std::get<Candidate>(considered).name;
+  }
+  return shown;
+}
+
+Json point(double x, double y, double dydx, const std::vector<double>& dydbeta) {
+  return {{"x", number(x)}, {"y", number(y)}, {"dydx", number(dydx)}, {"dydbeta", numbers(dydbeta)}};
+}
+
+Json reference_rows(const Shown& shown, const std::vector<double>& points) {
+  Json rows = Json::array();
+  for (const double x : points) {
+    const Evaluation value = evaluate(shown.program, x, shown.beta);
+    rows.push_back(point(x, value.y, value.dydx, value.dydbeta));
+  }
+  return rows;
+}
+
+Json eigen_rows(const Shown& shown, const std::vector<double>& points) {
+  const std::vector<float> x(points.begin(), points.end()), beta(shown.beta.begin(), shown.beta.end());
+  std::vector<float> y(x.size()), dydx(x.size()), dydbeta(x.size() * beta.size());
+  EigenKernel(shown.program).evaluate(x, beta, y.data(), dydx.data(), dydbeta.data());
+  Json rows = Json::array();
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    std::vector<double> slopes;
+    for (std::size_t k = 0; k < beta.size(); ++k) slopes.push_back(dydbeta[k * x.size() + i]);
+    rows.push_back(point(x[i], y[i], dydx[i], slopes));
+  }
+  return rows;
+}
+
+void print_points(const Shown& shown, const std::vector<double>& points) {
+  const Json object = {{"formula", to_text(shown.expression)},
+                       {"beta", numbers(shown.beta)},
+                       {"reference", reference_rows(shown, points)},
+                       {"eigen", eigen_rows(shown, points)}};
+  std::cout << object.dump(2) << '\n';
+}
+
+Json to_json(const Shown& shown) {
+  const Properties p = examine_properties(shown.program, shown.beta);
+  Json dydbeta = Json::array();
+  for (const Expression& slope : shown.derivatives.dydbeta) dydbeta.push_back(to_text(slope));
+  return {{"formula", to_text(shown.expression)},
+          {"name", shown.name.empty() ? Json() : Json(shown.name)},
+          {"latex", to_latex(shown.expression)},
+          {"parameters", shown.program.parameter_count()},
+          {"beta", numbers(shown.beta)},
+          {"rejected", shown.rejection.empty() ? Json() : Json(shown.rejection)},
+          {"dydx", to_text(shown.derivatives.dydx)},
+          {"dydbeta", dydbeta},
+          {"properties",
+           {{"minimum", number(p.minimum)},
+            {"maximum", number(p.maximum)},
+            {"monotonicity", to_text(p.monotonicity)},
+            {"limit_at_minus_infinity", number(p.limit_at_minus_infinity)},
+            {"limit_at_plus_infinity", number(p.limit_at_plus_infinity)},
+            {"at_zero", number(p.at_zero)},
+            {"slope_at_zero", number(p.slope_at_zero)},
+            {"mean", number(p.mean)},
+            {"second_moment", number(p.second_moment)},
+            {"slope_second_moment", number(p.slope_second_moment)}}}};
+}
+
+std::string rounded(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.6g", value);
+  return text;
+}
+std::string rounded(const std::optional<double>& value) { return value ? rounded(*value) : "none"; }
+
+void print_text(const Shown& shown) {
+  const auto line = [](const std::string& key, const std::string& value) {
+    std::cout << key << std::string(key.size() < 16 ? 16 - key.size() : 1, ' ') << value << '\n';
+  };
+  line("formula", to_text(shown.expression));
+  if (!shown.name.empty()) line("name", shown.name);
+  if (!shown.rejection.empty()) line("not searched", shown.rejection);
+  line("derivative", to_text(shown.derivatives.dydx));
+  std::string betas;
+  for (const double value : shown.beta) betas += (betas.empty() ? ", here " : ", ") + rounded(value);
+  line("beta", std::to_string(shown.beta.size()) + (shown.beta.size() == 1 ? " parameter" : " parameters") + betas);
+  for (std::size_t k = 0; k < shown.beta.size(); ++k) {
+    line("d/dbeta" + (shown.beta.size() > 1 ? std::to_string(k) : std::string()), to_text(shown.derivatives.dydbeta[k]));
+  }
+  const Properties p = examine_properties(shown.program, shown.beta);
+  line("range", rounded(p.minimum) + " to " + rounded(p.maximum));
+  line("monotonicity", std::string(to_text(p.monotonicity)));
+  line("limits", rounded(p.limit_at_minus_infinity) + " at -infinity, " + rounded(p.limit_at_plus_infinity) + " at +infinity");
+  line("f(0), f'(0)", rounded(p.at_zero) + ", " + rounded(p.slope_at_zero));
+  line("under N(0,1)", "E[f] = " + rounded(p.mean) + ", E[f²] = " + rounded(p.second_moment) + ", E[f'²] = " + rounded(p.slope_second_moment));
+
+  const char* no_colour = std::getenv("NO_COLOR");
+  const bool colours = isatty(STDOUT_FILENO) == 1 && (no_colour == nullptr || *no_colour == '\0');
+  std::cout << "\nf (*) and f' (o) over x from -5 to 5\n"
+            << plot({{'o', [&](double x) { return evaluate(shown.program, x, shown.beta).dydx; }},
+                     {'*', [&](double x) { return evaluate_forward(shown.program, x, shown.beta); }}},
+                    {}, colours);
+}
+
+}  // namespace
+
+int show_command(const Words& words) {
+  Options options("show", "EXPR [flags]",
+                  "Shows a formula or a named function: its canonical form, derivatives, properties and a plot. With --at it prints JSON\n"
+                  "instead: {formula, beta, reference, eigen}, the last two being rows {x, y, dydx, dydbeta} from the reference in double\n"
+                  "precision and from the Eigen kernel in single precision; what is not finite is the text nan, inf or -inf.");
+  options.value("at", "X1,X2,…", "points to evaluate at");
+  options.value("beta", "B1,…", "values of the parameters, in order [1 each]");
+  options.value("format", "F", "text or json [text]");
+  options.arguments("expression", 1);
+  options.epilogue("Example: actsearch show \"x * sigmoid(beta * x)\" --at -2,0,2 --beta 1.5");
+  if (!options.parse(words)) return 0;
+  const auto given = options.texts("expression");
+  if (given.empty()) throw UsageError("a formula is expected, in quotes\nsee: actsearch show --help");
+  const Format format = options.format({"text", "json"});
+  const auto points = options.numbers("at");
+  const Shown shown = examined(options, given.front());
+  if (points) {
+    print_points(shown, *points);
+  } else if (format == Format::kJson) {
+    std::cout << to_json(shown).dump(2) << '\n';
+  } else {
+    print_text(shown);
+  }
+  return 0;
+}
+
+}  // namespace actsearch

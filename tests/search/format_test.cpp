@@ -1,0 +1,92 @@
+#include "search/format.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+namespace actsearch {
+namespace {
+
+Table awkward() {
+  Table table;
+  table.columns = {"text", "number"};
+  table.numeric = {false, true};
+  table.rows = {{"plain", "1.5"}, {"a,b \"c\"\nd", "-2e-07"}, {std::nullopt, std::nullopt}, {"β·x ≥ \\", "12345678901234567"}, {"12", "0.1"}};
+  return table;
+}
+
+std::string written(const Table& table, Format format) {
+  std::ostringstream out;
+  write(out, table, format);
+  return out.str();
+}
+
+TEST(Format, JsonParsesBackToTheCells) {
+  const auto json = nlohmann::json::parse(written(awkward(), Format::kJson));
+  ASSERT_EQ(json.size(), 5u);
+  EXPECT_EQ(json[0]["text"], "plain");
+  EXPECT_EQ(json[0]["number"], 1.5);
+  EXPECT_EQ(json[1]["text"], "a,b \"c\"\nd");
+  EXPECT_EQ(json[1]["number"], -2e-7);
+  EXPECT_TRUE(json[2]["text"].is_null());
+  EXPECT_TRUE(json[2]["number"].is_null());
+  EXPECT_EQ(json[3]["text"], "β·x ≥ \\");
+  EXPECT_EQ(json[3]["number"], 12345678901234567);
+  EXPECT_EQ(json[4]["text"], "12") << "a text that looks like a number stays a text";
+}
+
+TEST(Format, JsonOfNoRowsIsAnEmptyArray) {
+  Table table = awkward();
+  table.rows.clear();
+  EXPECT_EQ(nlohmann::json::parse(written(table, Format::kJson)), nlohmann::json::array());
+}
+
+TEST(Format, JsonSurvivesBytesThatAreNotUtf8) {
+  Table table = awkward();
+  table.rows = {{"\xff\xfe", "1"}};
+  EXPECT_NO_THROW((void)nlohmann::json::parse(written(table, Format::kJson)));
+}
+
+TEST(Format, CsvQuotesWhatNeedsIt) {
+  EXPECT_EQ(written(awkward(), Format::kCsv),
+            "text,number\nplain,1.5\n\"a,b \"\"c\"\"\nd\",-2e-07\n,\nβ·x ≥ \\,12345678901234567\n12,0.1\n");
+}
+
+TEST(Format, TableAlignsByCharactersAndStaysOnItsLines) {
+  EXPECT_EQ(written(awkward(), Format::kTable),
+            "text                   number\n"
+            "plain                     1.5\n"
+            "a,b \"c\" d              -2e-07\n"
+            "-                           -\n"
+            "β·x ≥ \\    12345678901234567\n"
+            "12                        0.1\n");
+}
+
+TEST(Format, LeaderboardStatesIntervalOnlyWhereThereIsOne) {
+  LeaderboardRow one{.rank = 1, .formula = "max(x, 0)", .name = "relu", .recipe = "vgg-s", .mean = 0.8191, .n = 1, .epochs = 4, .seconds = 2};
+  LeaderboardRow two = one;
+  two.rank = 2;
+  two.n = 5;
+  two.low = 0.81;
+  two.high = 0.82;
+  two.beta = 1.25;
+  const Table people = leaderboard_table({one, two}, Format::kTable);
+  EXPECT_EQ(people.rows[0][3], "81.91");
+  EXPECT_FALSE(people.rows[0][5]);
+  EXPECT_EQ(people.rows[1][5], "81.00 to 82.00");
+  const auto json = nlohmann::json::parse(written(leaderboard_table({one, two}, Format::kJson), Format::kJson));
+  EXPECT_EQ(json[0]["accuracy"], 0.8191);
+  EXPECT_TRUE(json[0]["low"].is_null());
+  EXPECT_EQ(json[1]["high"], 0.82);
+  EXPECT_EQ(json[1]["beta"], 1.25);
+}
+
+TEST(Format, ExactNumbersReadBack) {
+  for (const double value : {0.1, 1.0 / 3, 1e300, -2.5e-300}) EXPECT_EQ(std::stod(exact(value)), value);
+  EXPECT_EQ(exact(std::numeric_limits<double>::infinity()), "inf");
+  EXPECT_EQ(fixed(2.005, 1), "2.0");
+}
+
+}  // namespace
+}  // namespace actsearch

@@ -1,0 +1,277 @@
+#include "search/study.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "grammar/notation.h"
+#include "tests/search/support.h"
+
+namespace actsearch::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+class StudyTest : public ::testing::Test {
+ protected:
+  SearchReport run(const SearchPlan& plan, const Evaluator& evaluator = fake_outcome) {
+    return run_search(database_, plan, evaluator, progress_, interrupt_);
+  }
+  std::string count(const std::string& table, const std::string& where = "1") {
+    return cell(database_, "SELECT count(*) FROM " + table + " WHERE " + where);
+  }
+
+  TemporaryDirectory directory_;
+  std::filesystem::path file_ = directory_.path() / "search.db";
+  Database database_{file_, Database::Access::kCreate};
+  std::ostringstream log_;
+  Progress progress_{log_, {}};
+  std::atomic<bool> interrupt_{false};
+};
+
+// x+x, x+s, x+t, s+s, s+t, t+t and the same products: commuted spellings are the same function.
+constexpr int kFunctions = 12;
+
+TEST_F(StudyTest, TrainsEveryDistinctFunctionOfASpaceOnce) {
+  const SearchReport report = run(small_plan());
+  EXPECT_EQ(report.run.ending, Ending::kFinished);
+  EXPECT_EQ(report.run.done, kFunctions);
+  EXPECT_EQ(report.candidates, kFunctions);
+  EXPECT_EQ(report.repeated, 18 - kFunctions);
+  EXPECT_EQ(report.run.epochs, 4 * kFunctions);
+  EXPECT_EQ(count("trials", "status = 'done' AND epochs = 4"), std::to_string(kFunctions));
+  EXPECT_EQ(database_.leaderboard({}).size(), static_cast<std::size_t>(kFunctions));
+}
+
+TEST_F(StudyTest, RunAgainItFindsEverythingDone) {
+  run(small_plan());
+  const SearchReport again = run(small_plan());
+  EXPECT_EQ(again.run.ending, Ending::kFinished);
+  EXPECT_EQ(again.run.done, 0);
+  EXPECT_EQ(again.run.skipped, kFunctions);
+  EXPECT_EQ(count("studies"), "1");
+}
+
+TEST_F(StudyTest, EndsAtTheTrialBudgetAndGoesOnInTheNextRun) {
+  SearchPlan plan = small_plan();
+  plan.run.budget.trials = 5;
+  SearchReport report = run(plan);
+  EXPECT_EQ(report.run.ending, Ending::kBudget);
+  EXPECT_EQ(report.run.done, 5);
+  report = run(plan);
+  EXPECT_EQ(report.run.done, 5);
+  report = run(plan);
+  EXPECT_EQ(report.run.done, 2);
+  EXPECT_EQ(report.run.ending, Ending::kFinished);
+  EXPECT_EQ(count("trials"), std::to_string(kFunctions));
+}
+
+TEST_F(StudyTest, NeverSpendsMoreEpochsThanTheBudget) {
+  SearchPlan plan = small_plan();
+  plan.run.budget.epochs = 11;  // of 4 a trial
+  const SearchReport report = run(plan);
+  EXPECT_EQ(report.run.ending, Ending::kBudget);
+  EXPECT_EQ(report.run.epochs, 8);
+}
+
+TEST_F(StudyTest, TheOrderOfProposalsDependsOnTheSeedAlone) {
+  std::map<std::uint64_t, std::vector<std::string>> orders;
+  for (const int jobs : {1, 2}) {
+    for (const std::uint64_t seed : {1, 2}) {
+      const Database database(directory_.path() / (std::to_string(jobs) + std::to_string(seed)), Database::Access::kCreate);
+      SearchPlan plan = small_plan();
+      plan.run.jobs = jobs;
+      plan.run.seed = seed;
+      run_search(const_cast<Database&>(database), plan, fake_outcome, progress_, interrupt_);
+      std::vector<std::string> order;
+      for (const auto& row : database.query("SELECT formula FROM trials ORDER BY trial").rows) order.push_back(*row[0]);
+      const auto [known, fresh] = orders.emplace(seed, order);
+      EXPECT_EQ(known->second, order) << "seed " << seed << " with " << jobs << " jobs";
+    }
+  }
+  EXPECT_NE(orders[1], orders[2]);
+}
+
+TEST_F(StudyTest, EveryCandidateIsTrainedWithTheSameSeeds) {
+  SearchPlan plan = small_plan();
+  plan.run.seed = 10;
+  plan.run.seeds = 3;
+  EXPECT_EQ(run(plan).run.done, 3 * kFunctions);
+  EXPECT_EQ(count("leaderboard", "n = 3"), std::to_string(kFunctions));
+  EXPECT_EQ(cell(database_, "SELECT min(seed) || ' ' || max(seed) FROM trials"), "10 12");
+}
+
+TEST_F(StudyTest, BaselinesComeFirstUnderTheirNames) {
+  SearchPlan plan = small_plan();
+  plan.baselines = true;
+  plan.run.jobs = 1;
+  plan.run.budget.trials = 3;
+  run(plan);
+  const Table table = database_.query("SELECT name FROM trials ORDER BY trial");
+  ASSERT_EQ(table.rows.size(), 3u);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(table.rows[i][0], std::string(baselines()[i].name));
+}
+
+TEST_F(StudyTest, AWellKnownFunctionGetsItsNameHoweverSpelled) {
+  SearchPlan plan = small_plan();
+  plan.space = Space("core1", std::vector<std::string>{"identity"}, std::vector<std::string>{"sigmoid_mul"});
+  run(plan);
+  EXPECT_EQ(cell(database_, "SELECT name FROM trials"), "swish1");
+}
+
+TEST_F(StudyTest, RefusesConstantsAndWhatIsNotFiniteAndKeepsTheReason) {
+  SearchPlan plan = small_plan();
+  plan.space = Space("core1", std::vector<std::string>{"identity", "sqrt"}, std::vector<std::string>{"sub"});
+  const SearchReport report = run(plan);
+  EXPECT_EQ(report.run.done, 0);
+  EXPECT_EQ(report.rejected, 4);  // x - x, √x - √x, x - √x, √x - x
+  EXPECT_EQ(count("rejections", "reason = 'constant'"), "1");
+  EXPECT_EQ(count("rejections"), "4");
+}
+
+TEST_F(StudyTest, AFailedTrialIsAResultWithItsReason) {
+  const Evaluator evaluator = [](const Program& program, const Recipe& recipe, const TrialOptions& options) {
+    TrialOutcome outcome = fake_outcome(program, recipe, options);
+    if (program.instructions.size() % 2 == 0) {
+      outcome.failure = Failure::kNonFiniteLoss;
+      outcome.detail = "in epoch 1";
+      outcome.epochs.resize(1);
+    }
+    return outcome;
+  };
+  const SearchReport report = run(small_plan(), evaluator);
+  EXPECT_EQ(report.run.done, kFunctions);
+  ASSERT_GT(report.run.failed, 0);
+  ASSERT_LT(report.run.failed, kFunctions);
+  EXPECT_EQ(count("failures", "reason = 'non-finite loss' AND detail = 'in epoch 1' AND epochs = 1"), std::to_string(report.run.failed));
+  EXPECT_EQ(count("leaderboard"), std::to_string(kFunctions - report.run.failed));
+  EXPECT_EQ(run(small_plan(), evaluator).run.done, 0) << "a failure is not tried again";
+}
+
+TEST_F(StudyTest, AnInterruptGivesBackWhatIsInProgress) {
+  std::atomic<int> calls{0};
+  const Evaluator evaluator = [&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
+    if (++calls <= 3) return fake_outcome(program, recipe, options);
+    interrupt_ = true;
+    while (!*options.stop) std::this_thread::sleep_for(1ms);
+    TrialOutcome outcome;
+    outcome.interrupted = true;
+    return outcome;
+  };
+  const SearchReport report = run(small_plan(), evaluator);
+  EXPECT_EQ(report.run.ending, Ending::kInterrupted);
+  EXPECT_EQ(report.run.done, 3);
+  EXPECT_EQ(count("trials", "status = 'done'"), "3");
+  EXPECT_EQ(count("trials", "status = 'running'"), "0");
+  interrupt_ = false;
+  EXPECT_EQ(run(small_plan()).run.done, kFunctions - 3);
+}
+
+TEST_F(StudyTest, TheTimeBudgetStopsTrialsInProgress) {
+  SearchPlan plan = small_plan();
+  plan.run.budget.time = 300ms;
+  const auto start = std::chrono::steady_clock::now();
+  const SearchReport report = run(plan, [](const Program&, const Recipe&, const TrialOptions& options) {
+    while (!*options.stop) std::this_thread::sleep_for(1ms);
+    TrialOutcome outcome;
+    outcome.interrupted = true;
+    return outcome;
+  });
+  EXPECT_EQ(report.run.ending, Ending::kBudget);
+  EXPECT_GE(std::chrono::steady_clock::now() - start, 300ms);
+  EXPECT_EQ(count("trials"), "0");
+}
+
+TEST_F(StudyTest, DoesNotBeginATrialThatWillNotEndInTime) {
+  SearchPlan plan = small_plan();
+  plan.run.jobs = 1;
+  plan.run.budget.time = 10s;
+  const SearchReport report = run(plan, [](const Program& program, const Recipe& recipe, const TrialOptions& options) {
+    TrialOutcome outcome = fake_outcome(program, recipe, options);
+    outcome.seconds = 100;  // as it says
+    return outcome;
+  });
+  EXPECT_EQ(report.run.done, 1);
+  EXPECT_EQ(report.run.ending, Ending::kBudget);
+  EXPECT_LT(report.run.seconds, 5);
+}
+
+TEST_F(StudyTest, AnErrorOfTheEvaluatorEndsTheRunAndLosesNothing) {
+  std::atomic<int> calls{0};
+  const Evaluator evaluator = [&](const Program& program, const Recipe& recipe, const TrialOptions& options) -> TrialOutcome {
+    if (++calls == 5) throw std::runtime_error("out of luck");
+    return fake_outcome(program, recipe, options);
+  };
+  EXPECT_THROW(run(small_plan(), evaluator), std::runtime_error);
+  EXPECT_EQ(count("trials", "status = 'running'"), "0");
+  const int done = std::stoi(count("trials", "status = 'done'"));
+  EXPECT_GE(done, 4);
+  EXPECT_EQ(run(small_plan()).run.done, kFunctions - done);
+}
+
+TEST_F(StudyTest, TwoStudiesOnOneFileShareTheWorkAndDoNoTrialTwice) {
+  std::mutex mutex;
+  std::multiset<std::string> trained;
+  const Evaluator evaluator = [&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
+    {
+      const std::lock_guard lock(mutex);
+      trained.insert(std::to_string(evaluate_forward(program, 0.7, {})) + " " + std::to_string(options.seed));
+    }
+    std::this_thread::sleep_for(2ms);
+    return fake_outcome(program, recipe, options);
+  };
+  SearchPlan plan = small_plan();
+  plan.run.seeds = 5;
+  plan.run.jobs = 1;
+  std::int64_t done[2] = {};
+  {
+    std::vector<std::jthread> processes;
+    for (std::int64_t& mine : done) {
+      processes.emplace_back([&] {
+        Database database(file_, Database::Access::kCreate);  // as another process has it
+        std::ostringstream log;
+        Progress progress(log, {});
+        mine = run_search(database, plan, evaluator, progress, interrupt_).run.done;
+      });
+    }
+  }
+  EXPECT_EQ(done[0] + done[1], 5 * kFunctions);
+  EXPECT_GT(done[0], 0);
+  EXPECT_GT(done[1], 0);
+  EXPECT_EQ(trained.size(), static_cast<std::size_t>(5 * kFunctions));
+  EXPECT_EQ(std::set<std::string>(trained.begin(), trained.end()).size(), trained.size());
+}
+
+TEST_F(StudyTest, ATrialLeftByAnotherIsTakenUpWhenItsLeaseRunsOut) {
+  SearchPlan plan = small_plan();
+  {
+    // The claim of a process that does not answer any more: its database object lives, but nobody renews.
+    const Id study = database_.study({.kind = "search", .space = "core1"});
+    auto considered = consider(parse("x + x"));
+    const auto& candidate = std::get<Candidate>(considered);
+    Claim claim;
+    const Id id = database_.candidate({candidate.fingerprint, candidate.formula, "", 0});
+    const Id recipe = database_.recipe(plan.run.recipe.name, plan.run.recipe_text);
+    ASSERT_EQ(database_.claim(study, id, recipe, 0, 1s, &claim), ClaimState::kClaimed);
+  }
+  Database other(file_, Database::Access::kCreate);
+  const SearchReport report = run_search(other, plan, fake_outcome, progress_, interrupt_);
+  EXPECT_EQ(report.run.done, kFunctions);
+  EXPECT_NE(log_.str().find("waiting for 1 trial"), std::string::npos) << log_.str();
+  EXPECT_EQ(count("trials", "attempts = 2"), "1");
+}
+
+TEST_F(StudyTest, DrawsFromTheWholeSpaceAtRandom) {
+  SearchPlan plan = small_plan();
+  plan.space = Space("core1");
+  plan.strategy = "random";
+  plan.run.budget.trials = 500;
+  const SearchReport report = run(plan);
+  EXPECT_EQ(report.run.done, 500);
+  EXPECT_GT(report.rejected, 0);
+}
+
+}  // namespace
+}  // namespace actsearch::testing
