@@ -23,7 +23,8 @@ double central_probability(double theta, int degrees) {
 
 /// The recipe text a query means; empty where nothing has been finished under that name.
 std::optional<Id> find_recipe_text(sqlite::Connection& connection, const std::optional<std::string>& name) {
-  auto row = connection.prepare("SELECT id FROM recipe WHERE done > 0 AND coalesce(?1, name) IN (name, text) ORDER BY done DESC, id LIMIT 1", name);
+  auto row = connection.prepare(
+      "SELECT id FROM recipe WHERE done > 0 AND coalesce(?1, name) IN (name, text) ORDER BY done DESC, id LIMIT 1", name);
   if (!row.step()) return std::nullopt;
   return row.integer(0);
 }

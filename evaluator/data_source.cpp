@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <fstream>
 #include <system_error>
@@ -23,6 +24,22 @@ constexpr const char* kArchiveName = "cifar-10-binary.tar.gz";
 constexpr const char* kSyntheticWord = "synthetic";
 
 std::string quoted(const fs::path& path) { return "\"" + path.string() + "\""; }
+
+/// How many training images "synthetic" or "synthetic:N" asks for; absent where the text is neither. DataError for a bad N.
+std::optional<std::size_t> synthetic_size(const std::string& place) {
+  constexpr std::size_t kDefault = 50'000, kFewest = 10, kMost = 1'000'000;
+  if (place == kSyntheticWord) return kDefault;
+  const std::string prefix = std::string(kSyntheticWord) + ":";
+  if (place.rfind(prefix, 0) != 0) return std::nullopt;
+  std::size_t size = 0;
+  const char* const last = place.data() + place.size();
+  const auto [end, error] = std::from_chars(place.data() + prefix.size(), last, size);
+  if (error != std::errc{} || end != last || size < kFewest || size > kMost) {
+    throw DataError("\"" + place + "\": expected a number of images from " + std::to_string(kFewest) + " to " + std::to_string(kMost) +
+                    " after \"" + prefix + "\"");
+  }
+  return size;
+}
 
 std::string md5_of_file(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -145,10 +162,11 @@ int run_program(const std::vector<std::string>& arguments) {
 
 }  // namespace detail
 
-Dataset find_dataset(const std::optional<std::string>& requested, const std::function<void(const std::string&)>& say) {
+Dataset find_dataset(const std::optional<std::string>& requested, const std::function<void(const std::string&)>& say,
+                     const Archive& archive) {
   const auto use = [&](const std::string& place, const std::string& why) {
-    if (place == kSyntheticWord) {
-      Dataset dataset = make_synthetic();
+    if (const auto size = synthetic_size(place)) {
+      Dataset dataset = make_synthetic(1, *size, *size / 5);
       say("data: " + dataset.source + " (" + why + ")");
       return dataset;
     }
@@ -164,8 +182,13 @@ Dataset find_dataset(const std::optional<std::string>& requested, const std::fun
   if (const char* place = std::getenv("ACTSEARCH_DATA"); place != nullptr && *place != '\0') return use(place, "$ACTSEARCH_DATA");
   const fs::path usual = fs::path("data") / kUnpackedName;
   if (fs::exists(usual)) return use(usual.string(), "the usual place");
-  return use(kSyntheticWord, "no CIFAR-10: neither --data nor $ACTSEARCH_DATA is given, and there is no " + usual.string() +
-                                 "; to fetch it: actsearch data fetch data");
+  say("no CIFAR-10 here: neither --data nor $ACTSEARCH_DATA is given, and there is no " + usual.string());
+  try {
+    return use(fetch_dataset("data", say, archive).string(), "downloaded");
+  } catch (const DataError& error) {
+    say(std::string(error.what()));
+    return use(kSyntheticWord, "CIFAR-10 could not be downloaded; to try again: actsearch data fetch data");
+  }
 }
 
 std::string check_dataset(const fs::path& given) {

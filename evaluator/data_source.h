@@ -11,12 +11,6 @@
 
 namespace actsearch {
 
-/// The data set, first found wins: `requested` (--data: a directory, or the word "synthetic"), $ACTSEARCH_DATA (the same),
-/// data/cifar-10-batches-bin below the working directory, else the synthetic set. A directory that was asked for and does not
-/// hold the files is a DataError, never a silent fall-back; so is data/cifar-10-batches-bin where it exists but is not whole.
-/// `say` receives one plain line stating which one is used and why.
-Dataset find_dataset(const std::optional<std::string>& requested, const std::function<void(const std::string&)>& say);
-
 /// What `data check DIR` reports: the directory, file by file its size, labels per class and MD5, and the MD5 of all; lines
 /// that end in a newline. DataError if load_cifar10 would refuse the directory.
 std::string check_dataset(const std::filesystem::path& directory);
@@ -34,6 +28,14 @@ inline const Archive kOfficialArchive{"https://www.cs.toronto.edu/~kriz/cifar-10
 /// and kept. A download broken off is continued by the next call. A wrong checksum is a DataError, and the download is deleted.
 std::filesystem::path fetch_dataset(const std::filesystem::path& directory, const std::function<void(const std::string&)>& say,
                                     const Archive& archive = kOfficialArchive);
+
+/// The data set, first found wins: `requested` (--data), $ACTSEARCH_DATA, data/cifar-10-batches-bin below the working directory, the
+/// archive (fetched to there), else the synthetic set. The first two are a directory, "synthetic", or "synthetic:N" for N training
+/// and N/5 test images (10 <= N <= 1,000,000). A directory that was asked for and does not hold the files is a DataError, never a
+/// silent fall-back; so is data/cifar-10-batches-bin where it exists but is not whole. `say` receives plain lines: which one is
+/// used and why, and why the archive could not be had.
+Dataset find_dataset(const std::optional<std::string>& requested, const std::function<void(const std::string&)>& say,
+                     const Archive& archive = kOfficialArchive);
 
 /// MD5 of bytes, as 32 hexadecimal digits.
 std::string md5_hex(const void* data, std::size_t size);

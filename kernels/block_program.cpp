@@ -9,52 +9,69 @@ namespace {
 
 static_assert(Pack::kLanes <= 16);
 
-/// The operands of a pass, walked pack by pack.
-template <std::size_t count>
-struct Cursor {
-  explicit Cursor(const BlockOperand* arguments) { std::copy_n(arguments, count, operands); }
-  Pack operator[](std::size_t i) const { return Pack::load(operands[i].first); }
-  void advance() {
-    for (auto& operand : operands) operand.first += operand.stride;
+/// Runs body(pack) with pack(k) the k-th operand's pack, for every pack of n floats. Operands that are all blocks share one index,
+/// which is as fast as a loop over plain arrays; with numbers among them each has its own stride.
+template <std::size_t count, class Body>
+void for_each_pack(const BlockOperand* arguments, std::size_t n, Body&& body) {
+  const float* first[count];
+  std::size_t stride[count];
+  bool all_blocks = true;
+  for (std::size_t k = 0; k < count; ++k) {
+    first[k] = arguments[k].first;
+    stride[k] = arguments[k].stride;
+    all_blocks = all_blocks && stride[k] != 0;
   }
-  BlockOperand operands[count];
-};
-
-/// out = F(a) or F(a, b).
-template <class F>
-void single(const BlockOperand* arguments, float* out, std::size_t n) {
-  Cursor<F::arity> cursor(arguments);
+  if (all_blocks) {
 #pragma GCC unroll 2
-  for (std::size_t i = 0; i < n; i += Pack::kLanes, cursor.advance()) {
-    if constexpr (F::arity == 1) {
-      F::f(cursor[0]).store(out + i);
-    } else {
-      F::f(cursor[0], cursor[1]).store(out + i);
+    for (std::size_t i = 0; i < n; i += Pack::kLanes) body(i, [&](std::size_t k) { return Pack::load(first[k] + i); });
+  } else {
+    for (std::size_t i = 0, pack = 0; i < n; i += Pack::kLanes, ++pack) {
+      body(i, [&](std::size_t k) { return Pack::load(first[k] + pack * stride[k]); });
     }
   }
 }
 
+/// F of the operands from `at` on.
+template <class F, std::size_t at, class Operands>
+Pack call(const Operands& operands) {
+  if constexpr (F::arity == 1) {
+    return F::f(operands(at));
+  } else {
+    return F::f(operands(at), operands(at + 1));
+  }
+}
+
+/// Outer of an inner result and, where it takes two, the operand `rest`; `swapped`: in the other order.
+template <class Outer, bool swapped, class Operands>
+Pack call_on(const Pack& inner, const Operands& operands, std::size_t rest) {
+  if constexpr (Outer::arity == 1) {
+    return Outer::f(inner);
+  } else if constexpr (swapped) {
+    return Outer::f(operands(rest), inner);
+  } else {
+    return Outer::f(inner, operands(rest));
+  }
+}
+
+/// out = F(a) or F(a, b).
+template <class F>
+void single(const BlockOperand* arguments, float* out, std::size_t n) {
+  for_each_pack<F::arity>(arguments, n, [out](std::size_t i, const auto& operands) { call<F, 0>(operands).store(out + i); });
+}
+
 /// Two functions in one pass. The inner one's arguments come first, then what remains of the outer one's.
-/// out = Outer(Inner(a, b)), Outer(Inner(a, b), c) or, `swapped`, Outer(c, Inner(a, b)); for a unary Inner without b.
 template <class Outer, class Inner, bool swapped>
 void pair(const BlockOperand* arguments, float* out, std::size_t n) {
-  Cursor<Inner::arity + Outer::arity - 1> cursor(arguments);
-#pragma GCC unroll 2
-  for (std::size_t i = 0; i < n; i += Pack::kLanes, cursor.advance()) {
-    Pack inner;
-    if constexpr (Inner::arity == 1) {
-      inner = Inner::f(cursor[0]);
-    } else {
-      inner = Inner::f(cursor[0], cursor[1]);
-    }
-    if constexpr (Outer::arity == 1) {
-      Outer::f(inner).store(out + i);
-    } else if constexpr (swapped) {
-      Outer::f(cursor[Inner::arity], inner).store(out + i);
-    } else {
-      Outer::f(inner, cursor[Inner::arity]).store(out + i);
-    }
-  }
+  for_each_pack<Inner::arity + Outer::arity - 1>(arguments, n, [out](std::size_t i, const auto& operands) {
+    call_on<Outer, swapped>(call<Inner, 0>(operands), operands, Inner::arity).store(out + i);
+  });
+}
+
+/// Three in one: Unary(a·b)·c.
+template <class Unary>
+void product_of_product(const BlockOperand* arguments, float* out, std::size_t n) {
+  for_each_pack<3>(arguments, n,
+                   [out](std::size_t i, const auto& operands) { (Unary::f(operands(0) * operands(1)) * operands(2)).store(out + i); });
 }
 
 /// Functions of one instruction: those worth fusing with each other.
@@ -82,6 +99,16 @@ PassFunction find_pair(FunctionId outer, FunctionId inner, bool swapped) {
   PassFunction found = nullptr;
   visit_function(outer,
                  [&]<class Outer>() { visit_function(inner, [&]<class Inner>() { found = pair_function<Outer, Inner>(swapped); }); });
+  return found;
+}
+
+/// The pass for three instructions of which the outer and the inner are products and the middle one is unary, or null.
+PassFunction find_chain(FunctionId outer, FunctionId middle, FunctionId inner) {
+  PassFunction found = nullptr;
+  if (outer != function_id<Multiply> || inner != function_id<Multiply>) return found;
+  visit_function(middle, [&]<class Middle>() {
+    if constexpr (Middle::arity == 1) found = &product_of_product<Middle>;
+  });
   return found;
 }
 
@@ -120,21 +147,25 @@ std::vector<BlockProgram::Node> BlockProgram::fuse(const Program& program, const
     }
   }
   // In order, so that what feeds a step is known to be single before the step takes it in.
-  std::vector<bool> fused(instructions.size(), false);
+  constexpr int kNone = -1, kThree = -2;
+  std::vector<int> fed_by(instructions.size(), kNone);  // of a pair: the place of its inner instruction
   for (std::size_t i = 0; i < instructions.size(); ++i) {
     Node& outer = nodes[i];
     if (!outer.needed || !outer.function) continue;
     for (std::size_t side = 0; side < outer.arguments.size(); ++side) {
       const std::uint16_t place = outer.arguments[side];
       Node& inner = nodes[place];
-      if (!inner.function || fused[place] || uses[place] != 1) continue;
-      const auto function = find_pair(instructions[i].function, instructions[place].function, side == 1);
+      if (!inner.function || uses[place] != 1 || fed_by[place] == kThree) continue;
+      const FunctionId outer_id = instructions[i].function, inner_id = instructions[place].function;
+      const auto function = fed_by[place] == kNone
+                                ? find_pair(outer_id, inner_id, side == 1)
+                                : find_chain(outer_id, inner_id, instructions[static_cast<std::size_t>(fed_by[place])].function);
       if (!function) continue;
       std::vector<std::uint16_t> arguments = inner.arguments;
       if (outer.arguments.size() == 2) arguments.push_back(outer.arguments[1 - side]);
       outer.function = function;
       outer.arguments = std::move(arguments);
-      fused[i] = true;
+      fed_by[i] = fed_by[place] == kNone ? place : kThree;
       inner.needed = false;
       break;
     }

@@ -9,8 +9,9 @@
 
 namespace actsearch {
 
-/// Blocks hold at most this many floats; their buffers are 64-byte aligned and padded to whole packs.
-inline constexpr std::size_t kBlockFloats = 1024;
+/// Blocks hold at most this many floats; their buffers are 64-byte aligned and padded to whole packs. A backward pass keeps about a
+/// dozen blocks: 24 KiB of the 32 to 48 that first-level caches have.
+inline constexpr std::size_t kBlockFloats = 512;
 
 /// A block to read: consecutive floats, or (stride 0) one pack of equal lanes, which is how numbers are passed.
 struct BlockOperand {

@@ -1,7 +1,9 @@
 #include "kernels/eigen_kernel.h"
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
+#include <type_traits>
 
 #include "kernels/block_program.h"
 #include "kernels/pack.h"
@@ -65,14 +67,62 @@ void for_each_block(const Strip& strip, std::size_t rows, std::size_t channels, 
   }
 }
 
-/// out = a·b + c over a block.
-void affine(const float* a, const float* b, const float* c, float* out, std::size_t n) {
-  for (std::size_t i = 0; i < n; i += Pack::kLanes) {
-    multiply_add(Pack::load(a + i), Pack::load(b + i), Pack::load(c + i)).store(out + i);
+/// What a pass over a block of a tensor does for whole packs, and element by element for the rest: body(i, tag) with a tag of type
+/// Pack or float.
+template <class Body>
+void for_each_pack(std::size_t n, Body&& body) {
+  std::size_t i = 0;
+  for (; i + Pack::kLanes <= n; i += Pack::kLanes) body(i, Pack());
+  for (; i < n; ++i) body(i, 0.0f);
+}
+
+// The same operations on a pack and on one float, so that a pass is written once.
+template <class Value, class Stored>
+Value get(const Stored* from) {
+  if constexpr (std::is_same_v<Value, Pack>) {
+    return load_pack(from);
+  } else {
+    return static_cast<float>(*from);
   }
+}
+template <class Stored>
+void put(const Pack& value, Stored* to) {
+  store_pack(value, to);
+}
+template <class Stored>
+void put(float value, Stored* to) {
+  *to = Stored(value);
+}
+float multiply_add(float a, float b, float c) { return std::fma(a, b, c); }
+template <class Value>
+void add_to(float* sum, const Value& value) {
+  put(get<Value>(sum) + value, sum);
+}
+template <class Value>
+void add_product_to(float* sum, const Value& a, const Value& b) {
+  put(multiply_add(a, b, get<Value>(sum)), sum);
+}
+
+/// u = scale·z + shift over a block.
+template <class Stored>
+void load_affine(const Stored* z, const float* scale, const float* shift, float* u, std::size_t n) {
+  for_each_pack(n, [&]<class Value>(std::size_t i, Value) {
+    put(multiply_add(get<Value>(z + i), get<Value>(scale + i), get<Value>(shift + i)), u + i);
+  });
 }
 
 void fill(float* block, float value) { std::fill_n(block, padded(kBlockFloats), value); }
+
+/// scale and shift of a strip; without any, 1 and 0.
+void tile_affine(const float* scale, const float* shift, const Strip& strip, float* scale_block, float* shift_block) {
+  if (!scale) {
+    fill(scale_block, 1.0f);
+    fill(shift_block, 0.0f);
+    return;
+  }
+  tile(scale, strip, scale_block);
+  tile(shift, strip, shift_block);
+}
 
 }  // namespace
 
@@ -114,13 +164,9 @@ struct EigenKernel::Impl {
     const BlockOperand result = forward.result(0, frame.slots.data());
     for (const Strip& strip : strips(channels)) {
       tile_parameters(strip, channels, beta, frame);
-      if (scale) {
-        tile(scale, strip, scale_block);
-        tile(shift, strip, shift_block);
-      }
+      tile_affine(scale, shift, strip, scale_block, shift_block);
       for_each_block(strip, rows, channels, [&](std::size_t offset, std::size_t n) {
-        load_block(z + offset, u, n);
-        if (scale) affine(u, scale_block, shift_block, u, n);
+        load_affine(z + offset, scale_block, shift_block, u, n);
         forward.run(frame.slots.data(), n);
         if (result.stride == 0) fill(u, *result.first);
         store_block(result.stride == 0 ? u : result.first, y + offset, n);
@@ -132,33 +178,21 @@ struct EigenKernel::Impl {
   void run_backward(const Stored* z, const Stored* dL_dy, std::size_t rows, std::size_t channels, const float* scale, const float* shift,
                     const float* beta, Stored* g, const Sums& sums) const {
     const std::size_t slots = backward.slot_count();
-    Frame frame(backward, 4);
+    Frame frame(backward, 2);
     float* const u = frame.slots[0];
     float* const scale_block = frame.slots[slots];
     float* const shift_block = frame.slots[slots + 1];
-    float* const z_block = frame.slots[slots + 2];
-    float* const g_block = frame.slots[slots + 3];
     Blocks accumulators(2 + parameters, kBlockFloats);
     std::vector<BlockOperand> results;
     for (std::size_t k = 0; k <= parameters; ++k) results.push_back(backward.result(k, frame.slots.data()));
     for (const Strip& strip : strips(channels)) {
       tile_parameters(strip, channels, beta, frame);
-      if (scale) {
-        tile(scale, strip, scale_block);
-        tile(shift, strip, shift_block);
-      }
+      tile_affine(scale, shift, strip, scale_block, shift_block);
       for (std::size_t k = 0; k < 2 + parameters; ++k) fill(accumulators[k], 0.0f);
       for_each_block(strip, rows, channels, [&](std::size_t offset, std::size_t n) {
-        load_block(z + offset, z_block, n);
-        load_block(dL_dy + offset, g_block, n);
-        if (scale) {
-          affine(z_block, scale_block, shift_block, u, n);
-        } else {
-          std::copy_n(z_block, n, u);
-        }
+        load_affine(z + offset, scale_block, shift_block, u, n);
         backward.run(frame.slots.data(), n);
-        accumulate(results, z_block, g_block, accumulators, n);
-        store_block(g_block, g + offset, n);
+        accumulate(results, z + offset, dL_dy + offset, g + offset, accumulators, n);
       });
       if (sums.g) untile_sum(accumulators[0], strip, sums.g);
       if (sums.gz) untile_sum(accumulators[1], strip, sums.gz);
@@ -166,36 +200,24 @@ struct EigenKernel::Impl {
     }
   }
 
-  /// g_block holds dL_dy and receives g; adds g, g·z and dL_dy·∂f/∂beta_k to the accumulators.
-  void accumulate(const std::vector<BlockOperand>& results, const float* z_block, float* g_block, Blocks& accumulators,
+  /// g = dL_dy·f' over a block; adds g, g·z and dL_dy·∂f/∂beta_k to the accumulators. g may be dL_dy.
+  template <class Stored>
+  void accumulate(const std::vector<BlockOperand>& results, const Stored* z, const Stored* dL_dy, Stored* g, Blocks& accumulators,
                   std::size_t n) const {
-    const std::size_t whole = n / Pack::kLanes * Pack::kLanes;
-    for (std::size_t k = 0; k < parameters; ++k) {
-      float* const sum = accumulators[2 + k];
-      const BlockOperand slope = results[1 + k];
-      for (std::size_t i = 0; i < whole; i += Pack::kLanes) {
-        multiply_add(Pack::load(g_block + i), Pack::load(at(slope, i)), Pack::load(sum + i)).store(sum + i);
-      }
-      for (std::size_t i = whole; i < n; ++i) sum[i] += g_block[i] * at(slope, whole)[slope.stride == 0 ? 0 : i - whole];
-    }
     float* const sum_g = accumulators[0];
     float* const sum_gz = accumulators[1];
-    const BlockOperand slope = results[0];
-    for (std::size_t i = 0; i < whole; i += Pack::kLanes) {
-      const Pack product = Pack::load(g_block + i) * Pack::load(at(slope, i));
-      product.store(g_block + i);
-      (Pack::load(sum_g + i) + product).store(sum_g + i);
-      multiply_add(product, Pack::load(z_block + i), Pack::load(sum_gz + i)).store(sum_gz + i);
-    }
-    for (std::size_t i = whole; i < n; ++i) {
-      g_block[i] *= at(slope, whole)[slope.stride == 0 ? 0 : i - whole];
-      sum_g[i] += g_block[i];
-      sum_gz[i] += g_block[i] * z_block[i];
-    }
+    for_each_pack(n, [&]<class Value>(std::size_t i, Value) {
+      const Value dy = get<Value>(dL_dy + i);
+      const Value product = dy * get<Value>(at(results[0], i));
+      put(product, g + i);
+      add_to(sum_g + i, product);
+      add_product_to(sum_gz + i, product, get<Value>(z + i));
+      for (std::size_t k = 0; k < parameters; ++k) add_product_to(accumulators[2 + k] + i, dy, get<Value>(at(results[1 + k], i)));
+    });
   }
 
-  /// The pack of an operand that belongs to floats i, i + 1, … of a block; i is a multiple of the pack's size.
-  static const float* at(const BlockOperand& operand, std::size_t i) { return operand.first + i / Pack::kLanes * operand.stride; }
+  /// Float i of a result; whole packs of equal lanes serve every i.
+  static const float* at(const BlockOperand& operand, std::size_t i) { return operand.stride == 0 ? operand.first : operand.first + i; }
 
   void tile_parameters(const Strip& strip, std::size_t channels, const float* beta, Frame& frame) const {
     for (std::size_t k = 0; k < parameters; ++k) tile(beta + k * channels, strip, frame.slots[1 + k]);
@@ -269,21 +291,23 @@ void EigenKernel::evaluate(std::span<const float> x, std::span<const float> beta
 void batch_norm_apply(Storage storage, const void* g, const void* z, std::size_t rows, std::size_t channels, const float* a, const float* b,
                       const float* d, void* dz) {
   if (rows == 0 || channels == 0) return;
-  Blocks blocks(5, kBlockFloats);
+  Blocks blocks(3, kBlockFloats);
+  float* const a_block = blocks[0];
+  float* const b_block = blocks[1];
+  float* const d_block = blocks[2];
   with_storage(storage, [&]<class Stored>(Stored*) {
     const auto* const g_in = static_cast<const Stored*>(g);
     const auto* const z_in = static_cast<const Stored*>(z);
     auto* const out = static_cast<Stored*>(dz);
     for (const Strip& strip : strips(channels)) {
-      tile(a, strip, blocks[0]);
-      tile(b, strip, blocks[1]);
-      tile(d, strip, blocks[2]);
+      tile(a, strip, a_block);
+      tile(b, strip, b_block);
+      tile(d, strip, d_block);
       for_each_block(strip, rows, channels, [&](std::size_t offset, std::size_t n) {
-        load_block(g_in + offset, blocks[3], n);
-        load_block(z_in + offset, blocks[4], n);
-        affine(blocks[4], blocks[1], blocks[2], blocks[4], n);
-        affine(blocks[3], blocks[0], blocks[4], blocks[3], n);
-        store_block(blocks[3], out + offset, n);
+        for_each_pack(n, [&]<class Value>(std::size_t i, Value) {
+          const Value rest = multiply_add(get<Value>(z_in + offset + i), get<Value>(b_block + i), get<Value>(d_block + i));
+          put(multiply_add(get<Value>(g_in + offset + i), get<Value>(a_block + i), rest), out + offset + i);
+        });
       });
     }
   });
@@ -291,29 +315,27 @@ void batch_norm_apply(Storage storage, const void* g, const void* z, std::size_t
 
 void channel_moments(Storage storage, const void* z, std::size_t rows, std::size_t channels, float* mean, float* variance) {
   if (rows == 0) throw std::invalid_argument("channel_moments: no rows");
-  Blocks blocks(4, kBlockFloats);
+  Blocks blocks(3, kBlockFloats);
+  float* const centre = blocks[0];
+  float* const sum = blocks[1];
+  float* const squares = blocks[2];
+  std::vector<float> pivot(channels);
   with_storage(storage, [&]<class Stored>(Stored*) {
     const auto* const in = static_cast<const Stored*>(z);
+    for (std::size_t c = 0; c < channels; ++c) pivot[c] = static_cast<float>(in[c]);
     for (const Strip& strip : strips(channels)) {
-      std::vector<float> pivot(channels);
-      load_block(in, pivot.data(), channels);
-      tile(pivot.data(), strip, blocks[1]);
-      fill(blocks[2], 0.0f);
-      fill(blocks[3], 0.0f);
+      tile(pivot.data(), strip, centre);
+      fill(sum, 0.0f);
+      fill(squares, 0.0f);
       for_each_block(strip, rows, channels, [&](std::size_t offset, std::size_t n) {
-        float* const block = blocks[0];
-        const float* const centre = blocks[1];
-        float* const sum = blocks[2];
-        float* const squares = blocks[3];
-        load_block(in + offset, block, n);
-        for (std::size_t i = 0; i < n; ++i) {
-          const float distance = block[i] - centre[i];
-          sum[i] += distance;
-          squares[i] += distance * distance;
-        }
+        for_each_pack(n, [&]<class Value>(std::size_t i, Value) {
+          const Value distance = get<Value>(in + offset + i) - get<Value>(centre + i);
+          add_to(sum + i, distance);
+          add_product_to(squares + i, distance, distance);
+        });
       });
-      untile_sum(blocks[2], strip, mean);
-      untile_sum(blocks[3], strip, variance);
+      untile_sum(sum, strip, mean);
+      untile_sum(squares, strip, variance);
       const float share = 1.0f / static_cast<float>(rows);
       for (std::size_t c = strip.first_channel; c < strip.first_channel + strip.width; ++c) {
         const float offset = mean[c] * share;

@@ -1,4 +1,4 @@
-/// Between tensors in memory (fp32 or bf16) and fp32 blocks in cache.
+/// Between tensors in memory (fp32 or bf16) and fp32 packs and blocks.
 #pragma once
 
 #include <bit>
@@ -7,9 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
-#ifdef __AVX512BF16__
-#include <immintrin.h>
-#endif
+#include "kernels/pack.h"
 
 namespace actsearch {
 
@@ -24,24 +22,37 @@ struct Bf16 {
   explicit operator float() const { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
 };
 
-/// n elements from memory to floats.
-inline void load_block(const float* from, float* to, std::size_t n) { std::memcpy(to, from, n * sizeof(float)); }
-inline void load_block(const Bf16* from, float* to, std::size_t n) {
-  for (std::size_t i = 0; i < n; ++i) to[i] = static_cast<float>(from[i]);
+/// One pack from and to memory of any alignment.
+inline Pack load_pack(const float* from) { return Pack(Eigen::internal::ploadu<Pack::Packet>(from)); }
+inline void store_pack(const Pack& pack, float* to) { Eigen::internal::pstoreu(to, pack.v); }
+inline Pack load_pack(const Bf16* from) {
+#ifdef __AVX512F__
+  const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+  return Pack(_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16)));
+#else
+  alignas(64) float lanes[Pack::kLanes];
+  for (int i = 0; i < Pack::kLanes; ++i) lanes[i] = static_cast<float>(from[i]);
+  return Pack::load(lanes);
+#endif
+}
+inline void store_pack(const Pack& pack, Bf16* to) {
+#ifdef __AVX512BF16__
+  // The instruction takes denormals as zero, which bf16's users accept everywhere else too.
+  const __m256bh bits = _mm512_cvtneps_pbh(pack.v);
+  std::memcpy(static_cast<void*>(to), &bits, sizeof bits);
+#else
+  alignas(64) float lanes[Pack::kLanes];
+  pack.store(lanes);
+  for (int i = 0; i < Pack::kLanes; ++i) to[i] = Bf16(lanes[i]);
+#endif
 }
 
-/// n floats to memory.
-inline void store_block(const float* from, float* to, std::size_t n) { std::memcpy(to, from, n * sizeof(float)); }
-inline void store_block(const float* from, Bf16* to, std::size_t n) {
+/// n floats from a block in cache to memory.
+template <class Stored>
+void store_block(const float* from, Stored* to, std::size_t n) {
   std::size_t i = 0;
-#ifdef __AVX512BF16__
-  for (; i + 32 <= n; i += 32) {
-    // The instruction takes denormals as zero, which bf16's users accept everywhere else too.
-    const __m512bh pair = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + i + 16), _mm512_loadu_ps(from + i));
-    std::memcpy(static_cast<void*>(to + i), &pair, sizeof pair);
-  }
-#endif
-  for (; i < n; ++i) to[i] = Bf16(from[i]);
+  for (; i + Pack::kLanes <= n; i += Pack::kLanes) store_pack(load_pack(from + i), to + i);
+  for (; i < n; ++i) to[i] = Stored(from[i]);
 }
 
 }  // namespace actsearch

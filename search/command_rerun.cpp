@@ -89,7 +89,6 @@ int rerun_command(const Words& words) {
   const Format format = options.format();
   RerunPlan plan = planned(options);
 
-  const std::atomic<bool>& interrupt = catch_interrupts();
   Progress progress(std::cerr, Progress::standard_error_style());
   Database database(plan.database_file, Database::Access::kCreate);
   if (top) plan.candidates = best_candidates(database, options, static_cast<int>(*top));
@@ -102,6 +101,7 @@ int rerun_command(const Words& words) {
                std::to_string(plan.run.seeds) + (plan.run.seeds == 1 ? " seed, " : " seeds, ") + plan.run.recipe.name + " for " +
                std::to_string(plan.run.recipe.epochs) + " epochs in " + std::string(to_text(plan.run.precision)) + ", " +
                std::to_string(plan.run.threads) + " threads");
+  const std::atomic<bool>& interrupt = catch_interrupts();  // before this there is nothing to end cleanly
   const Evaluator evaluator = [&](const Program& program, const Recipe& recipe, const TrialOptions& trial) {
     return train(program, recipe, dataset, trial);
   };

@@ -119,7 +119,6 @@ int search_command(const Words& words) {
   const std::string file = options.required("db");
   SearchPlan plan = planned(options);
 
-  const std::atomic<bool>& interrupt = catch_interrupts();
   Progress progress(std::cerr, Progress::standard_error_style());
   Database database(file, Database::Access::kCreate);
   const Dataset dataset = find_dataset(options.text("data"), [&](const std::string& line) { progress.say(line); });
@@ -128,6 +127,7 @@ int search_command(const Words& words) {
   plan.run.recipe_text = conditions_text(plan.run.recipe, plan.run.precision, dataset.source);
 
   say_plan(progress, plan);
+  const std::atomic<bool>& interrupt = catch_interrupts();  // before this there is nothing to end cleanly
   const Evaluator evaluator = [&](const Program& program, const Recipe& recipe, const TrialOptions& trial) {
     return train(program, recipe, dataset, trial);
   };

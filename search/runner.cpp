@@ -122,6 +122,7 @@ class Runner {
 
  private:
   Seconds elapsed() const { return Clock::now() - start_; }
+  bool stopping() const { return stop_ || interrupt_; }
 
   /// One task comes out of the source for each that a worker is free to take, so claims are taken in order and never early.
   void run_pipeline() {
@@ -208,7 +209,7 @@ class Runner {
   /// The next trial, claimed; nothing when the run is over.
   std::shared_ptr<const Task> next_task() {
     for (;;) {
-      if (stop_) return nullptr;
+      if (stopping()) return nullptr;
       if (!candidate_ || next_seed_ == plan_.seeds) {
         auto candidate = next_candidate();
         if (!candidate) return next_postponed();
@@ -237,7 +238,7 @@ class Runner {
     if (!postponed_.empty()) progress_.say("waiting for " + std::to_string(postponed_.size()) + " trials of other processes");
     while (!postponed_.empty()) {
       for (auto place = postponed_.begin(); place != postponed_.end();) {
-        if (stop_ || budget_spent()) return nullptr;
+        if (stopping() || budget_spent()) return nullptr;
         const auto task = *place;
         const ClaimState state = claim(*task);
         place = state == ClaimState::kTaken ? std::next(place) : postponed_.erase(place);

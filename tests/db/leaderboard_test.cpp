@@ -79,6 +79,7 @@ TEST_F(Leaderboard, RanksOneRecipeTextTheOneWithMostFinishedTrials) {
   for (std::uint64_t seed = 0; seed < 3; ++seed) deep.finished("x", seed, accuracy(0.7));
   EXPECT_EQ(db.leaderboard({.recipe = "vgg-s"}).at(0).mean, 0.8);
   EXPECT_EQ(db.leaderboard({.recipe = "vgg-s"}).size(), 1u);
+  EXPECT_EQ(db.leaderboard({.recipe = "vgg-s 1 epoch"}).at(0).mean, 0.5) << "a text names itself";
   EXPECT_EQ(db.leaderboard({}).at(0).recipe, "vgg16-slim");
   EXPECT_TRUE(db.leaderboard({.recipe = "vgg-m"}).empty());
 }

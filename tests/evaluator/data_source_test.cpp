@@ -52,9 +52,12 @@ class DataSource : public FakeCifar10 {
   }
 
   /// What find_dataset says; the data set's name is kept in name_.
-  std::string find(const std::optional<std::string>& requested) {
+  std::string find(const std::optional<std::string>& requested, const Archive& archive = {"file:///does/not/exist", ""}) {
     std::string said;
-    name_ = find_dataset(requested, [&](const std::string& line) { said += line; }).name;
+    const Dataset dataset = find_dataset(
+        requested, [&](const std::string& line) { said += line; }, archive);
+    name_ = dataset.name;
+    train_size_ = dataset.train.size();
     return said;
   }
   void fetch(const Archive& archive) {
@@ -84,6 +87,7 @@ class DataSource : public FakeCifar10 {
   fs::path home_;
   std::optional<std::string> environment_;
   std::string name_, said_;
+  std::size_t train_size_ = 0;
   std::vector<char> bytes_;  ///< of the archive
 };
 
@@ -114,6 +118,21 @@ TEST_F(DataSource, IsTheSyntheticSetWhenThereIsNothingAndSaysHowToGetTheRealOne)
   setenv("ACTSEARCH_DATA", "", 1);
   EXPECT_TRUE(contains(find({}), "actsearch data fetch"));
   EXPECT_EQ(name_, "synthetic");
+}
+
+TEST_F(DataSource, FetchesTheArchiveBeforeItTakesTheSyntheticSet) {
+  const Archive archive = make_archive();
+  EXPECT_TRUE(contains(find({}, archive), "downloaded"));
+  EXPECT_EQ(name_, "cifar10");
+  EXPECT_TRUE(contains(find({}), "the usual place"));
+}
+
+TEST_F(DataSource, MakesASyntheticSetOfTheSizeAskedFor) {
+  find("synthetic:200");
+  EXPECT_EQ(train_size_, 200u);
+  for (const char* const bad : {"synthetic:", "synthetic:-5", "synthetic:9", "synthetic:1e3", "synthetic:99999999999999999999"}) {
+    EXPECT_TRUE(contains(data_error([&] { find(bad); }), "expected a number of images")) << bad;
+  }
 }
 
 TEST_F(DataSource, NeverFallsBackFromADirectoryThatIsNotWhole) {

@@ -1,0 +1,137 @@
+// Whole runs of the program on a small synthetic set: kill it, interrupt it, share a file between two.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+#include <thread>
+
+#include "db/schema.h"
+#include "db/sqlite.h"
+#include "tests/search/process.h"
+
+namespace actsearch::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+class Runs : public ::testing::Test {
+ protected:
+  /// Flags of a study of 12 functions that trains in seconds.
+  std::vector<std::string> study(const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> words{"search", "--db",       file_.string(),          "--data",   "synthetic:600", "--recipe",  "vgg-s",
+                                   "--unary", "identity,sigmoid,tanh", "--binary", "add,mul", "--epochs", "1",
+                                   "--strategy", "exhaustive", "--seeds", "4"};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+  static constexpr int kTrials = 12 * 4;
+
+  std::set<std::string> finished() const {
+    std::set<std::string> trials;
+    if (!std::filesystem::exists(file_)) return trials;
+    const Database database(file_, Database::Access::kCreate);  // as the next run opens it
+    for (const auto& row : database.query("SELECT formula || ' ' || seed || ' ' || accuracy FROM trials WHERE status IN ('done', 'failed')").rows) {
+      trials.insert(*row[0]);
+    }
+    return trials;
+  }
+  std::string ask(const std::string& sql) const { return cell(Database(file_, Database::Access::kReadOnly), sql); }
+  /// What SQLite itself says of the file.
+  void expect_intact() const {
+    if (!std::filesystem::exists(file_)) return;
+    const auto connection = open_for_writing(file_, 5s);
+    auto check = connection->prepare("PRAGMA integrity_check");
+    ASSERT_TRUE(check.step());
+    EXPECT_EQ(check.text(0), "ok");
+  }
+
+  TemporaryDirectory directory_;
+  std::filesystem::path file_ = directory_.path() / "study.db";
+};
+
+TEST_F(Runs, KilledAtFiftyRandomMomentsNoTrialIsLostOrDoneTwice) {
+  constexpr int kKills = 50;
+  std::mt19937 random(20171016);
+  std::uniform_int_distribution<int> moment_ms(0, 900);
+  std::set<std::string> before;
+  int killed = 0;
+  for (int i = 0; i < kKills; ++i) {
+    Process process(directory_.path(), study({"--budget-trials", "2"}));
+    std::this_thread::sleep_for(std::chrono::milliseconds(moment_ms(random)));
+    process.kill(SIGKILL);
+    const Ran ran = process.wait();
+    EXPECT_TRUE(ran.code == -SIGKILL || ran.code == 0) << ran.code << ran.err;
+    killed += ran.code == -SIGKILL;
+    expect_intact();
+    const std::set<std::string> after = finished();
+    EXPECT_TRUE(std::includes(after.begin(), after.end(), before.begin(), before.end())) << "a finished trial is lost or was done again";
+    before = after;
+  }
+  EXPECT_GT(killed, kKills / 2);
+  const Ran last = run_program(directory_.path(), study());
+  EXPECT_EQ(last.code, 0) << last.err;
+  EXPECT_NE(last.err.find("finished"), std::string::npos) << last.err;
+  EXPECT_EQ(finished().size(), static_cast<std::size_t>(kTrials));
+  EXPECT_EQ(ask("SELECT count(*) FROM (SELECT 1 FROM trials GROUP BY candidate, recipe_id, seed HAVING count(*) > 1)"), "0");
+  EXPECT_EQ(ask("SELECT count(*) FROM trials WHERE status = 'running'"), "0");
+  expect_intact();
+}
+
+TEST_F(Runs, CtrlCEndsWithTheLeaderboardAndGivesBackWhatItHeld) {
+  Process process(directory_.path(), study());
+  for (int i = 0; i < 600 && process.err().find("trial 2:") == std::string::npos; ++i) std::this_thread::sleep_for(50ms);
+  process.kill(SIGINT);
+  const Ran ran = process.wait();
+  EXPECT_EQ(ran.code, 130) << ran.err;
+  EXPECT_EQ(ran.out.rfind("rank", 0), 0u) << ran.out;
+  EXPECT_NE(ran.err.find("interrupted"), std::string::npos) << ran.err;
+  EXPECT_EQ(ask("SELECT count(*) FROM trials WHERE status = 'running'"), "0");
+  EXPECT_GE(finished().size(), 2u);
+}
+
+TEST_F(Runs, TwoProcessesShareOneStudy) {
+  std::filesystem::create_directories(directory_.path() / "a");
+  std::filesystem::create_directories(directory_.path() / "b");
+  Process a(directory_.path() / "a", study({"--jobs", "1"})), b(directory_.path() / "b", study({"--jobs", "1"}));
+  const Ran first = a.wait(), second = b.wait();
+  EXPECT_EQ(first.code, 0) << first.err;
+  EXPECT_EQ(second.code, 0) << second.err;
+  EXPECT_EQ(finished().size(), static_cast<std::size_t>(kTrials));
+  EXPECT_EQ(ask("SELECT max(attempts) FROM trials"), "1");
+  const auto trials_of = [](const Ran& ran) {
+    int count = 0;
+    for (std::size_t at = ran.err.find("\ntrial "); at != std::string::npos; at = ran.err.find("\ntrial ", at + 1)) ++count;
+    return count;
+  };
+  EXPECT_EQ(trials_of(first) + trials_of(second), kTrials);
+}
+
+TEST_F(Runs, TheSameStudyInTwoFilesGivesTheSameScores) {
+  const auto accuracies = [&](const std::string& jobs) {
+    EXPECT_EQ(run_program(directory_.path(), study({"--jobs", jobs, "--budget-trials", "6"})).code, 0);
+    const std::set<std::string> trials = finished();
+    std::filesystem::remove(file_);
+    return trials;
+  };
+  EXPECT_EQ(accuracies("1"), accuracies("1"));
+}
+
+TEST_F(Runs, ARerunThatIsKilledGoesOnFromItsCheckpoint) {
+  const std::vector<std::string> words{"rerun",  "--db",  file_.string(), "--expr",    "relu",  "--expr", "swish",   "--recipe",
+                                       "vgg-s", "--epochs", "6",            "--data", "synthetic:600", "--format", "csv"};
+  Process process(directory_.path(), words);
+  for (int i = 0; i < 600 && process.err().find("epoch 3/6") == std::string::npos; ++i) std::this_thread::sleep_for(20ms);
+  process.kill(SIGKILL);
+  process.wait();
+  const Ran again = run_program(directory_.path(), words);
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(again.err.find("relu seed 0  epoch 1/6"), std::string::npos) << "begins again: " << again.err;
+  EXPECT_EQ(std::count(again.out.begin(), again.out.end(), '\n'), 3) << again.out;
+  EXPECT_EQ(ask("SELECT count(*) FROM epochs WHERE test_accuracy IS NOT NULL"), "12");
+  EXPECT_FALSE(std::filesystem::exists(file_.string() + ".checkpoints"));
+}
+
+}  // namespace
+}  // namespace actsearch::testing

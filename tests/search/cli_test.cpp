@@ -1,0 +1,226 @@
+// The command line as people meet it: what each mistake is answered with, and that results alone are on standard output.
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "grammar/notation.h"
+#include "search/machine.h"
+#include "tests/search/process.h"
+
+namespace actsearch::testing {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kFailure = 1, kUsage = 2;
+
+class CommandLine : public ::testing::Test {
+ protected:
+  Ran run(const std::vector<std::string>& words) const { return run_program(directory_.path(), words); }
+
+  /// The exit code, nothing on standard output, and every part in the message.
+  void refuses(const std::vector<std::string>& words, int code, const std::vector<std::string>& parts) const {
+    std::string shown;
+    for (const std::string& word : words) shown += word.substr(0, 40) + " ";
+    const Ran ran = run(words);
+    EXPECT_EQ(ran.code, code) << shown << ran.err;
+    EXPECT_EQ(ran.out, "") << shown;
+    EXPECT_EQ(ran.err.rfind("actsearch: ", 0), 0u) << shown << ran.err;
+    EXPECT_LT(ran.err.size(), 2'000u) << shown;
+    for (const std::string& part : parts) EXPECT_NE(ran.err.find(part), std::string::npos) << shown << "lacks: " << part << "\n" << ran.err;
+  }
+
+  /// A database with twelve finished trials of a small space.
+  std::string filled_database() const {
+    const std::filesystem::path file = directory_.path() / "filled.db";
+    Database database(file, Database::Access::kCreate);
+    std::ostringstream log;
+    Progress progress(log, {});
+    const std::atomic<bool> interrupt{false};
+    run_search(database, small_plan(), fake_outcome, progress, interrupt);
+    return file;
+  }
+  std::string path(const std::string& name) const { return directory_.path() / name; }
+
+  TemporaryDirectory directory_;
+};
+
+TEST_F(CommandLine, HelpOfEveryCommandIsOnStandardOutput) {
+  const Ran overview = run({"--help"});
+  EXPECT_EQ(overview.code, 0);
+  for (const char* command : {"search", "leaderboard", "query", "rerun", "show", "operators", "recipes", "spaces", "data", "bench"}) {
+    EXPECT_NE(overview.out.find(command), std::string::npos) << command;
+    const Ran help = run({command, "--help"});
+    EXPECT_EQ(help.code, 0) << command;
+    EXPECT_EQ(help.out.rfind(std::string("usage: actsearch ") + command, 0), 0u) << help.out;
+    EXPECT_EQ(help.err, "") << command;
+  }
+}
+
+TEST_F(CommandLine, VersionStatesCommitAndInstructionSets) {
+  const Ran ran = run({"--version"});
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_NE(ran.out.find("commit "), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find(built_instruction_sets()), std::string::npos) << ran.out;
+}
+
+TEST_F(CommandLine, RefusesUnknownCommandsAndFlagsWithASuggestion) {
+  refuses({}, kUsage, {"a command is expected"});
+  refuses({"serch"}, kUsage, {"no command 'serch'", "did you mean 'search'"});
+  refuses({"search", "--db", path("a.db"), "--budgettime", "1m"}, kUsage, {"--budgettime", "did you mean '--budget-time'"});
+  refuses({"search", "--db", path("a.db"), "--budget", "1m"}, kUsage, {"--budget"});
+  refuses({"search", "--db", path("a.db"), "-j", "1"}, kUsage, {"arguments without a flag"});
+  refuses({"search", "--db", path("a.db"), "--seed", "1", "--seed", "2"}, kUsage, {"--seed"});
+  refuses({"search", "--db"}, kUsage, {"--db"});
+  refuses({"operators", "extra"}, kUsage, {"arguments without a flag"});
+  EXPECT_FALSE(std::filesystem::exists(path("a.db")));
+}
+
+TEST_F(CommandLine, RefusesUnknownOperatorsRecipesSpacesAndFormulas) {
+  refuses({"search", "--db", path("a.db"), "--recipe", "vgg-x"}, kUsage, {"no 'vgg-x'", "did you mean 'vgg-", "vgg16-slim"});
+  refuses({"search", "--db", path("a.db"), "--space", "core9"}, kUsage, {"core9", "core1"});
+  refuses({"search", "--db", path("a.db"), "--unary", "identity,sigmoyd"}, kUsage, {"sigmoyd", "did you mean 'sigmoid'"});
+  refuses({"search", "--db", path("a.db"), "--binary", "ad"}, kUsage, {"'ad'", "did you mean 'add'"});
+  refuses({"search", "--db", path("a.db"), "--unary", "identity,,sin"}, kUsage, {"empty"});
+  refuses({"search", "--db", path("a.db"), "--unary", "sin,sin"}, kUsage, {"twice"});
+  refuses({"search", "--db", path("a.db"), "--strategy", "greedy"}, kUsage, {"greedy", "exhaustive"});
+  refuses({"search", "--db", path("a.db"), "--precision", "fp16"}, kUsage, {"fp16", "bf16"});
+  refuses({"search", "--db", path("a.db"), "--recipe", "vgg16-bn"}, kUsage, {"no validation images"});
+  refuses({"show", "x * sigmod(x)"}, kUsage, {"sigmod", "did you mean 'sigmoid'"});
+  refuses({"show", "x +"}, kUsage, {"column 4"});
+  refuses({"show", std::string(1 << 16, '(')}, kUsage, {});
+  refuses({"rerun", "--db", path("a.db"), "--expr", "swich"}, kUsage, {"swich", "did you mean 'swish'"});
+  refuses({"rerun", "--db", path("a.db"), "--expr", "1 + 2"}, kUsage, {"constant"});
+  EXPECT_FALSE(std::filesystem::exists(path("a.db"))) << "a mistake creates no database";
+}
+
+TEST_F(CommandLine, RefusesBudgetsSeedsAndJobsThatMakeNoSense) {
+  for (const char* flag : {"--budget-time", "--budget-trials", "--budget-epochs", "--seeds", "--epochs", "--jobs"}) {
+    for (const char* value : {"0", "-1", "many", ""}) refuses({"search", "--db", path("a.db"), flag, value}, kUsage, {flag});
+  }
+  refuses({"search", "--db", path("a.db"), "--budget-time", "0s"}, kUsage, {"--budget-time", "more than nothing"});
+  refuses({"search", "--db", path("a.db"), "--budget-epochs", "1"}, kUsage, {"less than one trial"});
+  refuses({"search", "--db", path("a.db"), "--jobs", std::to_string(available_cores() + 1)}, kUsage, {"--jobs", "cores"});
+  refuses({"search", "--db", path("a.db"), "--seed", "-1"}, kUsage, {"--seed"});
+  EXPECT_FALSE(std::filesystem::exists(path("a.db")));
+}
+
+TEST_F(CommandLine, RefusesFlagsThatContradictEachOtherOrAreMissing) {
+  refuses({"search"}, kUsage, {"--db is required"});
+  refuses({"leaderboard"}, kUsage, {"--db is required"});
+  refuses({"query", "SELECT 1"}, kUsage, {"--db is required"});
+  refuses({"query", "--db", path("a.db")}, kUsage, {"SELECT statement is expected"});
+  refuses({"rerun", "--db", path("a.db")}, kUsage, {"--top", "--expr"});
+  refuses({"rerun", "--db", path("a.db"), "--top", "1", "--expr", "relu"}, kUsage, {"--top", "--expr"});
+  refuses({"rerun", "--db", path("a.db"), "--expr", "relu", "--threads", std::to_string(available_cores() + 1)}, kUsage, {"--threads"});
+  refuses({"leaderboard", "--db", path("a.db"), "--failures", "--sort", "time"}, kUsage, {"--failures"});
+  refuses({"leaderboard", "--db", path("a.db"), "--sort", "acuracy"}, kUsage, {"did you mean 'accuracy'"});
+  refuses({"leaderboard", "--db", path("a.db"), "--format", "xml"}, kUsage, {"xml", "json"});
+  refuses({"show"}, kUsage, {"a formula is expected"});
+  refuses({"show", "swish", "--beta", "1,2", "--at", "0"}, kUsage, {"1 parameters", "2 values"});
+  refuses({"show", "relu", "--at", "one"}, kUsage, {"'one' is not a number"});
+  refuses({"data"}, kUsage, {"fetch DIR"});
+  refuses({"data", "delete", "x"}, kUsage, {"delete", "fetch"});
+  refuses({"data", "check"}, kUsage, {"directory"});
+}
+
+TEST_F(CommandLine, FailuresOfTheEnvironmentExitWithOne) {
+  std::ofstream(path("text.db")) << "this is a text, not a database, and long enough to be told apart from an empty file";
+  refuses({"leaderboard", "--db", path("missing.db")}, kFailure, {"missing.db"});
+  refuses({"leaderboard", "--db", path("text.db")}, kFailure, {"text.db"});
+  refuses({"search", "--db", path("text.db"), "--data", "synthetic"}, kFailure, {"text.db"});
+  refuses({"search", "--db", path("no/such/directory/a.db"), "--data", "synthetic"}, kFailure, {"directory"});
+  refuses({"search", "--db", path("b.db"), "--data", path("nowhere")}, kFailure, {"nowhere"});
+  refuses({"data", "check", directory_.path()}, kFailure, {"data_batch_1.bin"});
+  EXPECT_EQ(read_text(path("text.db")).substr(0, 14), "this is a text") << "left as it is";
+}
+
+TEST_F(CommandLine, ABrokenBatchFileIsNamed) {
+  std::filesystem::create_directory(path("data"));
+  for (const char* file : {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"}) {
+    std::ofstream(directory_.path() / "data" / file) << "short";
+  }
+  refuses({"data", "check", path("data")}, kFailure, {"data_batch_1.bin"});
+  refuses({"search", "--db", path("b.db"), "--data", path("data")}, kFailure, {"data_batch_1.bin"});
+}
+
+TEST_F(CommandLine, LeaderboardSpeaksEveryFormatAndItsJsonIsOnlyJson) {
+  const std::string file = filled_database();
+  const Ran as_json = run({"leaderboard", "--db", file, "--format", "json", "--top", "5"});
+  EXPECT_EQ(as_json.code, 0) << as_json.err;
+  const json rows = json::parse(as_json.out);
+  ASSERT_EQ(rows.size(), 5u);
+  EXPECT_EQ(rows[0]["rank"], 1);
+  EXPECT_GE(rows[0]["accuracy"], rows[1]["accuracy"]);
+  const Ran as_csv = run({"leaderboard", "--db", file, "--format", "csv"});
+  EXPECT_EQ(as_csv.out.rfind("rank,formula,name,recipe,accuracy,n,", 0), 0u) << as_csv.out;
+  const Ran as_table = run({"leaderboard", "--db", file, "--recipe", "vgg-s"});
+  EXPECT_EQ(std::count(as_table.out.begin(), as_table.out.end(), '\n'), 13) << as_table.out;
+  EXPECT_EQ(json::parse(run({"leaderboard", "--db", file, "--failures", "--format", "json"}).out), json::array());
+  EXPECT_EQ(json::parse(run({"leaderboard", "--db", file, "--recipe", "vgg-m", "--format", "json"}).out), json::array());
+}
+
+TEST_F(CommandLine, QueryReadsAndNeverWrites) {
+  const std::string file = filled_database();
+  const Ran ran = run({"query", "--db", file, "SELECT count(*) AS n FROM trials", "--format", "json"});
+  EXPECT_EQ(json::parse(ran.out), json::parse(R"([{"n": 12}])"));
+  refuses({"query", "--db", file, "DELETE FROM trial"}, kUsage, {"SELECT"});
+  refuses({"query", "--db", file, "SELECT nothing FROM trials"}, kUsage, {"nothing"});
+  EXPECT_EQ(run({"query", "--db", file, "SELECT count(*) FROM trials", "--format", "csv"}).out, "count(*)\n12\n");
+}
+
+TEST_F(CommandLine, ShowPrintsRowsFromTheReferenceAndFromTheKernel) {
+  const Ran ran = run({"show", "x * sigmoid(beta * x)", "--at", "-2,0,1.5", "--beta", "1.5"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const json shown = json::parse(ran.out);
+  ASSERT_EQ(shown["reference"].size(), 3u);
+  ASSERT_EQ(shown["eigen"].size(), 3u);
+  const Program swish = lower(parse("swish"));
+  for (std::size_t i = 0; i < 3; ++i) {
+    const double x = shown["reference"][i]["x"];
+    const Evaluation value = evaluate(swish, x, {1.5});
+    EXPECT_DOUBLE_EQ(shown["reference"][i]["y"], value.y);
+    EXPECT_DOUBLE_EQ(shown["reference"][i]["dydx"], value.dydx);
+    EXPECT_DOUBLE_EQ(shown["reference"][i]["dydbeta"][0], value.dydbeta[0]);
+    EXPECT_NEAR(shown["eigen"][i]["y"], value.y, 1e-6);
+    EXPECT_NEAR(shown["eigen"][i]["dydx"], value.dydx, 1e-6);
+    EXPECT_NEAR(shown["eigen"][i]["dydbeta"][0], value.dydbeta[0], 1e-6);
+  }
+}
+
+TEST_F(CommandLine, ShowTakesFormulasThatBeginWithAMinusAndValuesThatAreNotFinite) {
+  const json shown = json::parse(run({"show", "-log(x)", "--at", "-1,0,1"}).out);
+  EXPECT_EQ(shown["reference"][0]["y"], "nan");
+  EXPECT_EQ(shown["reference"][1]["y"], "inf");
+  EXPECT_EQ(shown["reference"][2]["y"], 0);
+}
+
+TEST_F(CommandLine, ShowStatesPropertiesAsTextAndJson) {
+  const json relu = json::parse(run({"show", "relu", "--format", "json"}).out);
+  EXPECT_EQ(relu["formula"], "max(x, 0)");
+  EXPECT_EQ(relu["name"], "relu");
+  EXPECT_EQ(relu["properties"]["minimum"], 0);
+  EXPECT_EQ(relu["properties"]["maximum"], "inf");
+  EXPECT_EQ(relu["properties"]["monotonicity"], "increasing");
+  const Ran text = run({"show", "swish"});
+  EXPECT_NE(text.out.find("x * sigmoid(beta * x)"), std::string::npos) << text.out;
+  EXPECT_NE(text.out.find('*'), std::string::npos);
+  EXPECT_EQ(text.out.find('\x1b'), std::string::npos) << "no colours into a file";
+}
+
+TEST_F(CommandLine, ListsWhatThereIs) {
+  const json operators = json::parse(run({"operators", "--format", "json"}).out);
+  EXPECT_EQ(std::count_if(operators.begin(), operators.end(), [](const json& row) { return row["kind"] == "unary"; }), 25);
+  EXPECT_EQ(std::count_if(operators.begin(), operators.end(), [](const json& row) { return row["kind"] == "binary"; }), 10);
+  const json spaces = json::parse(run({"spaces", "--format", "json"}).out);
+  ASSERT_EQ(spaces.size(), 3u);
+  EXPECT_EQ(spaces[0]["spellings"], 6250);
+  const json recipes = json::parse(run({"recipes", "--no-measure", "--format", "json"}).out);
+  const auto published = std::find_if(recipes.begin(), recipes.end(), [](const json& row) { return row["recipe"] == "vgg16-bn-mxnet"; });
+  ASSERT_NE(published, recipes.end());
+  EXPECT_EQ((*published)["parameters"], 33646666);
+}
+
+}  // namespace
+}  // namespace actsearch::testing

@@ -45,7 +45,7 @@ TEST(Format, JsonOfNoRowsIsAnEmptyArray) {
 TEST(Format, JsonSurvivesBytesThatAreNotUtf8) {
   Table table = awkward();
   table.rows = {{"\xff\xfe", "1"}};
-  EXPECT_NO_THROW((void)nlohmann::json::parse(written(table, Format::kJson)));
+  EXPECT_TRUE(nlohmann::json::accept(written(table, Format::kJson)));
 }
 
 TEST(Format, CsvQuotesWhatNeedsIt) {
@@ -55,18 +55,20 @@ TEST(Format, CsvQuotesWhatNeedsIt) {
 
 TEST(Format, TableAlignsByCharactersAndStaysOnItsLines) {
   EXPECT_EQ(written(awkward(), Format::kTable),
-            "text                   number\n"
-            "plain                     1.5\n"
-            "a,b \"c\" d              -2e-07\n"
-            "-                           -\n"
+            "text                  number\n"
+            "plain                    1.5\n"
+            "a,b \"c\" d             -2e-07\n"
+            "-                          -\n"
             "β·x ≥ \\    12345678901234567\n"
-            "12                        0.1\n");
+            "12                       0.1\n");
 }
 
 TEST(Format, LeaderboardStatesIntervalOnlyWhereThereIsOne) {
-  LeaderboardRow one{.rank = 1, .formula = "max(x, 0)", .name = "relu", .recipe = "vgg-s", .mean = 0.8191, .n = 1, .epochs = 4, .seconds = 2};
+  LeaderboardRow one;
+  one.formula = "max(x, 0)";
+  one.mean = 0.8191;
+  one.n = 1;
   LeaderboardRow two = one;
-  two.rank = 2;
   two.n = 5;
   two.low = 0.81;
   two.high = 0.82;

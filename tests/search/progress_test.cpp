@@ -16,7 +16,9 @@ ProgressState state() {
 
 TEST(Progress, StatesDoneRateTimeLeftAndBest) {
   EXPECT_EQ(progress_text(state(), 0), "14/20 trials (1 failed)  2.1 trials/min  3m10s left  best 0.7821 swish1");
-  EXPECT_EQ(progress_text({.elapsed = 5s}, 0), "0 trials  5.0s");
+  ProgressState nothing_yet;
+  nothing_yet.elapsed = 5s;
+  EXPECT_EQ(progress_text(nothing_yet, 0), "0 trials  5.0s");
 }
 
 TEST(Progress, CutsTheLiveLineToTheTerminal) { EXPECT_EQ(progress_text(state(), 12), "14/20 trials"); }

@@ -248,7 +248,9 @@ TEST_F(StudyTest, ATrialLeftByAnotherIsTakenUpWhenItsLeaseRunsOut) {
   SearchPlan plan = small_plan();
   {
     // The claim of a process that does not answer any more: its database object lives, but nobody renews.
-    const Id study = database_.study({.kind = "search", .space = "core1"});
+    StudyRecord record;
+    record.kind = "search";
+    const Id study = database_.study(record);
     auto considered = consider(parse("x + x"));
     const auto& candidate = std::get<Candidate>(considered);
     Claim claim;
