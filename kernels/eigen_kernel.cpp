@@ -6,8 +6,7 @@
 #include <type_traits>
 
 #include "kernels/block_program.h"
-#include "kernels/pack.h"
-#include "kernels/storage.h"
+#include "kernels/pack_memory.h"
 
 namespace actsearch {
 namespace {

@@ -11,11 +11,9 @@
 #include <vector>
 
 #include "grammar/program.h"
+#include "kernels/storage.h"
 
 namespace actsearch {
-
-enum class Storage : std::uint8_t { kFp32, kBf16 };
-inline std::size_t storage_bytes(Storage storage) { return storage == Storage::kFp32 ? 4 : 2; }
 
 /// Compiled once per candidate; then immutable, and safe to use from several threads at once.
 class EigenKernel {

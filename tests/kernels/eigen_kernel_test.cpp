@@ -10,7 +10,7 @@
 
 #include "grammar/notation.h"
 #include "grammar/space.h"
-#include "kernels/storage.h"
+#include "kernels/pack_memory.h"
 #include "tests/kernels/error_bound.h"
 #include "tests/kernels/tensor.h"
 
