@@ -15,7 +15,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Guessing costs ln 10 nats; an epoch whose mean is twice that is moving away.
+/// Guessing costs ln 10 nats; an epoch whose mean is twice that is moving away. The first epoch may: it is where the start's
+/// large steps are taken.
 constexpr double kDivergedLoss = 2 * 2.302585092994046;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
@@ -102,7 +103,7 @@ class Run {
     const auto images = static_cast<double>(steps_per_epoch_ * recipe_.batch);
     metrics.train_loss = loss / images;
     metrics.train_accuracy = static_cast<double>(correct) / images;
-    if (metrics.train_loss > kDivergedLoss) {
+    if (epoch > 0 && metrics.train_loss > kDivergedLoss) {
       return fail(Failure::kDiverged, epoch, steps_per_epoch_, "the epoch's mean loss is " + std::to_string(metrics.train_loss));
     }
     return finish_epoch(metrics, start);

@@ -33,7 +33,7 @@ struct EpochMetrics {
 enum class Failure : std::uint8_t {
   kNone,
   kNonFiniteLoss,  ///< the training loss became NaN or infinite
-  kDiverged,       ///< the loss stayed above the diverged threshold (see trainer.cpp) after the first epoch
+  kDiverged,       ///< after the first, an epoch's mean training loss was over 2 ln 10: twice that of guessing
   kTimeOut,        ///< took longer than TrialOptions::time_limit
 };
 std::string_view to_text(Failure failure);
