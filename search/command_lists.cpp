@@ -65,8 +65,8 @@ int operators_command(const Words& words) {
 
 int spaces_command(const Words& words) {
   Options options("spaces", "[flags]", "Lists the search spaces: core units composed, and how many spellings each has. Spellings of the same function are\ntrained once.");
-  options.value("unary", "A,B,…", "count with only these unary operators");
-  options.value("binary", "A,B,…", "count with only these binary operators");
+  options.value("unary", "A,B,...", "count with only these unary operators");
+  options.value("binary", "A,B,...", "count with only these binary operators");
   options.value("format", "F", "table, csv or json [table]");
   if (!options.parse(words)) return 0;
   const Format format = options.format();

@@ -25,8 +25,8 @@ Options declared() {
                   "the first budget it reaches, or when the space is exhausted; budgets count what this run does.");
   options.value("db", "FILE", "the database, created if it is not there");
   options.value("space", "NAME", "core1, core2 or core3 [core1]");
-  options.value("unary", "A,B,…", "only these unary operators");
-  options.value("binary", "A,B,…", "only these binary operators");
+  options.value("unary", "A,B,...", "only these unary operators");
+  options.value("binary", "A,B,...", "only these binary operators");
   options.value("strategy", "NAME", "random or exhaustive [random]");
   options.flag("baselines", "train the named functions first (ReLU, Swish and the others of the paper)");
   declare_training(options, kDefaultSearchRecipe);

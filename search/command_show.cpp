@@ -162,8 +162,8 @@ int show_command(const Words& words) {
                   "Shows a formula or a named function: its canonical form, derivatives, properties and a plot. With --at it prints JSON\n"
                   "instead: {formula, beta, reference, eigen}, the last two being rows {x, y, dydx, dydbeta} from the reference in double\n"
                   "precision and from the Eigen kernel in single precision; what is not finite is the text nan, inf or -inf.");
-  options.value("at", "X1,X2,…", "points to evaluate at");
-  options.value("beta", "B1,…", "values of the parameters, in order [1 each]");
+  options.value("at", "X1,X2,...", "points to evaluate at");
+  options.value("beta", "B1,...", "values of the parameters, in order [1 each]");
   options.value("format", "F", "text or json [text]");
   options.arguments("expression", 1);
   options.epilogue("Example: actsearch show \"x * sigmoid(beta * x)\" --at -2,0,2 --beta 1.5");

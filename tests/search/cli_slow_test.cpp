@@ -32,7 +32,7 @@ class Runs : public ::testing::Test {
     std::set<std::string> trials;
     if (!std::filesystem::exists(file_)) return trials;
     const Database database(file_, Database::Access::kCreate);  // as the next run opens it
-    for (const auto& row : database.query("SELECT formula || ' ' || seed || ' ' || accuracy FROM trials WHERE status IN ('done', 'failed')").rows) {
+    for (const auto& row : database.query("SELECT formula || ' ' || seed || ' ' || coalesce(accuracy, status) FROM trials WHERE status IN ('done', 'failed')").rows) {
       trials.insert(*row[0]);
     }
     return trials;
@@ -120,7 +120,7 @@ TEST_F(Runs, TheSameStudyInTwoFilesGivesTheSameScores) {
 
 TEST_F(Runs, ARerunThatIsKilledGoesOnFromItsCheckpoint) {
   const std::vector<std::string> words{"rerun",  "--db",  file_.string(), "--expr",    "relu",  "--expr", "swish",   "--recipe",
-                                       "vgg-s", "--epochs", "6",            "--data", "synthetic:600", "--format", "csv"};
+                                       "vgg-s", "--epochs", "6",            "--data", "synthetic:2000", "--format", "csv"};
   Process process(directory_.path(), words);
   for (int i = 0; i < 600 && process.err().find("epoch 3/6") == std::string::npos; ++i) std::this_thread::sleep_for(20ms);
   process.kill(SIGKILL);
