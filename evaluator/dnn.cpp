@@ -261,10 +261,25 @@ struct Convolution::Impl {
   std::unique_ptr<ConvolutionAlgorithm> algorithm;
 };
 
-Convolution::Convolution(DnnContext& context, const ConvolutionShape& shape, Precision precision, bool input_gradient) {
+namespace {
+bool unfolds(ConvolutionMethod method, int side) {
+  switch (method) {
+    case ConvolutionMethod::kFastest:
+      return side <= kUnfoldedSide;
+    case ConvolutionMethod::kDirect:
+      return false;
+    case ConvolutionMethod::kUnfolded:
+      return true;
+  }
+  throw std::logic_error("unfolds: no such method");
+}
+}  // namespace
+
+Convolution::Convolution(DnnContext& context, const ConvolutionShape& shape, Precision precision, bool input_gradient,
+                         ConvolutionMethod method) {
   impl_ = checked("convolution", [&] {
     std::unique_ptr<ConvolutionAlgorithm> algorithm;
-    if (shape.side <= kUnfoldedSide) {
+    if (unfolds(method, shape.side)) {
       algorithm = std::make_unique<UnfoldedConvolution>(context.impl(), shape, storage_type(precision), input_gradient);
     } else {
       algorithm = std::make_unique<DirectConvolution>(context.impl(), shape, storage_type(precision), input_gradient);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "evaluator/recipe.h"
@@ -32,11 +33,19 @@ struct ConvolutionShape {
   int batch = 0, in_channels = 0, out_channels = 0, side = 0;  ///< side: height and width of input and output
 };
 
+/// How a convolution is computed; the results differ by rounding alone.
+enum class ConvolutionMethod : std::uint8_t {
+  kFastest,   ///< unfolded for images of up to 4×4, else direct
+  kDirect,    ///< the library's convolution
+  kUnfolded,  ///< a matrix product over the unfolded input
+};
+
 /// 3×3 convolution, stride 1, zero padding 1, no bias. Weights: out_channels × 3 × 3 × in_channels.
 class Convolution {
  public:
   /// Without `input_gradient` backward computes no dL_dx (the network's first layer).
-  Convolution(DnnContext& context, const ConvolutionShape& shape, Precision precision, bool input_gradient);
+  Convolution(DnnContext& context, const ConvolutionShape& shape, Precision precision, bool input_gradient,
+              ConvolutionMethod method = ConvolutionMethod::kFastest);
   ~Convolution();
   Convolution(Convolution&&) noexcept;
 

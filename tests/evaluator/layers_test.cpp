@@ -62,17 +62,11 @@ TEST_P(EachPrecision, ConvolutionsOfTheRecipesAgreeWithTheReferenceForwardAndBac
     const auto batch = static_cast<std::size_t>(s.batch), in = static_cast<std::size_t>(s.in_channels),
                out = static_cast<std::size_t>(s.out_channels), side = static_cast<std::size_t>(s.side);
     const std::size_t pixels = batch * side * side;
-    Tensor x(storage_of(GetParam()), random_floats(pixels * in, 1)), dy(storage_of(GetParam()), random_floats(pixels * out, 2));
+    const Tensor x(storage_of(GetParam()), random_floats(pixels * in, 1)), dy(storage_of(GetParam()), random_floats(pixels * out, 2));
     // Weights that bf16 holds exactly, so that only sums and results round.
     const Tensor weights(storage_of(GetParam()), random_floats(out * 9 * in, 3));
     std::vector<float> w(out * 9 * in), dw(w.size());
     for (std::size_t i = 0; i < w.size(); ++i) w[i] = weights[i];
-    Tensor y = dy, dx = x;
-    Convolution convolution(context, s, GetParam(), true);
-    convolution.set_weights(w.data());
-    convolution.forward(x.data(), y.data());
-    convolution.backward(x.data(), dy.data(), dx.data(), dw.data());
-
     std::vector<double> ry(pixels * out), rdx(pixels * in), rdw(w.size()), ay(ry.size()), adx(rdx.size()), adw(rdw.size());
     for (std::size_t n = 0; n < batch; ++n) {
       for (std::size_t h = 0; h < side; ++h) {
@@ -99,14 +93,24 @@ TEST_P(EachPrecision, ConvolutionsOfTheRecipesAgreeWithTheReferenceForwardAndBac
         }
       }
     }
-    const std::string where = std::to_string(in) + " to " + std::to_string(out) + " at " + std::to_string(side);
-    const double rounding = storage_rounding(GetParam());
-    // fp32 sums of k products are off by at most k·2^-24 of the sum of magnitudes; 64 covers blocked sums of any length here.
-    for (std::size_t i = 0; i < ry.size(); ++i)
-      ASSERT_NEAR(y[i], ry[i], rounding * std::abs(ry[i]) + 64 * 0x1p-24 * ay[i] + 1e-30) << where;
-    for (std::size_t i = 0; i < rdx.size(); ++i)
-      ASSERT_NEAR(dx[i], rdx[i], rounding * std::abs(rdx[i]) + 64 * 0x1p-24 * adx[i] + 1e-30) << where;
-    for (std::size_t i = 0; i < rdw.size(); ++i) ASSERT_NEAR(dw[i], rdw[i], 256 * 0x1p-24 * adw[i] + 1e-30) << where;
+    for (const ConvolutionMethod method : {ConvolutionMethod::kDirect, ConvolutionMethod::kUnfolded}) {
+      Tensor y = dy, dx = x;
+      Convolution convolution(context, s, GetParam(), true, method);
+      convolution.set_weights(w.data());
+      convolution.forward(x.data(), y.data());
+      convolution.backward(x.data(), dy.data(), dx.data(), dw.data());
+      const std::string where = std::to_string(in) + " to " + std::to_string(out) + " at " + std::to_string(side) +
+                                (method == ConvolutionMethod::kDirect ? ", direct" : ", unfolded");
+      const double rounding = storage_rounding(GetParam());
+      // fp32 sums of k products are off by at most k·2^-24 of the sum of magnitudes; 64 covers blocked sums of any length here.
+      for (std::size_t i = 0; i < ry.size(); ++i) {
+        ASSERT_NEAR(y[i], ry[i], rounding * std::abs(ry[i]) + 64 * 0x1p-24 * ay[i] + 1e-30) << where;
+      }
+      for (std::size_t i = 0; i < rdx.size(); ++i) {
+        ASSERT_NEAR(dx[i], rdx[i], rounding * std::abs(rdx[i]) + 64 * 0x1p-24 * adx[i] + 1e-30) << where;
+      }
+      for (std::size_t i = 0; i < rdw.size(); ++i) ASSERT_NEAR(dw[i], rdw[i], 256 * 0x1p-24 * adw[i] + 1e-30) << where;
+    }
   }
 }
 

@@ -120,7 +120,7 @@ TEST_F(Runs, TheSameStudyInTwoFilesGivesTheSameScores) {
 
 TEST_F(Runs, ARerunThatIsKilledGoesOnFromItsCheckpoint) {
   const std::vector<std::string> words{"rerun",  "--db",  file_.string(), "--expr",    "relu",  "--expr", "swish",   "--recipe",
-                                       "vgg-s", "--epochs", "6",            "--data", "synthetic:2000", "--format", "csv"};
+                                       "vgg-s", "--epochs", "6",            "--data", "synthetic:2000", "--format", "csv", "--threads", "1"};
   Process process(directory_.path(), words);
   for (int i = 0; i < 600 && process.err().find("epoch 3/6") == std::string::npos; ++i) std::this_thread::sleep_for(20ms);
   process.kill(SIGKILL);

@@ -1,0 +1,67 @@
+// Convolutions forward and backward, directly and unfolded, for the shapes of a recipe: why small images are unfolded.
+//
+// One thread, bf16 where the processor has it, batch 128. Arguments: input channels, output channels, side, unfolded (0 or 1).
+
+#include <benchmark/benchmark.h>
+
+#include <set>
+#include <tuple>
+#include <vector>
+
+#include "evaluator/dataset.h"
+#include "evaluator/dnn.h"
+#include "evaluator/recipe.h"
+#include "evaluator/trainer.h"
+#include "kernels/eigen_kernel.h"
+
+namespace {
+
+using namespace actsearch;
+
+constexpr int kBatch = 128;
+
+void convolution(benchmark::State& state) {
+  const auto in = static_cast<int>(state.range(0)), out = static_cast<int>(state.range(1)), side = static_cast<int>(state.range(2));
+  const auto method = state.range(3) == 1 ? ConvolutionMethod::kUnfolded : ConvolutionMethod::kDirect;
+  const Precision precision = native_precision();
+  const std::size_t element = storage_bytes(precision == Precision::kBf16 ? Storage::kBf16 : Storage::kFp32);
+  const std::size_t pixels = static_cast<std::size_t>(kBatch) * static_cast<std::size_t>(side * side);
+  DnnContext context(1);
+  Convolution layer(context, {kBatch, in, out, side}, precision, true, method);
+  // 0x3c3c is a small positive number in bf16 and, twice, in fp32.
+  std::vector<unsigned char> x(pixels * static_cast<std::size_t>(in) * element, 0x3c), dx(x.size());
+  std::vector<unsigned char> y(pixels * static_cast<std::size_t>(out) * element), dy(y.size(), 0x3c);
+  std::vector<float> weights(static_cast<std::size_t>(9 * in * out), 0.01f), gradient(weights.size());
+  layer.set_weights(weights.data());
+  for (auto _ : state) {
+    layer.forward(x.data(), y.data());
+    layer.backward(x.data(), dy.data(), dx.data(), gradient.data());
+  }
+  const double flop = 3 * 2.0 * 9 * static_cast<double>(pixels) * in * out;
+  state.counters["GFLOP/s"] = benchmark::Counter(flop * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
+}
+
+/// Each shape of the recipes' convolutions with at least 16 input channels, once.
+void shapes(benchmark::internal::Benchmark* benchmark) {
+  std::set<std::tuple<int, int, int>> unique;
+  for (const char* const name : {"vgg-s", "vgg16-slim", "vgg16-bn"}) {
+    int side = kImageSide, in = kImageChannels;
+    for (const int entry : find_recipe(name).network.features) {
+      if (entry == Network::kPool) {
+        side /= 2;
+        continue;
+      }
+      if (in >= 16 && side <= 16) unique.insert({-side, in, entry});
+      in = entry;
+    }
+  }
+  for (const auto& [side, in, out] : unique) {
+    for (const int unfolded : {0, 1}) benchmark->Args({in, out, -side, unfolded});
+  }
+}
+
+BENCHMARK(convolution)->Apply(shapes)->Unit(benchmark::kMillisecond)->ArgNames({"in", "out", "side", "unfolded"});
+
+}  // namespace
+
+BENCHMARK_MAIN();
