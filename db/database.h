@@ -29,8 +29,8 @@ using Id = std::int64_t;
 
 /// The conditions of a search; equal conditions are the same study, which is how a search is resumed.
 struct StudyRecord {
-  std::string kind;      ///< "search" or "rerun"
-  std::string space;     ///< "core1", with the operator subsets in `conditions`
+  std::string kind;   ///< "search" or "rerun"
+  std::string space;  ///< "core1", with the operator subsets in `conditions`
   std::string strategy;
   std::uint64_t seed = 0;
   std::string recipe;      ///< full text
@@ -88,8 +88,8 @@ struct LeaderboardQuery {
 struct LeaderboardRow {
   int rank = 0;  ///< from 1; equal rows in the order of their formulas
   std::string formula, name, recipe;
-  double mean = 0;  ///< validation accuracy (test accuracy, final, where the recipe has no validation images)
-  int n = 0;        ///< finished trials (seeds)
+  double mean = 0;                  ///< validation accuracy (test accuracy, final, where the recipe has no validation images)
+  int n = 0;                        ///< finished trials (seeds)
   std::optional<double> low, high;  ///< 95 % interval (Student's t over seeds) where n > 1
   std::optional<double> best;       ///< the best single trial
   std::optional<double> beta;       ///< mean of the learned beta0 over channels and seeds

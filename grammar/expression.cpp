@@ -153,7 +153,9 @@ namespace {
 bool is_number(const Expression& e) { return e.kind() == Expression::Kind::kNumber; }
 bool is_number(const Expression& e, double value) { return is_number(e) && e.number() == value; }
 template <class F>
-bool is_call(const Expression& e) { return e.kind() == Expression::Kind::kCall && e.function() == function_id<F>; }
+bool is_call(const Expression& e) {
+  return e.kind() == Expression::Kind::kCall && e.function() == function_id<F>;
+}
 
 Expression negated(const Expression& a) {
   if (is_number(a)) return Expression(-a.number());

@@ -28,17 +28,21 @@ class Expression {
   /// A call of the function; the number of arguments is the function's arity (std::invalid_argument otherwise).
   static Expression call(FunctionId function, std::vector<Expression> arguments);
   template <class F>
-  static Expression call(const Expression& a) { return call(function_id<F>, {a}); }
+  static Expression call(const Expression& a) {
+    return call(function_id<F>, {a});
+  }
   template <class F>
-  static Expression call(const Expression& a, const Expression& b) { return call(function_id<F>, {a, b}); }
+  static Expression call(const Expression& a, const Expression& b) {
+    return call(function_id<F>, {a, b});
+  }
 
   Kind kind() const;
-  double number() const;                                  ///< of a kNumber
-  int parameter_index() const;                            ///< of a kParameter
-  FunctionId function() const;                            ///< of a kCall
-  const std::vector<Expression>& arguments() const;       ///< of a kCall; empty otherwise
-  std::size_t depth() const;                              ///< 1 for a leaf
-  std::size_t size() const;                               ///< nodes when written out: a shared one counts each time; saturates
+  double number() const;                             ///< of a kNumber
+  int parameter_index() const;                       ///< of a kParameter
+  FunctionId function() const;                       ///< of a kCall
+  const std::vector<Expression>& arguments() const;  ///< of a kCall; empty otherwise
+  std::size_t depth() const;                         ///< 1 for a leaf
+  std::size_t size() const;                          ///< nodes when written out: a shared one counts each time; saturates
   /// Address of the shared node: equal for two expressions only if they are the same node.
   const void* identity() const { return node_.get(); }
 

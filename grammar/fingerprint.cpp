@@ -161,9 +161,12 @@ bool is_constant(const std::string& rounded_values) {
 
 std::string_view to_text(Rejection rejection) {
   switch (rejection) {
-    case Rejection::kConstant: return "constant";
-    case Rejection::kNotFinite: return "not finite";
-    case Rejection::kSlopeNotFinite: return "slope not finite";
+    case Rejection::kConstant:
+      return "constant";
+    case Rejection::kNotFinite:
+      return "not finite";
+    case Rejection::kSlopeNotFinite:
+      return "slope not finite";
   }
   throw std::logic_error("to_text: no such rejection");
 }

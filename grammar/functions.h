@@ -66,9 +66,18 @@ struct Add {
   static constexpr std::string_view latex = R"(#1 + #2)";
   static constexpr std::string_view description = "The sum.";
   static constexpr int arity = 2;
-  template <class T> static T f(const T& a, const T& b) { return a + b; }
-  template <class T> static T dfda(const T&, const T&, const T&) { return T(1.0); }
-  template <class T> static T dfdb(const T&, const T&, const T&) { return T(1.0); }
+  template <class T>
+  static T f(const T& a, const T& b) {
+    return a + b;
+  }
+  template <class T>
+  static T dfda(const T&, const T&, const T&) {
+    return T(1.0);
+  }
+  template <class T>
+  static T dfdb(const T&, const T&, const T&) {
+    return T(1.0);
+  }
 };
 
 struct Subtract {
@@ -76,9 +85,18 @@ struct Subtract {
   static constexpr std::string_view latex = R"(#1 - #2)";
   static constexpr std::string_view description = "The difference.";
   static constexpr int arity = 2;
-  template <class T> static T f(const T& a, const T& b) { return a - b; }
-  template <class T> static T dfda(const T&, const T&, const T&) { return T(1.0); }
-  template <class T> static T dfdb(const T&, const T&, const T&) { return T(-1.0); }
+  template <class T>
+  static T f(const T& a, const T& b) {
+    return a - b;
+  }
+  template <class T>
+  static T dfda(const T&, const T&, const T&) {
+    return T(1.0);
+  }
+  template <class T>
+  static T dfdb(const T&, const T&, const T&) {
+    return T(-1.0);
+  }
 };
 
 struct Multiply {
@@ -86,9 +104,18 @@ struct Multiply {
   static constexpr std::string_view latex = R"(#1 \, #2)";
   static constexpr std::string_view description = "The product.";
   static constexpr int arity = 2;
-  template <class T> static T f(const T& a, const T& b) { return a * b; }
-  template <class T> static T dfda(const T&, const T& b, const T&) { return b; }
-  template <class T> static T dfdb(const T& a, const T&, const T&) { return a; }
+  template <class T>
+  static T f(const T& a, const T& b) {
+    return a * b;
+  }
+  template <class T>
+  static T dfda(const T&, const T& b, const T&) {
+    return b;
+  }
+  template <class T>
+  static T dfdb(const T& a, const T&, const T&) {
+    return a;
+  }
 };
 
 struct Divide {
@@ -96,9 +123,18 @@ struct Divide {
   static constexpr std::string_view latex = R"(\frac{#1}{#2})";
   static constexpr std::string_view description = "The quotient; not finite where the divisor is 0.";
   static constexpr int arity = 2;
-  template <class T> static T f(const T& a, const T& b) { return a / b; }
-  template <class T> static T dfda(const T&, const T& b, const T&) { return T(1.0) / b; }
-  template <class T> static T dfdb(const T&, const T& b, const T& y) { return -(y / b); }
+  template <class T>
+  static T f(const T& a, const T& b) {
+    return a / b;
+  }
+  template <class T>
+  static T dfda(const T&, const T& b, const T&) {
+    return T(1.0) / b;
+  }
+  template <class T>
+  static T dfdb(const T&, const T& b, const T& y) {
+    return -(y / b);
+  }
 };
 
 struct Greater {
@@ -106,9 +142,18 @@ struct Greater {
   static constexpr std::string_view latex = R"([#1 > #2])";
   static constexpr std::string_view description = "1 where a > b, else 0 (ties and NaN too); its own derivative is 0.";
   static constexpr int arity = 2;
-  template <class T> static T f(const T& a, const T& b) { return greater(a, b); }
-  template <class T> static T dfda(const T&, const T&, const T&) { return T(0.0); }
-  template <class T> static T dfdb(const T&, const T&, const T&) { return T(0.0); }
+  template <class T>
+  static T f(const T& a, const T& b) {
+    return greater(a, b);
+  }
+  template <class T>
+  static T dfda(const T&, const T&, const T&) {
+    return T(0.0);
+  }
+  template <class T>
+  static T dfdb(const T&, const T&, const T&) {
+    return T(0.0);
+  }
 };
 
 struct Max {
@@ -116,9 +161,18 @@ struct Max {
   static constexpr std::string_view latex = R"(\max(#1, #2))";
   static constexpr std::string_view description = "The larger of two; NaN if either is. At a tie the derivative goes to the second.";
   static constexpr int arity = 2;
-  template <class T> static T f(const T& a, const T& b) { return maximum(a, b); }
-  template <class T> static T dfda(const T& a, const T& b, const T&) { return apply<Greater>(a, b); }
-  template <class T> static T dfdb(const T& a, const T& b, const T&) { return T(1.0) - apply<Greater>(a, b); }
+  template <class T>
+  static T f(const T& a, const T& b) {
+    return maximum(a, b);
+  }
+  template <class T>
+  static T dfda(const T& a, const T& b, const T&) {
+    return apply<Greater>(a, b);
+  }
+  template <class T>
+  static T dfdb(const T& a, const T& b, const T&) {
+    return T(1.0) - apply<Greater>(a, b);
+  }
 };
 
 struct Min {
@@ -126,9 +180,18 @@ struct Min {
   static constexpr std::string_view latex = R"(\min(#1, #2))";
   static constexpr std::string_view description = "The smaller of two; NaN if either is. At a tie the derivative goes to the second.";
   static constexpr int arity = 2;
-  template <class T> static T f(const T& a, const T& b) { return minimum(a, b); }
-  template <class T> static T dfda(const T& a, const T& b, const T&) { return apply<Greater>(b, a); }
-  template <class T> static T dfdb(const T& a, const T& b, const T&) { return T(1.0) - apply<Greater>(b, a); }
+  template <class T>
+  static T f(const T& a, const T& b) {
+    return minimum(a, b);
+  }
+  template <class T>
+  static T dfda(const T& a, const T& b, const T&) {
+    return apply<Greater>(b, a);
+  }
+  template <class T>
+  static T dfdb(const T& a, const T& b, const T&) {
+    return T(1.0) - apply<Greater>(b, a);
+  }
 };
 
 // ---- One argument: value f(x); rule dfdx(x, y), y being the value. ---------------------------------------------------
@@ -138,8 +201,14 @@ struct Negate {
   static constexpr std::string_view latex = R"(-#1)";
   static constexpr std::string_view description = "The negative.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { return -x; }
-  template <class T> static T dfdx(const T&, const T&) { return T(-1.0); }
+  template <class T>
+  static T f(const T& x) {
+    return -x;
+  }
+  template <class T>
+  static T dfdx(const T&, const T&) {
+    return T(-1.0);
+  }
 };
 
 struct Abs {
@@ -147,8 +216,13 @@ struct Abs {
   static constexpr std::string_view latex = R"(\lvert #1 \rvert)";
   static constexpr std::string_view description = "The absolute value, with slope 0 at 0.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { using std::abs; return abs(x); }
-  template <class T> static T dfdx(const T& x, const T&) {
+  template <class T>
+  static T f(const T& x) {
+    using std::abs;
+    return abs(x);
+  }
+  template <class T>
+  static T dfdx(const T& x, const T&) {
     return apply<Greater>(x, T(0.0)) - apply<Greater>(T(0.0), x);
   }
 };
@@ -158,8 +232,14 @@ struct Square {
   static constexpr std::string_view latex = R"((#1)^2)";
   static constexpr std::string_view description = "The square.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { return x * x; }
-  template <class T> static T dfdx(const T& x, const T&) { return T(2.0) * x; }
+  template <class T>
+  static T f(const T& x) {
+    return x * x;
+  }
+  template <class T>
+  static T dfdx(const T& x, const T&) {
+    return T(2.0) * x;
+  }
 };
 
 struct Cube {
@@ -167,8 +247,14 @@ struct Cube {
   static constexpr std::string_view latex = R"((#1)^3)";
   static constexpr std::string_view description = "The third power.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { return x * x * x; }
-  template <class T> static T dfdx(const T& x, const T&) { return T(3.0) * apply<Square>(x); }
+  template <class T>
+  static T f(const T& x) {
+    return x * x * x;
+  }
+  template <class T>
+  static T dfdx(const T& x, const T&) {
+    return T(3.0) * apply<Square>(x);
+  }
 };
 
 struct Sqrt {
@@ -176,8 +262,15 @@ struct Sqrt {
   static constexpr std::string_view latex = R"(\sqrt{#1})";
   static constexpr std::string_view description = "The square root; NaN for x < 0.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { using std::sqrt; return sqrt(x); }
-  template <class T> static T dfdx(const T&, const T& y) { return T(0.5) / y; }
+  template <class T>
+  static T f(const T& x) {
+    using std::sqrt;
+    return sqrt(x);
+  }
+  template <class T>
+  static T dfdx(const T&, const T& y) {
+    return T(0.5) / y;
+  }
 };
 
 struct Log {
@@ -185,8 +278,15 @@ struct Log {
   static constexpr std::string_view latex = R"(\log(#1))";
   static constexpr std::string_view description = "The natural logarithm; NaN for x < 0, -Inf at 0.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { using std::log; return log(x); }
-  template <class T> static T dfdx(const T& x, const T&) { return T(1.0) / x; }
+  template <class T>
+  static T f(const T& x) {
+    using std::log;
+    return log(x);
+  }
+  template <class T>
+  static T dfdx(const T& x, const T&) {
+    return T(1.0) / x;
+  }
 };
 
 struct Exp {
@@ -194,8 +294,15 @@ struct Exp {
   static constexpr std::string_view latex = R"(\exp(#1))";
   static constexpr std::string_view description = "The exponential function.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { using std::exp; return exp(x); }
-  template <class T> static T dfdx(const T&, const T& y) { return y; }
+  template <class T>
+  static T f(const T& x) {
+    using std::exp;
+    return exp(x);
+  }
+  template <class T>
+  static T dfdx(const T&, const T& y) {
+    return y;
+  }
 };
 
 struct Cos;
@@ -205,8 +312,15 @@ struct Sin {
   static constexpr std::string_view latex = R"(\sin(#1))";
   static constexpr std::string_view description = "The sine.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { using std::sin; return sin(x); }
-  template <class T> static T dfdx(const T& x, const T&) { return apply<Cos>(x); }
+  template <class T>
+  static T f(const T& x) {
+    using std::sin;
+    return sin(x);
+  }
+  template <class T>
+  static T dfdx(const T& x, const T&) {
+    return apply<Cos>(x);
+  }
 };
 
 struct Cos {
@@ -214,8 +328,15 @@ struct Cos {
   static constexpr std::string_view latex = R"(\cos(#1))";
   static constexpr std::string_view description = "The cosine.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { using std::cos; return cos(x); }
-  template <class T> static T dfdx(const T& x, const T&) { return -apply<Sin>(x); }
+  template <class T>
+  static T f(const T& x) {
+    using std::cos;
+    return cos(x);
+  }
+  template <class T>
+  static T dfdx(const T& x, const T&) {
+    return -apply<Sin>(x);
+  }
 };
 
 struct Cosh;
@@ -225,8 +346,15 @@ struct Sinh {
   static constexpr std::string_view latex = R"(\sinh(#1))";
   static constexpr std::string_view description = "The hyperbolic sine.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { using std::sinh; return sinh(x); }
-  template <class T> static T dfdx(const T& x, const T&) { return apply<Cosh>(x); }
+  template <class T>
+  static T f(const T& x) {
+    using std::sinh;
+    return sinh(x);
+  }
+  template <class T>
+  static T dfdx(const T& x, const T&) {
+    return apply<Cosh>(x);
+  }
 };
 
 struct Cosh {
@@ -234,8 +362,15 @@ struct Cosh {
   static constexpr std::string_view latex = R"(\cosh(#1))";
   static constexpr std::string_view description = "The hyperbolic cosine.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { using std::cosh; return cosh(x); }
-  template <class T> static T dfdx(const T& x, const T&) { return apply<Sinh>(x); }
+  template <class T>
+  static T f(const T& x) {
+    using std::cosh;
+    return cosh(x);
+  }
+  template <class T>
+  static T dfdx(const T& x, const T&) {
+    return apply<Sinh>(x);
+  }
 };
 
 struct Tanh {
@@ -243,8 +378,15 @@ struct Tanh {
   static constexpr std::string_view latex = R"(\tanh(#1))";
   static constexpr std::string_view description = "The hyperbolic tangent.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { using std::tanh; return tanh(x); }
-  template <class T> static T dfdx(const T&, const T& y) { return T(1.0) - apply<Square>(y); }
+  template <class T>
+  static T f(const T& x) {
+    using std::tanh;
+    return tanh(x);
+  }
+  template <class T>
+  static T dfdx(const T&, const T& y) {
+    return T(1.0) - apply<Square>(y);
+  }
 };
 
 struct Asinh {
@@ -252,8 +394,15 @@ struct Asinh {
   static constexpr std::string_view latex = R"(\sinh^{-1}(#1))";
   static constexpr std::string_view description = "The inverse hyperbolic sine.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { using std::asinh; return asinh(x); }
-  template <class T> static T dfdx(const T& x, const T&) { return T(1.0) / apply<Sqrt>(T(1.0) + apply<Square>(x)); }
+  template <class T>
+  static T f(const T& x) {
+    using std::asinh;
+    return asinh(x);
+  }
+  template <class T>
+  static T dfdx(const T& x, const T&) {
+    return T(1.0) / apply<Sqrt>(T(1.0) + apply<Square>(x));
+  }
 };
 
 struct Atan {
@@ -261,8 +410,15 @@ struct Atan {
   static constexpr std::string_view latex = R"(\tan^{-1}(#1))";
   static constexpr std::string_view description = "The inverse tangent.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { using std::atan; return atan(x); }
-  template <class T> static T dfdx(const T& x, const T&) { return T(1.0) / (T(1.0) + apply<Square>(x)); }
+  template <class T>
+  static T f(const T& x) {
+    using std::atan;
+    return atan(x);
+  }
+  template <class T>
+  static T dfdx(const T& x, const T&) {
+    return T(1.0) / (T(1.0) + apply<Square>(x));
+  }
 };
 
 /// From its series below |x| = 0.5, where the closed form cancels.
@@ -271,8 +427,11 @@ struct SincSlope {
   static constexpr std::string_view latex = R"(\operatorname{sinc}'(#1))";
   static constexpr std::string_view description = "The derivative of sinc, (cos x - sinc x) / x, 0 at 0.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) {
-    using std::abs; using std::cos; using std::sin;
+  template <class T>
+  static T f(const T& x) {
+    using std::abs;
+    using std::cos;
+    using std::sin;
     const T small = greater(T(0.5), abs(x));  // 1 where the series serves
     const T s = x * small, s2 = s * s;
     const T series = s * (T(-1.0 / 3) + s2 * (T(1.0 / 30) + s2 * (T(-1.0 / 840) + s2 * (T(1.0 / 45360) + s2 * T(-1.0 / 3991680)))));
@@ -281,7 +440,8 @@ struct SincSlope {
     return series + (T(1.0) - small) * quotient;
   }
   /// Not used by any derivative of first order; stated for completeness: sinc'' = -sinc - 2 sinc' / x.
-  template <class T> static T dfdx(const T& x, const T& y);
+  template <class T>
+  static T dfdx(const T& x, const T& y);
 };
 
 struct Sinc {
@@ -289,12 +449,16 @@ struct Sinc {
   static constexpr std::string_view latex = R"(\operatorname{sinc}(#1))";
   static constexpr std::string_view description = "The unnormalised cardinal sine, sin(x) / x with value 1 at 0.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) {
+  template <class T>
+  static T f(const T& x) {
     using std::sin;
     const T zero = equal(x, T(0.0));
     return (sin(x) + zero) / (x + zero);
   }
-  template <class T> static T dfdx(const T& x, const T&) { return apply<SincSlope>(x); }
+  template <class T>
+  static T dfdx(const T& x, const T&) {
+    return apply<SincSlope>(x);
+  }
 };
 
 template <class T>
@@ -307,8 +471,14 @@ struct Sigmoid {
   static constexpr std::string_view latex = R"(\sigma(#1))";
   static constexpr std::string_view description = "The logistic function 1 / (1 + exp(-x)).";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { return logistic(x); }
-  template <class T> static T dfdx(const T&, const T& y) { return y * (T(1.0) - y); }
+  template <class T>
+  static T f(const T& x) {
+    return logistic(x);
+  }
+  template <class T>
+  static T dfdx(const T&, const T& y) {
+    return y * (T(1.0) - y);
+  }
 };
 
 struct Softplus {
@@ -316,11 +486,17 @@ struct Softplus {
   static constexpr std::string_view latex = R"(\log(1 + \exp(#1)))";
   static constexpr std::string_view description = "log(1 + exp(x)), in the form that neither overflows nor cancels.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) {
-    using std::abs; using std::exp; using std::log1p;
+  template <class T>
+  static T f(const T& x) {
+    using std::abs;
+    using std::exp;
+    using std::log1p;
     return maximum(x, T(0.0)) + log1p(exp(-abs(x)));
   }
-  template <class T> static T dfdx(const T& x, const T&) { return apply<Sigmoid>(x); }
+  template <class T>
+  static T dfdx(const T& x, const T&) {
+    return apply<Sigmoid>(x);
+  }
 };
 
 struct Gauss {
@@ -328,8 +504,15 @@ struct Gauss {
   static constexpr std::string_view latex = R"(\exp(-(#1)^2))";
   static constexpr std::string_view description = "The Gaussian bell exp(-x²).";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { using std::exp; return exp(-(x * x)); }
-  template <class T> static T dfdx(const T& x, const T& y) { return T(-2.0) * (x * y); }
+  template <class T>
+  static T f(const T& x) {
+    using std::exp;
+    return exp(-(x * x));
+  }
+  template <class T>
+  static T dfdx(const T& x, const T& y) {
+    return T(-2.0) * (x * y);
+  }
 };
 
 struct Erf {
@@ -337,12 +520,19 @@ struct Erf {
   static constexpr std::string_view latex = R"(\operatorname{erf}(#1))";
   static constexpr std::string_view description = "The error function, 2/√π ∫₀ˣ exp(-t²) dt.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { using std::erf; return erf(x); }
-  template <class T> static T dfdx(const T& x, const T&) { return T(1.1283791670955126) * apply<Gauss>(x); }
+  template <class T>
+  static T f(const T& x) {
+    using std::erf;
+    return erf(x);
+  }
+  template <class T>
+  static T dfdx(const T& x, const T&) {
+    return T(1.1283791670955126) * apply<Gauss>(x);
+  }
 };
 
-using Functions = TypeList<Add, Subtract, Multiply, Divide, Max, Min, Greater, Negate, Abs, Square, Cube, Sqrt, Log, Exp,
-                           Sin, Cos, Sinh, Cosh, Tanh, Asinh, Atan, Sinc, SincSlope, Sigmoid, Softplus, Gauss, Erf>;
+using Functions = TypeList<Add, Subtract, Multiply, Divide, Max, Min, Greater, Negate, Abs, Square, Cube, Sqrt, Log, Exp, Sin, Cos, Sinh,
+                           Cosh, Tanh, Asinh, Atan, Sinc, SincSlope, Sigmoid, Softplus, Gauss, Erf>;
 
 /// A function by its place in `Functions`.
 using FunctionId = std::uint8_t;

@@ -65,8 +65,7 @@ class Parser {
     if (!at_end()) fail(place_, "expected an operator or the end, found " + found());
     const Expression result = numbering_ == Numbering::kIndexed ? read : read.with_parameters_in_order();
     if (const std::size_t length = to_text(result).size(); length > kMaxTextLength) {
-      fail(0, "the formula written out is " + std::to_string(length) + " characters long; the limit is " +
-                  std::to_string(kMaxTextLength));
+      fail(0, "the formula written out is " + std::to_string(length) + " characters long; the limit is " + std::to_string(kMaxTextLength));
     }
     return result;
   }
@@ -234,8 +233,8 @@ class Parser {
     const FunctionId* function = std::get_if<FunctionId>(&meaning);
     const int arity = function != nullptr ? function_arity(*function) : std::get<const OperatorInfo*>(meaning)->arity;
     if (static_cast<int>(arguments.size()) != arity) {
-      fail(start, "'" + std::string(word) + "' takes " + std::to_string(arity) + (arity == 1 ? " argument" : " arguments") +
-                      ", found " + std::to_string(arguments.size()));
+      fail(start, "'" + std::string(word) + "' takes " + std::to_string(arity) + (arity == 1 ? " argument" : " arguments") + ", found " +
+                      std::to_string(arguments.size()));
     }
     if (function != nullptr) return checked(Expression::call(*function, std::move(arguments)), start);
     return apply_operator(start, *std::get<const OperatorInfo*>(meaning), arguments);

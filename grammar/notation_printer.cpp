@@ -59,10 +59,18 @@ class Printer {
     const bool parentheses = precedence_of(e, style_) < needed;
     if (parentheses) out_ += '(';
     switch (e.kind()) {
-      case Expression::Kind::kInput: out_ += 'x'; break;
-      case Expression::Kind::kParameter: write_parameter(e.parameter_index()); break;
-      case Expression::Kind::kNumber: write_number(e.number()); break;
-      case Expression::Kind::kCall: style_ == Style::kText ? write_call(e) : write_latex_call(e); break;
+      case Expression::Kind::kInput:
+        out_ += 'x';
+        break;
+      case Expression::Kind::kParameter:
+        write_parameter(e.parameter_index());
+        break;
+      case Expression::Kind::kNumber:
+        write_number(e.number());
+        break;
+      case Expression::Kind::kCall:
+        style_ == Style::kText ? write_call(e) : write_latex_call(e);
+        break;
     }
     if (parentheses) out_ += ')';
   }

@@ -28,8 +28,10 @@ struct Elementary {
   static constexpr std::string_view name = F::name;
   static constexpr std::string_view description = F::description;
   static constexpr int arity = F::arity;
-  template <class T> requires(arity == 1) static T f(const T& x) { return apply<F>(x); }
-  template <class T> requires(arity == 2) static T f(const T& a, const T& b) { return apply<F>(a, b); }
+  template <class T>
+  requires(arity == 1) static T f(const T& x) { return apply<F>(x); }
+  template <class T>
+  requires(arity == 2) static T f(const T& a, const T& b) { return apply<F>(a, b); }
 };
 
 // ---- Unary operators. ------------------------------------------------------------------------------------------------
@@ -38,49 +40,70 @@ struct Identity {
   static constexpr std::string_view name = "identity";
   static constexpr std::string_view description = "The input itself.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { return x; }
+  template <class T>
+  static T f(const T& x) {
+    return x;
+  }
 };
 
 struct BetaTimes {
   static constexpr std::string_view name = "beta_times";
   static constexpr std::string_view description = "The input scaled by a trainable parameter.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x, const T& beta) { return beta * x; }
+  template <class T>
+  static T f(const T& x, const T& beta) {
+    return beta * x;
+  }
 };
 
 struct PlusBeta {
   static constexpr std::string_view name = "plus_beta";
   static constexpr std::string_view description = "The input shifted by a trainable parameter.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x, const T& beta) { return x + beta; }
+  template <class T>
+  static T f(const T& x, const T& beta) {
+    return x + beta;
+  }
 };
 
 struct LogAbs {
   static constexpr std::string_view name = "log_abs";
   static constexpr std::string_view description = "The logarithm of the absolute value, kept finite at 0.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { return apply<Log>(apply<Abs>(x) + T(kEpsilon)); }
+  template <class T>
+  static T f(const T& x) {
+    return apply<Log>(apply<Abs>(x) + T(kEpsilon));
+  }
 };
 
 struct Relu {
   static constexpr std::string_view name = "relu";
   static constexpr std::string_view description = "The positive part, slope 0 at 0.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { return apply<Max>(x, T(0.0)); }
+  template <class T>
+  static T f(const T& x) {
+    return apply<Max>(x, T(0.0));
+  }
 };
 
 struct Min0 {
   static constexpr std::string_view name = "min0";
   static constexpr std::string_view description = "The negative part, slope 0 at 0.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { return apply<Min>(x, T(0.0)); }
+  template <class T>
+  static T f(const T& x) {
+    return apply<Min>(x, T(0.0));
+  }
 };
 
 struct Beta {
   static constexpr std::string_view name = "beta";
   static constexpr std::string_view description = "A trainable parameter alone; the input is ignored.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T&, const T& beta) { return beta; }
+  template <class T>
+  static T f(const T&, const T& beta) {
+    return beta;
+  }
 };
 
 // ---- Binary operators. -----------------------------------------------------------------------------------------------
@@ -101,35 +124,50 @@ struct DivideOperator {
   static constexpr std::string_view name = "div";
   static constexpr std::string_view description = "The quotient, the divisor moved off 0.";
   static constexpr int arity = 2;
-  template <class T> static T f(const T& a, const T& b) { return a / (b + T(kEpsilon)); }
+  template <class T>
+  static T f(const T& a, const T& b) {
+    return a / (b + T(kEpsilon));
+  }
 };
 
 struct SigmoidMultiply {
   static constexpr std::string_view name = "sigmoid_mul";
   static constexpr std::string_view description = "The second argument gated by the logistic function of the first.";
   static constexpr int arity = 2;
-  template <class T> static T f(const T& a, const T& b) { return apply<Sigmoid>(a) * b; }
+  template <class T>
+  static T f(const T& a, const T& b) {
+    return apply<Sigmoid>(a) * b;
+  }
 };
 
 struct GaussDifference {
   static constexpr std::string_view name = "gauss_diff";
   static constexpr std::string_view description = "A Gaussian bell of the difference, its width trainable.";
   static constexpr int arity = 2;
-  template <class T> static T f(const T& a, const T& b, const T& beta) { return apply<Exp>(-beta * apply<Square>(a - b)); }
+  template <class T>
+  static T f(const T& a, const T& b, const T& beta) {
+    return apply<Exp>(-beta * apply<Square>(a - b));
+  }
 };
 
 struct LaplaceDifference {
   static constexpr std::string_view name = "laplace_diff";
   static constexpr std::string_view description = "A two-sided exponential of the difference, its width trainable.";
   static constexpr int arity = 2;
-  template <class T> static T f(const T& a, const T& b, const T& beta) { return apply<Exp>(-beta * apply<Abs>(a - b)); }
+  template <class T>
+  static T f(const T& a, const T& b, const T& beta) {
+    return apply<Exp>(-beta * apply<Abs>(a - b));
+  }
 };
 
 struct Mix {
   static constexpr std::string_view name = "mix";
   static constexpr std::string_view description = "A mixture of both arguments, its weight trainable.";
   static constexpr int arity = 2;
-  template <class T> static T f(const T& a, const T& b, const T& beta) { return beta * a + (T(1.0) - beta) * b; }
+  template <class T>
+  static T f(const T& a, const T& b, const T& beta) {
+    return beta * a + (T(1.0) - beta) * b;
+  }
 };
 
 // ---- Well-known activations. -----------------------------------------------------------------------------------------
@@ -138,14 +176,18 @@ struct LeakyRelu {
   static constexpr std::string_view name = "leaky_relu";
   static constexpr std::string_view description = "ReLU with slope 0.01 for negative inputs.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { return apply<Max>(x, T(0.0)) + T(0.01) * apply<Min>(x, T(0.0)); }
+  template <class T>
+  static T f(const T& x) {
+    return apply<Max>(x, T(0.0)) + T(0.01) * apply<Min>(x, T(0.0));
+  }
 };
 
 struct PRelu {
   static constexpr std::string_view name = "prelu";
   static constexpr std::string_view description = "ReLU with a trainable slope for negative inputs that starts at 0.25.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x, const T& beta) {
+  template <class T>
+  static T f(const T& x, const T& beta) {
     return apply<Max>(x, T(0.0)) + T(0.25) * beta * apply<Min>(x, T(0.0));
   }
 };
@@ -155,14 +197,18 @@ struct Elu {
   static constexpr std::string_view name = "elu";
   static constexpr std::string_view description = "ReLU with exp(x) - 1 for negative inputs (alpha = 1).";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { return apply<Max>(x, T(0.0)) + (apply<Exp>(apply<Min>(x, T(0.0))) - T(1.0)); }
+  template <class T>
+  static T f(const T& x) {
+    return apply<Max>(x, T(0.0)) + (apply<Exp>(apply<Min>(x, T(0.0))) - T(1.0));
+  }
 };
 
 struct Selu {
   static constexpr std::string_view name = "selu";
   static constexpr std::string_view description = "ELU scaled so that mean 0 and variance 1 are a fixed point.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) {
+  template <class T>
+  static T f(const T& x) {
     const T alpha(1.6732632423543772), scale(1.0507009873554805);
     return scale * (apply<Max>(x, T(0.0)) + alpha * (apply<Exp>(apply<Min>(x, T(0.0))) - T(1.0)));
   }
@@ -172,87 +218,119 @@ struct Gelu {
   static constexpr std::string_view name = "gelu";
   static constexpr std::string_view description = "The input times the normal distribution function of it.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { return T(0.5) * x * (T(1.0) + apply<Erf>(T(0.7071067811865476) * x)); }
+  template <class T>
+  static T f(const T& x) {
+    return T(0.5) * x * (T(1.0) + apply<Erf>(T(0.7071067811865476) * x));
+  }
 };
 
 struct Swish1 {
   static constexpr std::string_view name = "swish1";
   static constexpr std::string_view description = "The input times its logistic function (SiLU): Swish with beta fixed at 1.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { return x * apply<Sigmoid>(x); }
+  template <class T>
+  static T f(const T& x) {
+    return x * apply<Sigmoid>(x);
+  }
 };
 
 struct Swish {
   static constexpr std::string_view name = "swish";
   static constexpr std::string_view description = "The paper's find, with beta trained.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x, const T& beta) { return x * apply<Sigmoid>(beta * x); }
+  template <class T>
+  static T f(const T& x, const T& beta) {
+    return x * apply<Sigmoid>(beta * x);
+  }
 };
 
 struct Mish {
   static constexpr std::string_view name = "mish";
   static constexpr std::string_view description = "The input times the hyperbolic tangent of its softplus.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { return x * apply<Tanh>(apply<Softplus>(x)); }
+  template <class T>
+  static T f(const T& x) {
+    return x * apply<Tanh>(apply<Softplus>(x));
+  }
 };
 
 struct MaxXSigmoid {
   static constexpr std::string_view name = "max_x_sigmoid";
   static constexpr std::string_view description = "Found by the paper.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { return apply<Max>(x, apply<Sigmoid>(x)); }
+  template <class T>
+  static T f(const T& x) {
+    return apply<Max>(x, apply<Sigmoid>(x));
+  }
 };
 
 struct CosMinusX {
   static constexpr std::string_view name = "cos_minus_x";
   static constexpr std::string_view description = "Found by the paper.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { return apply<Cos>(x) - x; }
+  template <class T>
+  static T f(const T& x) {
+    return apply<Cos>(x) - x;
+  }
 };
 
 struct MinXSin {
   static constexpr std::string_view name = "min_x_sin";
   static constexpr std::string_view description = "Found by the paper.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { return apply<Min>(x, apply<Sin>(x)); }
+  template <class T>
+  static T f(const T& x) {
+    return apply<Min>(x, apply<Sin>(x));
+  }
 };
 
 struct Atan2MinusX {
   static constexpr std::string_view name = "atan2_minus_x";
   static constexpr std::string_view description = "Found by the paper.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { return apply<Square>(apply<Atan>(x)) - x; }
+  template <class T>
+  static T f(const T& x) {
+    return apply<Square>(apply<Atan>(x)) - x;
+  }
 };
 
 struct MaxXTanh {
   static constexpr std::string_view name = "max_x_tanh";
   static constexpr std::string_view description = "Found by the paper.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { return apply<Max>(x, apply<Tanh>(x)); }
+  template <class T>
+  static T f(const T& x) {
+    return apply<Max>(x, apply<Tanh>(x));
+  }
 };
 
 struct SincPlusX {
   static constexpr std::string_view name = "sinc_plus_x";
   static constexpr std::string_view description = "Found by the paper.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { return apply<Sinc>(x) + x; }
+  template <class T>
+  static T f(const T& x) {
+    return apply<Sinc>(x) + x;
+  }
 };
 
 struct XAsinh2 {
   static constexpr std::string_view name = "x_asinh2";
   static constexpr std::string_view description = "Found by the paper.";
   static constexpr int arity = 1;
-  template <class T> static T f(const T& x) { return x * apply<Square>(apply<Asinh>(x)); }
+  template <class T>
+  static T f(const T& x) {
+    return x * apply<Square>(apply<Asinh>(x));
+  }
 };
 
 // ---- The tables. -----------------------------------------------------------------------------------------------------
 
 /// In the paper's order.
-using UnaryOperators =
-    TypeList<Identity, Elementary<Negate>, Elementary<Abs>, Elementary<Square>, Elementary<Cube>, Elementary<Sqrt>, BetaTimes, PlusBeta,
-             LogAbs, Elementary<Exp>, Elementary<Sin>, Elementary<Cos>, Elementary<Sinh>, Elementary<Cosh>, Elementary<Tanh>,
-             Elementary<Asinh>, Elementary<Atan>, Elementary<Sinc>, Relu, Min0, Elementary<Sigmoid>, Elementary<Softplus>,
-             Elementary<Gauss>, Elementary<Erf>, Beta>;
+using UnaryOperators = TypeList<Identity, Elementary<Negate>, Elementary<Abs>, Elementary<Square>, Elementary<Cube>, Elementary<Sqrt>,
+                                BetaTimes, PlusBeta, LogAbs, Elementary<Exp>, Elementary<Sin>, Elementary<Cos>, Elementary<Sinh>,
+                                Elementary<Cosh>, Elementary<Tanh>, Elementary<Asinh>, Elementary<Atan>, Elementary<Sinc>, Relu, Min0,
+                                Elementary<Sigmoid>, Elementary<Softplus>, Elementary<Gauss>, Elementary<Erf>, Beta>;
 using BinaryOperators = TypeList<AddOperator, MultiplyOperator, SubtractOperator, DivideOperator, Elementary<Max>, Elementary<Min>,
                                  SigmoidMultiply, GaussDifference, LaplaceDifference, Mix>;
 /// What the paper compares: seven baselines, Swish without and with a trained beta, and its seven other finds.

@@ -34,9 +34,14 @@ class Assembler {
     Instruction result;
     result.kind = node.kind();
     switch (node.kind()) {
-      case Expression::Kind::kInput: break;
-      case Expression::Kind::kParameter: result.parameter = static_cast<std::uint16_t>(node.parameter_index()); break;
-      case Expression::Kind::kNumber: result.number = node.number(); break;
+      case Expression::Kind::kInput:
+        break;
+      case Expression::Kind::kParameter:
+        result.parameter = static_cast<std::uint16_t>(node.parameter_index());
+        break;
+      case Expression::Kind::kNumber:
+        result.number = node.number();
+        break;
       case Expression::Kind::kCall:
         result.function = node.function();
         result.a = place_of_.at(node.arguments()[0].identity());
@@ -58,8 +63,7 @@ class Assembler {
     const auto [entry, is_new] = place_of_instruction_.try_emplace(key, static_cast<std::uint16_t>(instructions.size()));
     if (is_new) {
       if (instructions.size() == kMaxInstructions) {
-        throw std::invalid_argument("the formula and its derivatives have more than " + std::to_string(kMaxInstructions) +
-                                    " instructions");
+        throw std::invalid_argument("the formula and its derivatives have more than " + std::to_string(kMaxInstructions) + " instructions");
       }
       instructions.push_back(i);
     }
@@ -95,10 +99,18 @@ std::vector<double> run(const Program& program, std::size_t size, double x, cons
   for (std::size_t place = 0; place < size; ++place) {
     const Instruction& i = program.instructions[place];
     switch (i.kind) {
-      case Expression::Kind::kInput: values[place] = x; break;
-      case Expression::Kind::kParameter: values[place] = beta[i.parameter]; break;
-      case Expression::Kind::kNumber: values[place] = i.number; break;
-      case Expression::Kind::kCall: values[place] = kReferences[i.function](values[i.a], values[i.b]); break;
+      case Expression::Kind::kInput:
+        values[place] = x;
+        break;
+      case Expression::Kind::kParameter:
+        values[place] = beta[i.parameter];
+        break;
+      case Expression::Kind::kNumber:
+        values[place] = i.number;
+        break;
+      case Expression::Kind::kCall:
+        values[place] = kReferences[i.function](values[i.a], values[i.b]);
+        break;
     }
   }
   return values;

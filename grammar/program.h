@@ -12,19 +12,19 @@ namespace actsearch {
 /// One assignment. Its result is named by its place in the program.
 struct Instruction {
   Expression::Kind kind = Expression::Kind::kInput;
-  FunctionId function = 0;     ///< of a kCall
-  std::uint16_t a = 0, b = 0;  ///< places of the arguments of a kCall; b only where the function has two
-  std::uint16_t parameter = 0; ///< of a kParameter
-  double number = 0;           ///< of a kNumber
+  FunctionId function = 0;      ///< of a kCall
+  std::uint16_t a = 0, b = 0;   ///< places of the arguments of a kCall; b only where the function has two
+  std::uint16_t parameter = 0;  ///< of a kParameter
+  double number = 0;            ///< of a kNumber
 };
 
 /// y, dy/dx and dy/dbeta_k of one activation. Instructions [0, forward_size) suffice for y.
 struct Program {
   std::vector<Instruction> instructions;
   std::uint16_t forward_size = 0;
-  std::uint16_t y = 0;                  ///< places of the results
+  std::uint16_t y = 0;  ///< places of the results
   std::uint16_t dydx = 0;
-  std::vector<std::uint16_t> dydbeta;   ///< one a parameter
+  std::vector<std::uint16_t> dydbeta;  ///< one a parameter
   int parameter_count() const { return static_cast<int>(dydbeta.size()); }
 };
 

@@ -52,8 +52,8 @@ Tail look_outwards(const Program& program, const std::vector<double>& beta, doub
 /// Whether a sequence of extremes keeps rising by steps that do not shrink: over its last three.
 bool keeps_rising(const std::vector<double>& extremes) {
   if (extremes.size() < 3) return false;
-  constexpr double kShrinking = 0.75;   // steps of a convergent 1 / x shrink to a quarter, those of log not at all
-  constexpr double kLeastStep = 0.01;   // relative; the extremes of sin, as sampled, vary by less
+  constexpr double kShrinking = 0.75;  // steps of a convergent 1 / x shrink to a quarter, those of log not at all
+  constexpr double kLeastStep = 0.01;  // relative; the extremes of sin, as sampled, vary by less
   const double last = extremes.back(), before = extremes[extremes.size() - 2], first = extremes[extremes.size() - 3];
   return before > first && last - before >= kShrinking * (before - first) && last - before > kLeastStep * (1 + std::abs(last));
 }
@@ -141,10 +141,14 @@ void integrate_moments(const Program& program, const std::vector<double>& beta, 
 
 std::string_view to_text(Monotonicity monotonicity) {
   switch (monotonicity) {
-    case Monotonicity::kConstant: return "constant";
-    case Monotonicity::kIncreasing: return "increasing";
-    case Monotonicity::kDecreasing: return "decreasing";
-    case Monotonicity::kNone: return "not monotone";
+    case Monotonicity::kConstant:
+      return "constant";
+    case Monotonicity::kIncreasing:
+      return "increasing";
+    case Monotonicity::kDecreasing:
+      return "decreasing";
+    case Monotonicity::kNone:
+      return "not monotone";
   }
   throw std::logic_error("to_text: no such monotonicity");
 }

@@ -64,9 +64,11 @@ class KernelBench {
     const std::vector<float> beta(parameters * kChannels, 1.f);
     std::vector<float> g(kChannels), gz(kChannels), beta_sums(parameters * kChannels);
     const EigenKernel::Sums sums{g.data(), gz.data(), beta_sums.data()};
-    return {best_ns(repetitions, [&] { kernel.forward(storage_, z_.data(), kRows, kChannels, scale_.data(), shift_.data(), beta.data(), y_.data()); }),
+    return {best_ns(repetitions,
+                    [&] { kernel.forward(storage_, z_.data(), kRows, kChannels, scale_.data(), shift_.data(), beta.data(), y_.data()); }),
             best_ns(repetitions, [&] {
-              kernel.backward(storage_, z_.data(), dL_dy_.data(), kRows, kChannels, scale_.data(), shift_.data(), beta.data(), y_.data(), sums);
+              kernel.backward(storage_, z_.data(), dL_dy_.data(), kRows, kChannels, scale_.data(), shift_.data(), beta.data(), y_.data(),
+                              sums);
             })};
   }
 
@@ -144,7 +146,8 @@ Table to_table(const Json& rows) {
   }
   for (const Json& row : rows) {
     auto& cells = table.rows.emplace_back();
-    for (const Json& cell : row) cells.push_back(cell.is_number() ? fixed(cell.get<double>(), cell.get<double>() < 100 ? 2 : 0) : cell.get<std::string>());
+    for (const Json& cell : row)
+      cells.push_back(cell.is_number() ? fixed(cell.get<double>(), cell.get<double>() < 100 ? 2 : 0) : cell.get<std::string>());
   }
   return table;
 }
@@ -152,9 +155,10 @@ Table to_table(const Json& rows) {
 }  // namespace
 
 int bench_command(const Words& words) {
-  Options options("bench", "[flags]",
-                  "Measures on one core of this machine: the fused Eigen kernels, in ns an element (the fastest call, in training's storage),\n"
-                  "and training of the recipes that search uses, beside what their convolutions alone would allow.");
+  Options options(
+      "bench", "[flags]",
+      "Measures on one core of this machine: the fused Eigen kernels, in ns an element (the fastest call, in training's storage),\n"
+      "and training of the recipes that search uses, beside what their convolutions alone would allow.");
   options.value("precision", "P", "auto, bf16 or fp32 [auto]");
   options.value("format", "F", "text or json [text]");
   if (!options.parse(words)) return 0;

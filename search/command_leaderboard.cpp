@@ -35,15 +35,17 @@ void say_conditions(const Database& database, const std::optional<std::string>& 
     }
   }
   if (!ranked) std::cerr << "no finished trials" << (recipe ? " under recipe " + *recipe : "") << " yet\n";
-  if (others > 0) std::cerr << "not shown: " << others << " other conditions; --recipe takes a recipe's name, or one of these texts whole\n";
+  if (others > 0)
+    std::cerr << "not shown: " << others << " other conditions; --recipe takes a recipe's name, or one of these texts whole\n";
 }
 
 }  // namespace
 
 int leaderboard_command(const Words& words) {
-  Options options("leaderboard", "--db FILE [flags]",
-                  "Ranks the candidates of a database: formula, mean validation accuracy over n seeds with its 95 % interval (Student's t),\n"
-                  "the best single trial, the learned beta, epochs and time. Safe while a search writes.");
+  Options options(
+      "leaderboard", "--db FILE [flags]",
+      "Ranks the candidates of a database: formula, mean validation accuracy over n seeds with its 95 % interval (Student's t),\n"
+      "the best single trial, the learned beta, epochs and time. Safe while a search writes.");
   options.value("db", "FILE", "the database");
   options.value("recipe", "R", "trials of this recipe: its name, or its whole text [the one with the most trials]");
   options.value("top", "N", "how many [20]");
@@ -70,9 +72,10 @@ int leaderboard_command(const Words& words) {
 }
 
 int query_command(const Words& words) {
-  Options options("query", "--db FILE \"SELECT …\" [flags]",
-                  "Runs one read-only SELECT on the documented views: leaderboard, trials, epochs, failures, candidates, rejections, recipes,\n"
-                  "studies and study_trials (docs/schema.md).");
+  Options options(
+      "query", "--db FILE \"SELECT …\" [flags]",
+      "Runs one read-only SELECT on the documented views: leaderboard, trials, epochs, failures, candidates, rejections, recipes,\n"
+      "studies and study_trials (docs/schema.md).");
   options.value("db", "FILE", "the database");
   options.value("format", "F", "table, csv or json [table]");
   options.arguments("sql", 1);

@@ -41,7 +41,8 @@ Table operator_table() {
 
 std::string described(const Network& network) {
   std::string text;
-  for (const int entry : network.features) text += (text.empty() ? "" : "-") + (entry == Network::kPool ? std::string("M") : std::to_string(entry));
+  for (const int entry : network.features)
+    text += (text.empty() ? "" : "-") + (entry == Network::kPool ? std::string("M") : std::to_string(entry));
   for (const int width : network.dense) text += "-D" + std::to_string(width);
   return text;
 }
@@ -52,7 +53,9 @@ int usual_threads(const Recipe& recipe) { return recipe.validation_size > 0 ? 1 
 }  // namespace
 
 int operators_command(const Words& words) {
-  Options options("operators", "[flags]", "Lists the operators that candidates are spelled with, and the named activations. In a binary operator's formula,\nx and y are its arguments.");
+  Options options("operators", "[flags]",
+                  "Lists the operators that candidates are spelled with, and the named activations. In a binary operator's formula,\nx and "
+                  "y are its arguments.");
   options.value("format", "F", "table, csv, json or markdown (docs/operators.md) [table]");
   if (!options.parse(words)) return 0;
   if (options.choice("format", {"table", "csv", "json", "markdown"}) == "markdown") {
@@ -64,7 +67,9 @@ int operators_command(const Words& words) {
 }
 
 int spaces_command(const Words& words) {
-  Options options("spaces", "[flags]", "Lists the search spaces: core units composed, and how many spellings each has. Spellings of the same function are\ntrained once.");
+  Options options(
+      "spaces", "[flags]",
+      "Lists the search spaces: core units composed, and how many spellings each has. Spellings of the same function are\ntrained once.");
   options.value("unary", "A,B,...", "count with only these unary operators");
   options.value("binary", "A,B,...", "count with only these binary operators");
   options.value("format", "F", "table, csv or json [table]");

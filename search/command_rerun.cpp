@@ -59,7 +59,8 @@ std::vector<Candidate> best_candidates(const Database& database, const Options& 
        database.top_candidates({.recipe = options.text("from"), .top = top, .sort = LeaderboardQuery::Sort::kAccuracy})) {
     candidates.push_back(candidate_of(record.formula));
   }
-  if (candidates.empty()) throw std::runtime_error("the leaderboard is empty: run a search into this database first, or name formulas with --expr");
+  if (candidates.empty())
+    throw std::runtime_error("the leaderboard is empty: run a search into this database first, or name formulas with --expr");
   return candidates;
 }
 

@@ -99,8 +99,12 @@ void say_ending(Progress& progress, const SearchReport& report) {
       progress.say(run.done == 0 ? "this study was finished before: all its " + std::to_string(run.skipped) + " trials are there"
                                  : "study finished: " + done);
       return;
-    case Ending::kBudget: progress.say("budget reached: " + done); return;
-    case Ending::kInterrupted: progress.say("interrupted: " + done + "; trials in progress were given back"); return;
+    case Ending::kBudget:
+      progress.say("budget reached: " + done);
+      return;
+    case Ending::kInterrupted:
+      progress.say("interrupted: " + done + "; trials in progress were given back");
+      return;
   }
 }
 

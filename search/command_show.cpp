@@ -145,7 +145,8 @@ void print_text(const Shown& shown) {
   line("monotonicity", std::string(to_text(p.monotonicity)));
   line("limits", rounded(p.limit_at_minus_infinity) + " at -infinity, " + rounded(p.limit_at_plus_infinity) + " at +infinity");
   line("f(0), f'(0)", rounded(p.at_zero) + ", " + rounded(p.slope_at_zero));
-  line("under N(0,1)", "E[f] = " + rounded(p.mean) + ", E[f²] = " + rounded(p.second_moment) + ", E[f'²] = " + rounded(p.slope_second_moment));
+  line("under N(0,1)",
+       "E[f] = " + rounded(p.mean) + ", E[f²] = " + rounded(p.second_moment) + ", E[f'²] = " + rounded(p.slope_second_moment));
 
   const char* no_colour = std::getenv("NO_COLOR");
   const bool colours = isatty(STDOUT_FILENO) == 1 && (no_colour == nullptr || *no_colour == '\0');

@@ -12,12 +12,14 @@ namespace {
 
 /// Characters of a UTF-8 text: bytes that do not continue one.
 std::size_t characters(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
 /// Tables are line by line, whatever a cell holds.
 std::string one_line(std::string text) {
-  std::replace_if(text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r' || c == '\t'; }, ' ');
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r' || c == '\t'; }, ' ');
   return text;
 }
 
@@ -103,9 +105,12 @@ void write_json(std::ostream& out, const Table& table) {
 
 void write(std::ostream& out, const Table& table, Format format) {
   switch (format) {
-    case Format::kTable: return write_table(out, table);
-    case Format::kCsv: return write_csv(out, table);
-    case Format::kJson: return write_json(out, table);
+    case Format::kTable:
+      return write_table(out, table);
+    case Format::kCsv:
+      return write_csv(out, table);
+    case Format::kJson:
+      return write_json(out, table);
   }
   throw std::logic_error("write: no such format");
 }

@@ -64,9 +64,7 @@ void Options::arguments(const std::string& name, int count) {
   positional_.add(name.c_str(), count);
 }
 
-void Options::fail(const std::string& message) const {
-  throw UsageError(message + "\nsee: actsearch " + command_ + " --help");
-}
+void Options::fail(const std::string& message) const { throw UsageError(message + "\nsee: actsearch " + command_ + " --help"); }
 
 bool Options::parse(const std::vector<std::string>& words) {
   if (std::any_of(words.begin(), words.end(), [](const std::string& word) { return word == "--help" || word == "-h"; })) {

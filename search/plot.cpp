@@ -42,7 +42,9 @@ std::string plot(const std::vector<Curve>& curves, const PlotArea& area, bool co
     for (int column = 0; column < area.width; ++column) row.push_back(curve.f(x_at(column)));
   }
   const Range range = vertical_range(values);
-  const auto row_of = [&](double y) { return static_cast<int>(std::lround((range.high - y) / (range.high - range.low) * (area.height - 1))); };
+  const auto row_of = [&](double y) {
+    return static_cast<int>(std::lround((range.high - y) / (range.high - range.low) * (area.height - 1)));
+  };
 
   std::vector<std::string> canvas(static_cast<std::size_t>(area.height), std::string(static_cast<std::size_t>(area.width), ' '));
   const auto at = [&](int row, int column) -> char& { return canvas[static_cast<std::size_t>(row)][static_cast<std::size_t>(column)]; };

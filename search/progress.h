@@ -11,7 +11,7 @@
 namespace actsearch {
 
 struct ProgressState {
-  std::int64_t done = 0;    ///< trials finished in this run, failed ones too
+  std::int64_t done = 0;  ///< trials finished in this run, failed ones too
   std::int64_t failed = 0;
   std::optional<std::int64_t> planned;  ///< trials this run may do, where that is known
   std::optional<double> best;           ///< accuracy of the best so far

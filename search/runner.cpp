@@ -100,8 +100,9 @@ class Runner {
         interrupt_(interrupt),
         validates_(plan.recipe.validation_size > 0),
         recipe_id_(database.recipe(plan.recipe.name, plan.recipe_text)) {
-    const Table best = database.query("SELECT coalesce(nullif(name, ''), formula), mean FROM leaderboard WHERE recipe_id = " +
-                                      std::to_string(recipe_id_) + " ORDER BY mean DESC LIMIT 1");
+    const Table best =
+        database.query("SELECT coalesce(nullif(name, ''), formula), mean FROM leaderboard WHERE recipe_id = " + std::to_string(recipe_id_) +
+                       " ORDER BY mean DESC LIMIT 1");
     if (!best.rows.empty()) {
       best_label_ = best.rows[0][0].value_or("");
       best_ = std::stod(best.rows[0][1].value_or("0"));
@@ -129,16 +130,14 @@ class Runner {
     using Item = std::shared_ptr<const Task>;
     tbb::task_arena arena(plan_.jobs);
     arena.execute([&] {
-      tbb::parallel_pipeline(static_cast<std::size_t>(plan_.jobs),
-                             tbb::make_filter<void, Item>(tbb::filter_mode::serial_in_order,
-                                                          [this](tbb::flow_control& flow) -> Item {
-                                                            Item task;
-                                                            guarded([&] { task = next_task(); });
-                                                            if (!task) flow.stop();
-                                                            return task;
-                                                          }) &
-                                 tbb::make_filter<Item, void>(tbb::filter_mode::parallel,
-                                                              [this](const Item& task) { guarded([&] { work(*task); }); }));
+      tbb::parallel_pipeline(
+          static_cast<std::size_t>(plan_.jobs),
+          tbb::make_filter<void, Item>(tbb::filter_mode::serial_in_order, [this](tbb::flow_control& flow) -> Item {
+            Item task;
+            guarded([&] { task = next_task(); });
+            if (!task) flow.stop();
+            return task;
+          }) & tbb::make_filter<Item, void>(tbb::filter_mode::parallel, [this](const Item& task) { guarded([&] { work(*task); }); }));
     });
   }
 
@@ -214,16 +213,21 @@ class Runner {
         auto candidate = next_candidate();
         if (!candidate) return next_postponed();
         candidate_ = std::make_shared<const Candidate>(std::move(*candidate));
-        candidate_id_ = database_.candidate(
-            {candidate_->fingerprint, candidate_->formula, candidate_->name, candidate_->program.parameter_count()});
+        candidate_id_ =
+            database_.candidate({candidate_->fingerprint, candidate_->formula, candidate_->name, candidate_->program.parameter_count()});
         next_seed_ = 0;
       }
       if (budget_spent()) return nullptr;
       auto task = std::make_shared<Task>(Task{candidate_, candidate_id_, plan_.seed + static_cast<std::uint64_t>(next_seed_++), {}});
       switch (claim(*task)) {
-        case ClaimState::kClaimed: return task;
-        case ClaimState::kDone: ++report_.skipped; break;
-        case ClaimState::kTaken: postponed_.push_back(std::move(task)); break;
+        case ClaimState::kClaimed:
+          return task;
+        case ClaimState::kDone:
+          ++report_.skipped;
+          break;
+        case ClaimState::kTaken:
+          postponed_.push_back(std::move(task));
+          break;
       }
     }
   }
@@ -260,7 +264,8 @@ class Runner {
 
   std::filesystem::path checkpoint(const Task& task) const {
     if (plan_.checkpoints.empty()) return {};
-    return plan_.checkpoints / (task.candidate->fingerprint + "-r" + std::to_string(recipe_id_) + "-s" + std::to_string(task.seed) + ".checkpoint");
+    return plan_.checkpoints /
+           (task.candidate->fingerprint + "-r" + std::to_string(recipe_id_) + "-s" + std::to_string(task.seed) + ".checkpoint");
   }
 
   void work(const Task& task) {
@@ -333,8 +338,11 @@ class Runner {
       best_label_ = label(*task.candidate);
     }
     progress_.say("trial " + std::to_string(report_.done) + ": " +
-                  (failed ? "failed (" + record.failure + ")" : accuracy ? digits(*accuracy) : std::string("done")) + "  " +
-                  long_label(*task.candidate) + "  seed " + std::to_string(task.seed) + "  " + format_duration(Seconds{outcome.seconds}));
+                  (failed     ? "failed (" + record.failure + ")"
+                   : accuracy ? digits(*accuracy)
+                              : std::string("done")) +
+                  "  " + long_label(*task.candidate) + "  seed " + std::to_string(task.seed) + "  " +
+                  format_duration(Seconds{outcome.seconds}));
   }
 
   Database& database_;

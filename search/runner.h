@@ -38,11 +38,11 @@ struct RunPlan {
   std::uint64_t seed = 0;   ///< of the first trial of every candidate
   int seeds = 1;            ///< trials a candidate: seed, seed + 1, …
   Budget budget;
-  int jobs = 1;     ///< trials at once
-  int threads = 1;  ///< inside each
+  int jobs = 1;                                              ///< trials at once
+  int threads = 1;                                           ///< inside each
   std::optional<std::chrono::duration<double>> trial_limit;  ///< a longer trial fails with a time-out
-  bool report_test = false;           ///< test accuracy every epoch
-  std::filesystem::path checkpoints;  ///< directory for a checkpoint a trial, after every epoch; empty for none
+  bool report_test = false;                                  ///< test accuracy every epoch
+  std::filesystem::path checkpoints;                         ///< directory for a checkpoint a trial, after every epoch; empty for none
   std::chrono::seconds lease{60};
 };
 
@@ -54,9 +54,9 @@ enum class Ending : std::uint8_t {
 
 struct RunReport {
   Ending ending = Ending::kFinished;
-  std::int64_t done = 0;    ///< trials finished in this run, failed ones too
+  std::int64_t done = 0;  ///< trials finished in this run, failed ones too
   std::int64_t failed = 0;
-  std::int64_t skipped = 0; ///< found finished
+  std::int64_t skipped = 0;  ///< found finished
   std::int64_t epochs = 0;
   double seconds = 0;
 };

@@ -27,7 +27,8 @@ class Strategy {
 const std::vector<std::string_view>& strategy_names();
 
 /// exhaustive: every place once, in a seeded order, so that every beginning of it is a fair sample; constant memory. random: uniform
-/// draws, repeated where they hit a place drawn before, until there is none left; it remembers what it drew. The space outlives the strategy. std::invalid_argument for an unknown name.
+/// draws, repeated where they hit a place drawn before, until there is none left; it remembers what it drew. The space outlives the
+/// strategy. std::invalid_argument for an unknown name.
 std::unique_ptr<Strategy> make_strategy(std::string_view name, const Space& space, std::uint64_t seed);
 
 }  // namespace actsearch

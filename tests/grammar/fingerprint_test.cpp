@@ -1,7 +1,8 @@
+#include "grammar/fingerprint.h"
+
 #include <map>
 #include <set>
 
-#include "grammar/fingerprint.h"
 #include "grammar/notation.h"
 #include "grammar/operators.h"
 #include "grammar/space.h"
@@ -29,11 +30,33 @@ TEST(Fingerprint, SpellingsOfOneFunctionAgree) {
 
 TEST(Fingerprint, DifferentFunctionsDiffer) {
   std::map<std::string, std::string> met;
-  for (const char* text :
-       {"swish1", "swish", "swish1(2 * x)", "relu", "leaky_relu", "prelu", "elu", "selu", "gelu", "mish", "x", "-x", "x + beta", "beta * x",
-        "beta * x + beta", "beta0 * x + beta0", "min(x + beta, x)", "max(x + beta, x)", "max(exp(x), beta * x)", "exp(x)",
-        "min(cosh(x), beta * x)", "mix(x, beta_times(x))", "mix(x, sin(x))", "beta * beta * x", "x * 1.000001",
-        "sinh(x) / (cosh(x) + 1e-07)", "tanh"}) {
+  for (const char* text : {"swish1",
+                           "swish",
+                           "swish1(2 * x)",
+                           "relu",
+                           "leaky_relu",
+                           "prelu",
+                           "elu",
+                           "selu",
+                           "gelu",
+                           "mish",
+                           "x",
+                           "-x",
+                           "x + beta",
+                           "beta * x",
+                           "beta * x + beta",
+                           "beta0 * x + beta0",
+                           "min(x + beta, x)",
+                           "max(x + beta, x)",
+                           "max(exp(x), beta * x)",
+                           "exp(x)",
+                           "min(cosh(x), beta * x)",
+                           "mix(x, beta_times(x))",
+                           "mix(x, sin(x))",
+                           "beta * beta * x",
+                           "x * 1.000001",
+                           "sinh(x) / (cosh(x) + 1e-07)",
+                           "tanh"}) {
     const auto [entry, is_new] = met.emplace(fingerprint_of(text), text);
     EXPECT_TRUE(is_new) << text << " is taken for " << entry->second;
   }

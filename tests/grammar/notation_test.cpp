@@ -1,6 +1,7 @@
+#include "grammar/notation.h"
+
 #include <random>
 
-#include "grammar/notation.h"
 #include "grammar/operators.h"
 #include "grammar/space.h"
 #include "tests/grammar/support.h"
@@ -54,9 +55,28 @@ TEST(Notation, PrintsDerivativesThatParse) {
 }
 
 TEST(Notation, UsesTheFewestParentheses) {
-  for (const char* text : {"x", "beta", "-x", "--x", "x - -x", "x * -2", "-x * x", "-(x * x)", "x - (x - x)", "x - x - x", "x + (x + x)",
-                           "x / (x / x)", "x / x / x", "x * (x + 1)", "x * sigmoid(beta * x)", "max(x, -x)", "(x + 1) / (x - 1)",
-                           "exp(-beta * square(sin(x) - x))", "log(abs(x) + 1e-07)", "0.25 * beta * min(x, 0)", "-2", "1.5e+300"}) {
+  for (const char* text : {"x",
+                           "beta",
+                           "-x",
+                           "--x",
+                           "x - -x",
+                           "x * -2",
+                           "-x * x",
+                           "-(x * x)",
+                           "x - (x - x)",
+                           "x - x - x",
+                           "x + (x + x)",
+                           "x / (x / x)",
+                           "x / x / x",
+                           "x * (x + 1)",
+                           "x * sigmoid(beta * x)",
+                           "max(x, -x)",
+                           "(x + 1) / (x - 1)",
+                           "exp(-beta * square(sin(x) - x))",
+                           "log(abs(x) + 1e-07)",
+                           "0.25 * beta * min(x, 0)",
+                           "-2",
+                           "1.5e+300"}) {
     EXPECT_EQ(to_text(parse(text)), text);
   }
   EXPECT_EQ(to_text(parse("((x)) + ((x * (x)))")), "x + x * x");

@@ -1,3 +1,5 @@
+#include "grammar/operators.h"
+
 #include <fstream>
 #include <functional>
 #include <map>
@@ -5,7 +7,6 @@
 #include <sstream>
 
 #include "grammar/notation.h"
-#include "grammar/operators.h"
 #include "tests/grammar/support.h"
 
 namespace actsearch {

@@ -1,8 +1,9 @@
+#include "grammar/properties.h"
+
 #include <limits>
 #include <numbers>
 
 #include "grammar/notation.h"
-#include "grammar/properties.h"
 #include "tests/grammar/support.h"
 
 namespace actsearch {
@@ -50,15 +51,15 @@ TEST(Properties, LimitsTellConvergenceGrowthAndOscillationApart) {
     std::optional<double> at_minus, at_plus;
   };
   const double half_pi = std::numbers::pi / 2;
-  for (const Row& row : {Row{"tanh", -1, 1}, Row{"atan(x)", -half_pi, half_pi}, Row{"asinh(x)", -kInfinity, kInfinity},
-                         Row{"log_abs(x)", kInfinity, kInfinity}, Row{"sin(x)", {}, {}}, Row{"x * sin(x)", {}, {}},
-                         Row{"exp(x)", 0, kInfinity}, Row{"cube(x)", -kInfinity, kInfinity}, Row{"-sinh(x)", kInfinity, -kInfinity},
-                         Row{"cos_minus_x", kInfinity, -kInfinity}, Row{"sinc(x)", 0, 0}, Row{"gauss(x)", 0, 0},
-                         Row{"sinh(x) * sin(x)", {}, {}}, Row{"sqrt(x)", {}, kInfinity}, Row{"softplus", 0, kInfinity},
-                         Row{"x * sinh(x) / cosh(x)", kInfinity, kInfinity}, Row{"x + sin(x)", -kInfinity, kInfinity}}) {
+  for (const Row& row :
+       {Row{"tanh", -1, 1}, Row{"atan(x)", -half_pi, half_pi}, Row{"asinh(x)", -kInfinity, kInfinity},
+        Row{"log_abs(x)", kInfinity, kInfinity}, Row{"sin(x)", {}, {}}, Row{"x * sin(x)", {}, {}}, Row{"exp(x)", 0, kInfinity},
+        Row{"cube(x)", -kInfinity, kInfinity}, Row{"-sinh(x)", kInfinity, -kInfinity}, Row{"cos_minus_x", kInfinity, -kInfinity},
+        Row{"sinc(x)", 0, 0}, Row{"gauss(x)", 0, 0}, Row{"sinh(x) * sin(x)", {}, {}}, Row{"sqrt(x)", {}, kInfinity},
+        Row{"softplus", 0, kInfinity}, Row{"x * sinh(x) / cosh(x)", kInfinity, kInfinity}, Row{"x + sin(x)", -kInfinity, kInfinity}}) {
     const Properties properties = properties_of(row.text);
-    for (const auto& [found, wanted] : {std::pair{properties.limit_at_minus_infinity, row.at_minus},
-                                        std::pair{properties.limit_at_plus_infinity, row.at_plus}}) {
+    for (const auto& [found, wanted] :
+         {std::pair{properties.limit_at_minus_infinity, row.at_minus}, std::pair{properties.limit_at_plus_infinity, row.at_plus}}) {
       ASSERT_EQ(found.has_value(), wanted.has_value()) << row.text;
       if (!wanted) continue;
       if (std::isinf(*wanted)) {

@@ -1,9 +1,10 @@
+#include "grammar/space.h"
+
 #include <random>
 #include <set>
 #include <stdexcept>
 
 #include "grammar/notation.h"
-#include "grammar/space.h"
 #include "tests/grammar/support.h"
 
 namespace actsearch {
@@ -32,9 +33,9 @@ TEST(Space, ARestrictedSpaceHasOnlyItsOperators) {
   EXPECT_EQ(space.size(), 8u);
   std::set<std::string> texts;
   for (std::uint64_t i = 0; i < space.size(); ++i) texts.insert(to_text(space.at(i)));
-  const std::set<std::string> expected{"sigmoid(x) * x",          "max(x, x)",        "sigmoid(beta * x) * x",
-                                       "max(beta * x, x)",        "sigmoid(x) * (beta * x)", "max(x, beta * x)",
-                                       "sigmoid(beta * x) * (beta * x)", "max(beta * x, beta * x)"};
+  const std::set<std::string> expected{
+      "sigmoid(x) * x",          "max(x, x)",        "sigmoid(beta * x) * x",          "max(beta * x, x)",
+      "sigmoid(x) * (beta * x)", "max(x, beta * x)", "sigmoid(beta * x) * (beta * x)", "max(beta * x, beta * x)"};
   EXPECT_EQ(texts, expected);
 }
 

@@ -138,7 +138,8 @@ TEST_F(CommandLine, FailuresOfTheEnvironmentExitWithOne) {
 
 TEST_F(CommandLine, ABrokenBatchFileIsNamed) {
   std::filesystem::create_directory(path("data"));
-  for (const char* file : {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"}) {
+  for (const char* file :
+       {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"}) {
     std::ofstream(directory_.path() / "data" / file) << "short";
   }
   refuses({"data", "check", path("data")}, kFailure, {"data_batch_1.bin"});

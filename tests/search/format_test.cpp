@@ -12,7 +12,8 @@ Table awkward() {
   Table table;
   table.columns = {"text", "number"};
   table.numeric = {false, true};
-  table.rows = {{"plain", "1.5"}, {"a,b \"c\"\nd", "-2e-07"}, {std::nullopt, std::nullopt}, {"β·x ≥ \\", "12345678901234567"}, {"12", "0.1"}};
+  table.rows = {
+      {"plain", "1.5"}, {"a,b \"c\"\nd", "-2e-07"}, {std::nullopt, std::nullopt}, {"β·x ≥ \\", "12345678901234567"}, {"12", "0.1"}};
   return table;
 }
 

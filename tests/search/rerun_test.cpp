@@ -41,7 +41,8 @@ TEST_F(RerunTest, ReportsTestAccuracyBestAndFinal) {
   EXPECT_EQ(row[4], "6");
   EXPECT_NEAR(std::stod(*row[5]), 0.5 + 0.1 * std::tanh(1.0), 1e-12);
   EXPECT_EQ(cell(database_, "SELECT count(*) FROM epochs WHERE test_accuracy IS NOT NULL AND validation_accuracy IS NULL"), "24");
-  EXPECT_EQ(cell(database_, "SELECT count(*) FROM trials WHERE validation_accuracy IS NULL AND best_test_accuracy >= final_test_accuracy"), "4");
+  EXPECT_EQ(cell(database_, "SELECT count(*) FROM trials WHERE validation_accuracy IS NULL AND best_test_accuracy >= final_test_accuracy"),
+            "4");
 }
 
 TEST_F(RerunTest, EpochsAreInTheDatabaseAsTheyFinish) {
@@ -50,7 +51,8 @@ TEST_F(RerunTest, EpochsAreInTheDatabaseAsTheyFinish) {
     const auto tell = options.on_epoch;
     options.on_epoch = [&](const EpochMetrics& epoch) {
       tell(epoch);
-      const std::string stored = cell(database_, "SELECT count(*) FROM epochs e JOIN trials t ON t.trial = e.trial WHERE t.status = 'running'");
+      const std::string stored =
+          cell(database_, "SELECT count(*) FROM epochs e JOIN trials t ON t.trial = e.trial WHERE t.status = 'running'");
       EXPECT_EQ(stored, std::to_string(epoch.epoch + 1));
       ++seen;
     };
@@ -92,7 +94,8 @@ TEST_F(RerunTest, GoesOnAfterAnInterruptFromTheSameCheckpointAndRemovesItAtTheEn
 
 TEST_F(RerunTest, DoneRunsAreReportedAndNotRepeated) {
   run(fake_outcome);
-  const RerunReport again = run([](const Program&, const Recipe&, const TrialOptions&) -> TrialOutcome { throw std::logic_error("trained again"); });
+  const RerunReport again =
+      run([](const Program&, const Recipe&, const TrialOptions&) -> TrialOutcome { throw std::logic_error("trained again"); });
   EXPECT_EQ(again.run.done, 0);
   EXPECT_EQ(again.results.rows.size(), 2u);
 }
