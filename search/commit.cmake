@@ -1,4 +1,5 @@
-# Writes version.cpp with the commit of SOURCE_DIR, touching it only when that changes: cmake -D SOURCE_DIR=… -D VERSION=… -D OUTPUT=… -P
+# Writes version.cpp with the commit of SOURCE_DIR, touching it only when that changes:
+#   cmake -D SOURCE_DIR=… -D VERSION=… -D OUTPUT=… -P
 set(COMMIT unknown)
 find_program(GIT git)
 if(GIT)
