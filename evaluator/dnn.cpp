@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "evaluator/buffer.h"
 #include "evaluator/unfold.h"
 
 namespace actsearch {
@@ -209,7 +210,7 @@ class UnfoldedConvolution : public ConvolutionAlgorithm {
     const memory::desc exchanged({s.in_channels, s.out_channels, 3, 3}, Type::f32, memory::dims{1, 9 * in, 3 * in, in});
     gradient_product_ = std::make_unique<InnerProduct>(context, s.batch * s.side * s.side, s.out_channels, 3, s.in_channels, storage,
                                                        storage, exchanged, false, false);
-    unfolded_gradient_.resize(unfolded_bytes(s.out_channels));
+    unfolded_gradient_ = Buffer(unfolded_bytes(s.out_channels));
   }
 
   void set_weights(DnnContext::Impl& context, const float* weights) override {
@@ -246,7 +247,7 @@ class UnfoldedConvolution : public ConvolutionAlgorithm {
   std::size_t element_bytes_;
   InnerProduct product_;
   std::unique_ptr<InnerProduct> gradient_product_;
-  std::vector<unsigned char> unfolded_, unfolded_gradient_;
+  Buffer unfolded_, unfolded_gradient_;
 };
 
 constexpr int kUnfoldedSide = 4;  ///< convolutions of images up to this side are unfolded

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <optional>
 
+#include "evaluator/buffer.h"
 #include "evaluator/dataset.h"
 #include "evaluator/dnn.h"
 #include "evaluator/random.h"
@@ -10,9 +11,6 @@
 
 namespace actsearch {
 namespace {
-
-/// Bytes of one activation tensor.
-using Buffer = std::vector<unsigned char>;
 
 /// Where a layer's trainable values lie in Parameters.
 struct NormOffsets {
@@ -46,15 +44,15 @@ struct Model::Impl {
   Impl(const Network& network_, const EigenKernel& activation_, int batch_, Precision precision_, int threads_, std::uint64_t seed)
       : network(network_), activation(activation_), batch(batch_), precision(precision_), threads(threads_), context(threads_) {
     storage = precision == Precision::kBf16 ? Storage::kBf16 : Storage::kFp32;
-    images.resize(bytes(kImageBytes));
+    images = Buffer(bytes(kImageBytes));
     add_features();
     add_hidden();
     head_weights = parameters.add(ParameterKind::kWeight, inputs * kClasses, 0.0f);
     head_bias = parameters.add(ParameterKind::kBias, kClasses, 0.0f);
     head.emplace(context, batch, static_cast<int>(inputs), kClasses, precision, true);
     logits.resize(static_cast<std::size_t>(batch) * kClasses);
-    dL_dlogits.resize(bytes(kClasses));
-    for (auto& buffer : gradient) buffer.resize(bytes(largest));
+    dL_dlogits = Buffer(bytes(kClasses));
+    for (auto& buffer : gradient) buffer = Buffer(bytes(largest));
     initialise(seed);
   }
 
@@ -75,7 +73,7 @@ struct Model::Impl {
         FeatureBlock& last = features.back();
         last.pool = true;
         side /= 2;
-        last.pooled.resize(bytes(static_cast<std::size_t>(side * side * in)));
+        last.pooled = Buffer(bytes(static_cast<std::size_t>(side * side * in)));
         continue;
       }
       const auto channels = static_cast<std::size_t>(entry);

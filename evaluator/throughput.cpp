@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "evaluator/buffer.h"
 #include "evaluator/dataset.h"
 #include "evaluator/dnn.h"
 #include "evaluator/model.h"
@@ -51,7 +52,7 @@ double steps_per_second(Step&& step, double seconds, int* steps) {
 struct ConvolutionsAlone {
   struct Layer {
     Convolution convolution;
-    std::vector<unsigned char> x, y, dx, dy;
+    Buffer x, y, dx, dy;
     std::vector<float> weights, gradient;
   };
   ConvolutionsAlone(DnnContext& context, const Recipe& recipe, Precision precision) {
@@ -65,10 +66,10 @@ struct ConvolutionsAlone {
       const auto pixels = static_cast<std::size_t>(recipe.batch) * static_cast<std::size_t>(side * side);
       const std::size_t x = pixels * static_cast<std::size_t>(in), y = pixels * static_cast<std::size_t>(entry);
       Layer layer{Convolution(context, {recipe.batch, in, entry, side}, precision, !layers.empty()),
-                  std::vector<unsigned char>(x * storage_bytes(storage)),
-                  std::vector<unsigned char>(y * storage_bytes(storage)),
-                  std::vector<unsigned char>(layers.empty() ? 0 : x * storage_bytes(storage)),
-                  std::vector<unsigned char>(y * storage_bytes(storage)),
+                  Buffer(x * storage_bytes(storage)),
+                  Buffer(y * storage_bytes(storage)),
+                  Buffer(layers.empty() ? 0 : x * storage_bytes(storage)),
+                  Buffer(y * storage_bytes(storage)),
                   std::vector<float>(static_cast<std::size_t>(9 * in * entry), 0.01f),
                   std::vector<float>(static_cast<std::size_t>(9 * in * entry))};
       fill_normal(storage, layer.x.data(), x, 1);
