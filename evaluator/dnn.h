@@ -35,7 +35,7 @@ struct ConvolutionShape {
 
 /// How a convolution is computed; the results differ by rounding alone.
 enum class ConvolutionMethod : std::uint8_t {
-  kFastest,   ///< unfolded for images of up to 4×4, else direct
+  kFastest,   ///< unfolded for images of up to 4×4, the gradient of the weights up to 8×8, else direct
   kDirect,    ///< the library's convolution
   kUnfolded,  ///< a matrix product over the unfolded input
 };

@@ -37,7 +37,7 @@ INSTANTIATE_TEST_SUITE_P(Precisions, EachPrecision, ::testing::Values(Precision:
 
 // ---- Convolution -----------------------------------------------------------------------------------------------------
 
-/// The convolutions of the proxies' recipes and one of the full network, at a small batch: (in, out, side), each once.
+/// The convolutions of the proxies' recipes, one of the full network and two odd ones, at a small batch: (in, out, side), each once.
 std::vector<ConvolutionShape> recipe_shapes() {
   std::set<std::tuple<int, int, int>> unique;
   for (const char* const name : {"vgg-s", "vgg16-slim"}) {
@@ -51,7 +51,7 @@ std::vector<ConvolutionShape> recipe_shapes() {
       }
     }
   }
-  std::vector<ConvolutionShape> shapes{{2, 256, 512, 4}, {3, 5, 7, 6}};
+  std::vector<ConvolutionShape> shapes{{2, 256, 512, 4}, {3, 5, 7, 6}, {6, 5, 7, 16}};  // the last in chunks of two images
   for (const auto& [in, out, side] : unique) shapes.push_back({3, in, out, side});
   return shapes;
 }
@@ -93,14 +93,14 @@ TEST_P(EachPrecision, ConvolutionsOfTheRecipesAgreeWithTheReferenceForwardAndBac
         }
       }
     }
-    for (const ConvolutionMethod method : {ConvolutionMethod::kDirect, ConvolutionMethod::kUnfolded}) {
+    for (const ConvolutionMethod method : {ConvolutionMethod::kDirect, ConvolutionMethod::kUnfolded, ConvolutionMethod::kFastest}) {
       Tensor y = dy, dx = x;
       Convolution convolution(context, s, GetParam(), true, method);
       convolution.set_weights(w.data());
       convolution.forward(x.data(), y.data());
       convolution.backward(x.data(), dy.data(), dx.data(), dw.data());
-      const std::string where = std::to_string(in) + " to " + std::to_string(out) + " at " + std::to_string(side) +
-                                (method == ConvolutionMethod::kDirect ? ", direct" : ", unfolded");
+      const std::string where = std::to_string(in) + " to " + std::to_string(out) + " at " + std::to_string(side) + ", method " +
+                                std::to_string(static_cast<int>(method));
       const double rounding = storage_rounding(GetParam());
       // fp32 sums of k products are off by at most k·2^-24 of the sum of magnitudes; 64 covers blocked sums of any length here.
       for (std::size_t i = 0; i < ry.size(); ++i) {
