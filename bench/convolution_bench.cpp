@@ -1,6 +1,6 @@
-// Convolutions forward and backward, directly and unfolded, for the shapes of a recipe: why small images are unfolded.
+// Convolutions forward and backward for the shapes of the recipes, one image after the other and interleaved: why they are interleaved.
 //
-// One thread, bf16 where the processor has it, batch 128. Arguments: input channels, output channels, side, unfolded (0 or 1).
+// One thread, bf16 where the processor has it, batch 128. Arguments: input channels, output channels, side, interleaved images.
 
 #include <benchmark/benchmark.h>
 
@@ -10,6 +10,7 @@
 
 #include "evaluator/dataset.h"
 #include "evaluator/dnn.h"
+#include "evaluator/interleave.h"
 #include "evaluator/recipe.h"
 #include "evaluator/trainer.h"
 #include "kernels/eigen_kernel.h"
@@ -22,12 +23,12 @@ constexpr int kBatch = 128;
 
 void convolution(benchmark::State& state) {
   const auto in = static_cast<int>(state.range(0)), out = static_cast<int>(state.range(1)), side = static_cast<int>(state.range(2));
-  const auto method = state.range(3) == 1 ? ConvolutionMethod::kUnfolded : ConvolutionMethod::kDirect;
+  const auto interleave = static_cast<int>(state.range(3));
   const Precision precision = native_precision();
   const std::size_t element = storage_bytes(precision == Precision::kBf16 ? Storage::kBf16 : Storage::kFp32);
   const std::size_t pixels = static_cast<std::size_t>(kBatch) * static_cast<std::size_t>(side * side);
   DnnContext context(1);
-  Convolution layer(context, {kBatch, in, out, side}, precision, true, method);
+  Convolution layer(context, {kBatch, in, out, side, interleave}, precision, true);
   // 0x3c3c is a small positive number in bf16 and, twice, in fp32.
   std::vector<unsigned char> x(pixels * static_cast<std::size_t>(in) * element, 0x3c), dx(x.size());
   std::vector<unsigned char> y(pixels * static_cast<std::size_t>(out) * element), dy(y.size(), 0x3c);
@@ -51,16 +52,16 @@ void shapes(benchmark::internal::Benchmark* benchmark) {
         side /= 2;
         continue;
       }
-      if (in >= 16 && side <= 16) unique.insert({-side, in, entry});
+      if (in >= 16) unique.insert({-side, in, entry});
       in = entry;
     }
   }
   for (const auto& [side, in, out] : unique) {
-    for (const int unfolded : {0, 1}) benchmark->Args({in, out, -side, unfolded});
+    for (const int interleave : {1, interleaved_images(kBatch)}) benchmark->Args({in, out, -side, interleave});
   }
 }
 
-BENCHMARK(convolution)->Apply(shapes)->Unit(benchmark::kMillisecond)->ArgNames({"in", "out", "side", "unfolded"});
+BENCHMARK(convolution)->Apply(shapes)->Unit(benchmark::kMillisecond)->ArgNames({"in", "out", "side", "interleave"});
 
 }  // namespace
 

@@ -1,8 +1,8 @@
 /// Convolutions and matrix products of a network on the CPU: the one place that uses oneDNN.
 ///
-/// Activations are N × H × W × C (C innermost) in the storage type of the precision (fp32 or bf16); weights and their gradients
-/// are fp32 and plain, and are converted here. Buffers belong to the caller. Calls that fail throw std::runtime_error with
-/// oneDNN's own message. Objects are used by one thread at a time, the one that made their context.
+/// Activations are N × H × W × C (C innermost), for convolutions with images interleaved, in the storage type of the precision (fp32 or
+/// bf16); weights and their gradients are fp32 and plain, and are converted here. Buffers belong to the caller. Calls that fail throw
+/// std::runtime_error with oneDNN's own message. Objects are used by one thread at a time, the one that made their context.
 #pragma once
 
 #include <cstddef>
@@ -31,21 +31,14 @@ class DnnContext {
 /// What a layer reads and writes per batch.
 struct ConvolutionShape {
   int batch = 0, in_channels = 0, out_channels = 0, side = 0;  ///< side: height and width of input and output
-};
-
-/// How a convolution is computed; the results differ by rounding alone.
-enum class ConvolutionMethod : std::uint8_t {
-  kFastest,   ///< unfolded for images of up to 4×4, the gradient of the weights up to 8×8, else direct
-  kDirect,    ///< the library's convolution
-  kUnfolded,  ///< a matrix product over the unfolded input
+  int interleave = 1;                                          ///< images whose pixels take turns (evaluator/interleave.h); divides batch
 };
 
 /// 3×3 convolution, stride 1, zero padding 1, no bias. Weights: out_channels × 3 × 3 × in_channels.
 class Convolution {
  public:
   /// Without `input_gradient` backward computes no dL_dx (the network's first layer).
-  Convolution(DnnContext& context, const ConvolutionShape& shape, Precision precision, bool input_gradient,
-              ConvolutionMethod method = ConvolutionMethod::kFastest);
+  Convolution(DnnContext& context, const ConvolutionShape& shape, Precision precision, bool input_gradient);
   ~Convolution();
   Convolution(Convolution&&) noexcept;
 

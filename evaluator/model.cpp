@@ -6,6 +6,7 @@
 #include "evaluator/buffer.h"
 #include "evaluator/dataset.h"
 #include "evaluator/dnn.h"
+#include "evaluator/interleave.h"
 #include "evaluator/random.h"
 #include "grammar/operators.h"
 
@@ -28,6 +29,7 @@ struct FeatureBlock {
   Buffer z, y, pooled;
   std::size_t rows(int batch) const { return static_cast<std::size_t>(batch) * static_cast<std::size_t>(side * side); }
   const void* output() const { return pool ? pooled.data() : y.data(); }
+  int output_side() const { return pool ? side / 2 : side; }
 };
 
 struct HiddenBlock {
@@ -45,7 +47,9 @@ struct Model::Impl {
       : network(network_), activation(activation_), batch(batch_), precision(precision_), threads(threads_), context(threads_) {
     storage = precision == Precision::kBf16 ? Storage::kBf16 : Storage::kFp32;
     images = Buffer(bytes(kImageBytes));
+    interleaved_input = Buffer(bytes(kImageBytes));
     add_features();
+    if (feature_pixels() > 1) flat = Buffer(bytes(inputs));
     add_hidden();
     head_weights = parameters.add(ParameterKind::kWeight, inputs * kClasses, 0.0f);
     head_bias = parameters.add(ParameterKind::kBias, kClasses, 0.0f);
@@ -60,6 +64,13 @@ struct Model::Impl {
   std::size_t bytes(std::size_t elements) const { return static_cast<std::size_t>(batch) * elements * storage_bytes(storage); }
 
   std::size_t images_in_batch() const { return static_cast<std::size_t>(batch); }
+  std::size_t group() const { return static_cast<std::size_t>(interleaved_images(batch)); }
+
+  /// Pixels of an image that leaves the features.
+  std::size_t feature_pixels() const {
+    const auto side = static_cast<std::size_t>(features.back().output_side());
+    return side * side;
+  }
 
   std::size_t add_beta(std::size_t channels) {
     return parameters.add(ParameterKind::kBeta, channels * static_cast<std::size_t>(activation.parameter_count()),
@@ -83,7 +94,8 @@ struct Model::Impl {
                              parameters.add(ParameterKind::kNormShift, channels, 0.0f), add_beta(channels)};
       const std::size_t elements = channels * static_cast<std::size_t>(side * side);
       features.push_back(
-          {channels, side, weights, norm, Convolution(context, {batch, in, entry, side}, precision, !features.empty()),
+          {channels, side, weights, norm,
+           Convolution(context, {batch, in, entry, side, interleaved_images(batch)}, precision, !features.empty()),
            NormalisedActivation(activation, storage, channels, network.batch_norm_momentum, network.batch_norm_epsilon, threads), false,
            Buffer(bytes(elements)), Buffer(bytes(elements)), Buffer()});
       largest = std::max(largest, elements);
@@ -119,9 +131,7 @@ struct Model::Impl {
       fill(block.weights, block.channels * 9 * in, std::sqrt(2.0 / (9.0 * static_cast<double>(mxnet ? block.channels : in))));
       in = block.channels;
     }
-    const FeatureBlock& last = features.back();
-    const int side = last.pool ? last.side / 2 : last.side;
-    std::size_t dense_in = last.channels * static_cast<std::size_t>(side * side);
+    std::size_t dense_in = features.back().channels * feature_pixels();
     for (const HiddenBlock& block : hidden) {
       fill(block.weights, block.units * dense_in, mxnet ? 0.01 : std::sqrt(2.0 / static_cast<double>(dense_in)));
       dense_in = block.units;
@@ -136,8 +146,9 @@ struct Model::Impl {
     return {parameters.gradient(at.gamma), parameters.gradient(at.delta), parameters.gradient(at.beta)};
   }
 
-  /// What the layers after the features read.
-  const void* feature_output() const { return features.back().output(); }
+  std::size_t pixel_bytes(std::size_t channels) const { return channels * storage_bytes(storage); }
+  /// What the layers after the features read: whole images again. Those of one pixel are whole as they are.
+  const void* feature_output() const { return flat.empty() ? features.back().output() : flat.data(); }
 
   void set_weights() {
     for (FeatureBlock& block : features) block.convolution.set_weights(parameters.value(block.weights));
@@ -147,8 +158,9 @@ struct Model::Impl {
   }
 
   void forward(bool training, std::uint64_t dropout_key) {
-    const void* x = images.data();
     if (stale) set_weights();
+    interleave(images.data(), images_in_batch(), kImageSide * kImageSide, pixel_bytes(kImageChannels), group(), interleaved_input.data());
+    const void* x = interleaved_input.data();
     for (FeatureBlock& block : features) {
       block.convolution.forward(x, block.z.data());
       if (training) {
@@ -156,11 +168,16 @@ struct Model::Impl {
       } else {
         block.activation.forward_inference(norm_values(block.norm), block.z.data(), block.rows(batch), block.y.data());
       }
-      if (block.pool)
-        max_pool(storage, block.y.data(), images_in_batch(), static_cast<std::size_t>(block.side), block.channels, block.pooled.data(),
-                 threads);
+      if (block.pool) {
+        max_pool(storage, block.y.data(), images_in_batch() / group(), static_cast<std::size_t>(block.side), group() * block.channels,
+                 block.pooled.data(), threads);
+      }
       x = block.output();
     }
+    if (!flat.empty()) {
+      deinterleave(x, images_in_batch(), feature_pixels(), pixel_bytes(features.back().channels), group(), flat.data());
+    }
+    x = feature_output();
     for (std::size_t i = 0; i < hidden.size(); ++i) {
       HiddenBlock& block = hidden[i];
       block.product.forward(x, block.z.data());
@@ -202,15 +219,19 @@ struct Model::Impl {
       block.product.backward(i == 0 ? feature_output() : hidden[i - 1].y.data(), incoming, other, parameters.gradient(block.weights));
       std::swap(incoming, other);
     }
+    if (!flat.empty()) {
+      interleave(incoming, images_in_batch(), feature_pixels(), pixel_bytes(features.back().channels), group(), other);
+      std::swap(incoming, other);
+    }
     for (std::size_t i = features.size(); i-- > 0;) {
       FeatureBlock& block = features[i];
       if (block.pool) {
-        max_pool_backward(storage, block.y.data(), block.pooled.data(), incoming, images_in_batch(), static_cast<std::size_t>(block.side),
-                          block.channels, other, threads);
+        max_pool_backward(storage, block.y.data(), block.pooled.data(), incoming, images_in_batch() / group(),
+                          static_cast<std::size_t>(block.side), group() * block.channels, other, threads);
         std::swap(incoming, other);
       }
       block.activation.backward(norm_values(block.norm), block.z.data(), block.rows(batch), incoming, norm_gradients(block.norm));
-      block.convolution.backward(i == 0 ? images.data() : features[i - 1].output(), incoming, i == 0 ? nullptr : other,
+      block.convolution.backward(i == 0 ? interleaved_input.data() : features[i - 1].output(), incoming, i == 0 ? nullptr : other,
                                  parameters.gradient(block.weights));
       std::swap(incoming, other);
     }
@@ -231,7 +252,8 @@ struct Model::Impl {
   std::size_t inputs = 0;   ///< of the layer to be added next
   std::size_t largest = 0;  ///< elements per image of the largest tensor that needs a gradient
   bool stale = true;        ///< the layers' converted weights are older than the parameters
-  Buffer images, dL_dlogits;
+  Buffer images, interleaved_input, dL_dlogits;
+  Buffer flat;  ///< the features' output as whole images, where an image has more than one pixel
   Buffer gradient[2];
   std::vector<float> logits;
 };

@@ -7,6 +7,7 @@
 #include "evaluator/buffer.h"
 #include "evaluator/dataset.h"
 #include "evaluator/dnn.h"
+#include "evaluator/interleave.h"
 #include "evaluator/model.h"
 #include "evaluator/random.h"
 #include "kernels/eigen_kernel.h"
@@ -65,7 +66,7 @@ struct ConvolutionsAlone {
       }
       const auto pixels = static_cast<std::size_t>(recipe.batch) * static_cast<std::size_t>(side * side);
       const std::size_t x = pixels * static_cast<std::size_t>(in), y = pixels * static_cast<std::size_t>(entry);
-      Layer layer{Convolution(context, {recipe.batch, in, entry, side}, precision, !layers.empty()),
+      Layer layer{Convolution(context, {recipe.batch, in, entry, side, interleaved_images(recipe.batch)}, precision, !layers.empty()),
                   Buffer(x * storage_bytes(storage)),
                   Buffer(y * storage_bytes(storage)),
                   Buffer(layers.empty() ? 0 : x * storage_bytes(storage)),

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "evaluator/dnn.h"
+#include "evaluator/interleave.h"
 #include "evaluator/parameters.h"
 #include "evaluator/recipe.h"
-#include "evaluator/unfold.h"
 #include "grammar/notation.h"
 #include "tests/kernels/tensor.h"
 
@@ -37,7 +37,7 @@ INSTANTIATE_TEST_SUITE_P(Precisions, EachPrecision, ::testing::Values(Precision:
 
 // ---- Convolution -----------------------------------------------------------------------------------------------------
 
-/// The convolutions of the proxies' recipes, one of the full network and two odd ones, at a small batch: (in, out, side), each once.
+/// The convolutions of the proxies' recipes, one of the full network and an odd one, at a small batch: (in, out, side), each once.
 std::vector<ConvolutionShape> recipe_shapes() {
   std::set<std::tuple<int, int, int>> unique;
   for (const char* const name : {"vgg-s", "vgg16-slim"}) {
@@ -51,8 +51,8 @@ std::vector<ConvolutionShape> recipe_shapes() {
       }
     }
   }
-  std::vector<ConvolutionShape> shapes{{2, 256, 512, 4}, {3, 5, 7, 6}, {6, 5, 7, 16}};  // the last in chunks of two images
-  for (const auto& [in, out, side] : unique) shapes.push_back({3, in, out, side});
+  std::vector<ConvolutionShape> shapes{{2, 256, 512, 4}, {16, 5, 7, 6}};
+  for (const auto& [in, out, side] : unique) shapes.push_back({4, in, out, side});
   return shapes;
 }
 
@@ -93,14 +93,19 @@ TEST_P(EachPrecision, ConvolutionsOfTheRecipesAgreeWithTheReferenceForwardAndBac
         }
       }
     }
-    for (const ConvolutionMethod method : {ConvolutionMethod::kDirect, ConvolutionMethod::kUnfolded, ConvolutionMethod::kFastest}) {
-      Tensor y = dy, dx = x;
-      Convolution convolution(context, s, GetParam(), true, method);
+    for (const int group : {1, interleaved_images(s.batch)}) {
+      Tensor y = dy, dx = x, turns_x = x, turns_dy = dy, turns_y = dy, turns_dx = x;
+      const std::size_t element = storage_bytes(storage_of(GetParam())), images = static_cast<std::size_t>(group);
+      interleave(x.data(), batch, side * side, in * element, images, turns_x.data());
+      interleave(dy.data(), batch, side * side, out * element, images, turns_dy.data());
+      Convolution convolution(context, {s.batch, s.in_channels, s.out_channels, s.side, group}, GetParam(), true);
       convolution.set_weights(w.data());
-      convolution.forward(x.data(), y.data());
-      convolution.backward(x.data(), dy.data(), dx.data(), dw.data());
-      const std::string where = std::to_string(in) + " to " + std::to_string(out) + " at " + std::to_string(side) + ", method " +
-                                std::to_string(static_cast<int>(method));
+      convolution.forward(turns_x.data(), turns_y.data());
+      convolution.backward(turns_x.data(), turns_dy.data(), turns_dx.data(), dw.data());
+      deinterleave(turns_y.data(), batch, side * side, out * element, images, y.data());
+      deinterleave(turns_dx.data(), batch, side * side, in * element, images, dx.data());
+      const std::string where =
+          std::to_string(in) + " to " + std::to_string(out) + " at " + std::to_string(side) + ", interleaved " + std::to_string(group);
       const double rounding = storage_rounding(GetParam());
       // fp32 sums of k products are off by at most k·2^-24 of the sum of magnitudes; 64 covers blocked sums of any length here.
       for (std::size_t i = 0; i < ry.size(); ++i) {
@@ -201,14 +206,23 @@ TEST(MaxPool, OrdersNegativeValuesZerosAndInfinitiesAndGivesATieToTheFirst) {
   }
 }
 
-TEST(Unfold, PutsEachNeighbourhoodIntoARow) {
-  std::vector<float> image(2 * 2 * 1);
-  for (std::size_t i = 0; i < image.size(); ++i) image[i] = static_cast<float>(i + 1);  // 1 2 / 3 4
-  std::vector<float> rows(4 * 9), mirrored(4 * 9);
-  unfold(image.data(), 1, 2, 1, sizeof(float), false, rows.data());
-  unfold(image.data(), 1, 2, 1, sizeof(float), true, mirrored.data());
-  EXPECT_EQ(std::vector<float>(rows.begin(), rows.begin() + 9), (std::vector<float>{0, 0, 0, 0, 1, 2, 0, 3, 4}));
-  EXPECT_EQ(std::vector<float>(mirrored.begin(), mirrored.begin() + 9), (std::vector<float>{4, 3, 0, 2, 1, 0, 0, 0, 0}));
+TEST(Interleave, LetsThePixelsOfAGroupOfImagesTakeTurns) {
+  // Four images of three pixels of two bytes: image, pixel.
+  const std::string images = "a0a1a2b0b1b2c0c1c2d0d1d2";
+  std::string turns(images.size(), ' '), back(images.size(), ' ');
+  interleave(images.data(), 4, 3, 2, 2, turns.data());
+  EXPECT_EQ(turns, "a0b0a1b1a2b2c0d0c1d1c2d2");
+  deinterleave(turns.data(), 4, 3, 2, 2, back.data());
+  EXPECT_EQ(back, images);
+  EXPECT_EQ(interleaved_images(128), 8);
+  EXPECT_EQ(interleaved_images(20), 4);
+  EXPECT_EQ(interleaved_images(7), 1);
+}
+
+TEST(Convolution, RefusesAnInterleaveThatDoesNotDivideTheBatch) {
+  DnnContext context(1);
+  EXPECT_THROW(Convolution(context, {6, 3, 4, 8, 4}, Precision::kFp32, true), std::invalid_argument);
+  EXPECT_THROW(Convolution(context, {6, 3, 4, 8, 0}, Precision::kFp32, true), std::invalid_argument);
 }
 
 // ---- Batch norm with activation --------------------------------------------------------------------------------------
