@@ -125,8 +125,21 @@ TEST(Pack, ASpecialValueInOneLaneIsTreatedAsInDoubleAndLeavesTheOthersAlone) {
   });
 }
 
+TEST(Pack, SineAndCosineOfLargeArgumentsAreAccurateOnBothSidesOfTheirReductionsLimit) {
+  std::vector<float> x;
+  for (int i = -20'000; i <= 20'000; ++i) x.push_back(static_cast<float>(i) * 7.3f + 0.01f);  // to ±146,000; the limit is 100,000
+  for (const float far : {1e6f, -3e7f, 1e12f, 1e30f}) x.push_back(far);
+  while (x.size() % Pack::kLanes != 0) x.push_back(1.5707964f);
+  const auto sine = run<Sin>(x, x), cosine = run<Cos>(x, x);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    ASSERT_NEAR(sine[i], std::sin(static_cast<double>(x[i])), 0x1p-22) << x[i];
+    ASSERT_NEAR(cosine[i], std::cos(static_cast<double>(x[i])), 0x1p-22) << x[i];
+  }
+}
+
 TEST(Pack, ZeroKeepsItsSignWhereTheFunctionIsOdd) {
   const std::vector<float> zero(Pack::kLanes, -0.0f);
+  EXPECT_TRUE(std::signbit(run<Sin>(zero, zero)[0]));
   EXPECT_TRUE(std::signbit(run<Sinh>(zero, zero)[0]));
   EXPECT_TRUE(std::signbit(run<Asinh>(zero, zero)[0]));
   EXPECT_TRUE(std::signbit(run<Atan>(zero, zero)[0]));
