@@ -6,6 +6,7 @@
 #include "evaluator/augmentation.h"
 #include "evaluator/checkpoint.h"
 #include "evaluator/dnn.h"
+#include "evaluator/flush_denormals.h"
 #include "evaluator/model.h"
 #include "evaluator/random.h"
 #include "kernels/eigen_kernel.h"
@@ -225,6 +226,7 @@ std::string_view to_text(Failure failure) {
 }
 
 TrialOutcome train(const Program& activation, const Recipe& recipe, const Dataset& dataset, const TrialOptions& options) {
+  const FlushDenormals flush;
   return Run(activation, recipe, dataset, options)();
 }
 

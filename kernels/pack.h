@@ -178,14 +178,16 @@ inline Pack cosh(const Pack& x) {
   return (Pack(0.5) * h) * h + Pack(0.5) / (h * h);
 }
 
-/// asinh: log1p(|x| + x² / (1 + √(1 + x²))), and log |x| + log 2 where x² would lose 1.
+/// asinh: Cephes' polynomial below 1/2 (asinhf.c, S. Moshier), else log(|x| + √(1 + x²)), and log |x| + log 2 where x² would lose 1.
 inline Pack asinh(const Pack& x) {
-  const Pack a = abs(x);
-  const Pack capped = minimum(a, Pack(1e4));
-  const Pack s = capped * capped;
-  const Pack small = log1p(capped + s / (Pack(1.0) + sqrt(Pack(1.0) + s)));
-  const Pack large = log(a) + Pack(0.6931471805599453);
-  return copy_sign(select_greater(a, Pack(1e4), large, small), x);
+  const Pack a = abs(x), s = a * a;
+  Pack p = multiply_add(s, Pack(2.0122003309e-2), Pack(-4.2699340972e-2));
+  p = multiply_add(s, p, Pack(7.4847586088e-2));
+  p = multiply_add(s, p, Pack(-1.6666288134e-1));
+  const Pack small = multiply_add(a * s, p, a);
+  const Pack root = select_greater(a, Pack(1e4), Pack(0.0), sqrt(Pack(1.0) + s));
+  const Pack large = log(a + root) + select_greater(a, Pack(1e4), Pack(0.6931471805599453), Pack(0.0));
+  return copy_sign(select_greater(Pack(0.5), a, small, large), x);
 }
 
 /// atan by Cephes' reduction (atanf.c, S. Moshier): at tan(π/8) and tan(3π/8), one division, then an odd polynomial.

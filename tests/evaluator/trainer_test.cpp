@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "evaluator/flush_denormals.h"
 #include "evaluator/model.h"
 #include "evaluator/random.h"
 #include "evaluator/throughput.h"
@@ -224,6 +225,23 @@ TEST(Model, TheGradientsOfAllParametersPredictTheChangeOfTheLoss) {
     loss_at(0);
     EXPECT_NEAR(difference, slope, 0.02 * slope + 1e-3) << "segment at " << segment.offset << " of kind " << static_cast<int>(segment.kind);
   }
+}
+
+TEST(FlushDenormals, HoldsForThisThreadAndTheOnesItStartsAndEndsWithItsScope) {
+#if defined(__SSE2__)
+  const volatile float tiny = 1e-39f;
+  const volatile float one = 1.0f;
+  {
+    const FlushDenormals flush;
+    EXPECT_EQ(tiny * one, 0.0f);
+    float elsewhere = -1;
+    std::thread([&] { elsewhere = tiny * one; }).join();
+    EXPECT_EQ(elsewhere, 0.0f);
+  }
+  EXPECT_GT(tiny * one, 0.0f);
+#else
+  GTEST_SKIP() << "this processor has no such setting";
+#endif
 }
 
 TEST(Throughput, IsMeasuredInWholeStepsAndBelowItsConvolutionsAlone) {
