@@ -10,6 +10,7 @@
 #include "grammar/notation.h"
 #include "grammar/operators.h"
 #include "grammar/properties.h"
+#include "kernels/cuda_source.h"
 #include "kernels/eigen_kernel.h"
 #include "search/candidate.h"
 #include "search/command.h"
@@ -165,6 +166,7 @@ int show_command(const Words& words) {
                   "precision and from the Eigen kernel in single precision; what is not finite is the text nan, inf or -inf.");
   options.value("at", "X1,X2,...", "points to evaluate at");
   options.value("beta", "B1,...", "values of the parameters, in order [1 each]");
+  options.value("emit", "LANGUAGE", "print code instead: cuda, the kernels of the GPU (bf16, 8 channels a thread)");
   options.value("format", "F", "text or json [text]");
   options.arguments("expression", 1);
   options.epilogue("Example: actsearch show \"x * sigmoid(beta * x)\" --at -2,0,2 --beta 1.5");
@@ -173,6 +175,12 @@ int show_command(const Words& words) {
   if (given.empty()) throw UsageError("a formula is expected, in quotes\nsee: actsearch show --help");
   const Format format = options.format({"text", "json"});
   const auto points = options.numbers("at");
+  if (options.has("emit")) {
+    if (points || options.has("format")) throw UsageError("--emit prints code: it does not go with --at or --format");
+    options.choice("emit", {"cuda"});
+    std::cout << cuda_source(lower(parse(given.front()).with_parameters_in_order()), Storage::kBf16, 8);
+    return 0;
+  }
   const Shown shown = examined(options, given.front());
   if (points) {
     print_points(shown, *points);

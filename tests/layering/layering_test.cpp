@@ -46,7 +46,8 @@ const std::vector<Outside>& outside() {
       {"GoogleTest", std::regex("g(test|mock)/.*"), std::regex("tests/.*")},
       {"Google Benchmark", std::regex("benchmark/.*"), std::regex("bench/.*")},
       {"SIMD intrinsics", std::regex("(imm|x86)intrin\\.h"), std::regex("(kernels|evaluator|bench)/.*")},
-      {"the system", std::regex("([a-z]+\\.h|(sys|linux)/[a-z]+\\.h)"), std::regex("(evaluator|db|search|tests|bench)/.*")},
+      {"the system", std::regex("([a-z]+\\.h|(sys|linux)/[a-z]+\\.h)"),
+       std::regex("(kernels/(nvrtc|cubin_cache)\\.|(evaluator|db|search|tests|bench)/).*")},
       {"the standard library", std::regex("[a-z_0-9]+"), std::regex(".*")},
   };
   return rows;

@@ -119,6 +119,8 @@ TEST_F(CommandLine, RefusesFlagsThatContradictEachOtherOrAreMissing) {
   refuses({"leaderboard", "--db", path("a.db"), "--format", "xml"}, kUsage, {"xml", "json"});
   refuses({"show"}, kUsage, {"a formula is expected"});
   refuses({"show", "swish", "--beta", "1,2", "--at", "0"}, kUsage, {"1 parameters", "2 values"});
+  refuses({"show", "relu", "--emit", "fortran"}, kUsage, {"fortran", "cuda"});
+  refuses({"show", "relu", "--emit", "cuda", "--at", "1"}, kUsage, {"--emit", "--at"});
   refuses({"show", "relu", "--at", "one"}, kUsage, {"'one' is not a number"});
   refuses({"data"}, kUsage, {"fetch DIR"});
   refuses({"data", "delete", "x"}, kUsage, {"delete", "fetch"});
@@ -208,6 +210,15 @@ TEST_F(CommandLine, ShowStatesPropertiesAsTextAndJson) {
   EXPECT_NE(text.out.find("x * sigmoid(beta * x)"), std::string::npos) << text.out;
   EXPECT_NE(text.out.find('*'), std::string::npos);
   EXPECT_EQ(text.out.find('\x1b'), std::string::npos) << "no colours into a file";
+}
+
+TEST_F(CommandLine, ShowEmitsTheKernelsAsCuda) {
+  const Ran ran = run({"show", "x * sigmoid(beta * x)", "--emit", "cuda"});
+  EXPECT_EQ(ran.code, 0);
+  for (const char* part : {"activation_forward(", "activation_sums(", "activation_apply(", "#define PARAMETERS 1"}) {
+    EXPECT_NE(ran.out.find(part), std::string::npos) << part;
+  }
+  EXPECT_EQ(ran.err, "");
 }
 
 TEST_F(CommandLine, ListsWhatThereIs) {

@@ -1,0 +1,35 @@
+/// Compiled kernels on disk, so that a formula is compiled once for an architecture, and not again in the next run.
+///
+/// A folder of KEY.cu, the source as it was compiled (a first line of comment states architecture, options and compiler), and
+/// KEY.cubin, the cubin followed by 8 bytes of checksum. KEY is a hash of the source; a cubin counts only where the source beside it is
+/// the wanted one and the checksum holds, so damaged entries, cut files and colliding keys are compiled again. Files are written
+/// under another name and renamed: several processes may share a folder, and a kill leaves no half entry.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "kernels/nvrtc.h"
+
+namespace actsearch {
+
+class CubinCache {
+ public:
+  /// Creates the folder. std::runtime_error if that is not possible.
+  explicit CubinCache(std::filesystem::path folder);
+
+  /// $XDG_CACHE_HOME/actsearch/cubin or ~/.cache/actsearch/cubin.
+  static std::filesystem::path default_folder();
+
+  struct Entry {
+    std::string cubin;
+    bool compiled = false;  ///< now, not found
+  };
+  /// The cubin, compiled where the folder has none. Throws what Nvrtc::compile does; an entry that cannot be written is no error.
+  Entry get(const Nvrtc& nvrtc, const std::string& source, const std::string& architecture) const;
+
+ private:
+  std::filesystem::path folder_;
+};
+
+}  // namespace actsearch

@@ -1,0 +1,323 @@
+#include "kernels/cuda_source.h"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <stdexcept>
+
+namespace actsearch {
+namespace {
+
+/// A float as CUDA C++ has it, exactly.
+std::string literal(double number) {
+  const auto value = static_cast<float>(number);
+  if (std::isnan(value)) return "__int_as_float(0x7fc00000)";
+  if (std::isinf(value)) return value > 0 ? "__int_as_float(0x7f800000)" : "__int_as_float(0xff800000)";
+  std::array<char, 64> digits{};
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+  std::string text(digits.data(), end);
+  if (text.find_first_of(".e") == std::string::npos) text += ".0";
+  text += 'f';
+  return value < 0 || std::signbit(value) ? "(" + text + ")" : text;
+}
+
+/// A value type for grammar/functions.h that writes down what is computed: the one table of CUDA's words.
+struct CudaText {
+  std::string text;
+  CudaText(double number) : text(literal(number)) {}  // NOLINT(google-explicit-constructor): numbers mix in formulas
+  explicit CudaText(std::string written) : text(std::move(written)) {}
+};
+
+CudaText infix(const CudaText& a, const char* sign, const CudaText& b) { return CudaText("(" + a.text + sign + b.text + ")"); }
+CudaText call(const char* function, const CudaText& a) { return CudaText(std::string(function) + "(" + a.text + ")"); }
+CudaText call(const char* function, const CudaText& a, const CudaText& b) {
+  return CudaText(std::string(function) + "(" + a.text + ", " + b.text + ")");
+}
+
+CudaText operator+(const CudaText& a, const CudaText& b) { return infix(a, " + ", b); }
+CudaText operator-(const CudaText& a, const CudaText& b) { return infix(a, " - ", b); }
+CudaText operator*(const CudaText& a, const CudaText& b) { return infix(a, " * ", b); }
+CudaText operator/(const CudaText& a, const CudaText& b) { return infix(a, " / ", b); }
+CudaText operator-(const CudaText& a) { return CudaText("(-" + a.text + ")"); }
+CudaText abs(const CudaText& a) { return call("fabsf", a); }
+CudaText sqrt(const CudaText& a) { return call("sqrtf", a); }
+CudaText exp(const CudaText& a) { return call("expf", a); }
+CudaText log(const CudaText& a) { return call("logf", a); }
+CudaText log1p(const CudaText& a) { return call("log1pf", a); }
+CudaText sin(const CudaText& a) { return call("sine", a); }
+CudaText cos(const CudaText& a) { return call("cosine", a); }
+CudaText sinh(const CudaText& a) { return call("sinhf", a); }
+CudaText cosh(const CudaText& a) { return call("coshf", a); }
+CudaText tanh(const CudaText& a) { return call("tanhf", a); }
+CudaText asinh(const CudaText& a) { return call("asinhf", a); }
+CudaText atan(const CudaText& a) { return call("atanf", a); }
+CudaText erf(const CudaText& a) { return call("erff", a); }
+CudaText logistic(const CudaText& a) { return call("logistic", a); }
+CudaText maximum(const CudaText& a, const CudaText& b) { return call("maximum", a, b); }
+CudaText minimum(const CudaText& a, const CudaText& b) { return call("minimum", a, b); }
+CudaText greater(const CudaText& a, const CudaText& b) { return CudaText("(" + a.text + " > " + b.text + " ? 1.0f : 0.0f)"); }
+CudaText equal(const CudaText& a, const CudaText& b) { return CudaText("(" + a.text + " == " + b.text + " ? 1.0f : 0.0f)"); }
+
+/// Instructions as assignments to t0, t1, …; x, numbers and parameters stand for themselves.
+class Body {
+ public:
+  explicit Body(const Program& program) : names_(program.instructions.size()), needed_(program.instructions.size(), false) {}
+
+  /// The assignments that `results` need, one a line.
+  std::string assignments(const Program& program, const std::vector<std::uint16_t>& results) {
+    for (const auto place : results) needed_[place] = true;
+    for (std::size_t i = program.instructions.size(); i-- > 0;) {
+      const Instruction& instruction = program.instructions[i];
+      if (!needed_[i] || instruction.kind != Expression::Kind::kCall) continue;
+      needed_[instruction.a] = true;
+      if (function_arity(instruction.function) == 2) needed_[instruction.b] = true;
+    }
+    std::string lines;
+    for (std::size_t i = 0; i < program.instructions.size(); ++i) {
+      if (!needed_[i]) continue;
+      names_[i] = name(program.instructions[i], i);
+      if (program.instructions[i].kind == Expression::Kind::kCall) {
+        lines += "  const float " + names_[i] + " = " + value(program.instructions[i]) + ";\n";
+      }
+    }
+    return lines;
+  }
+  const std::string& result(std::uint16_t place) const { return names_[place]; }
+
+ private:
+  static std::string name(const Instruction& instruction, std::size_t place) {
+    switch (instruction.kind) {
+      case Expression::Kind::kInput:
+        return "x";
+      case Expression::Kind::kParameter:
+        return "beta[" + std::to_string(instruction.parameter) + "]";
+      case Expression::Kind::kNumber:
+        return literal(instruction.number);
+      case Expression::Kind::kCall:
+        return "t" + std::to_string(place);
+    }
+    throw std::logic_error("cuda_source: no such kind of instruction");
+  }
+  std::string value(const Instruction& instruction) const {
+    std::string text;
+    visit_function(instruction.function, [&]<class F>() {
+      if constexpr (F::arity == 1) {
+        text = F::f(CudaText(names_[instruction.a])).text;
+      } else {
+        text = F::f(CudaText(names_[instruction.a]), CudaText(names_[instruction.b])).text;
+      }
+    });
+    return text;
+  }
+
+  std::vector<std::string> names_;
+  std::vector<bool> needed_;
+};
+
+constexpr const char* kHelpers = R"(
+#ifndef KERNEL
+#define KERNEL extern "C" __global__
+#endif
+
+__device__ __forceinline__ float logistic(float x) { return 1.0f / (1.0f + expf(-x)); }
+// Both are NaN where an argument is: fmaxf and fminf are not.
+__device__ __forceinline__ float maximum(float a, float b) { return a > b ? a : (a <= b ? b : a + b); }
+__device__ __forceinline__ float minimum(float a, float b) { return a < b ? a : (a >= b ? b : a + b); }
+
+// sin(a + turn·pi/2): Cody and Waite's reduction, in double beyond its reach, and the polynomials of Cephes (sinf.c, S. Moshier). The
+// library's keeps a table in local memory for arguments that no activation has use for; beyond 1e9 this one loses digits.
+__device__ __forceinline__ float sine_of_turn(float a, int turn) {
+  float n = rintf(a * 0.63661977f), r = fmaf(n, -1.5707964f, a);
+  r = fmaf(n, 4.371139e-08f, r);
+  r = fmaf(n, 1.7151245e-15f, r);
+  if (a > 1e5f) {
+    const double whole = rint(a * 0.63661977236758134);
+    r = (float)fma(whole, -6.1232339957367660e-17, fma(whole, -1.5707963267948966, (double)a));
+    n = (float)(whole - 4.0 * rint(0.25 * whole));
+    r = fabsf(r) > 0.8f ? 0.0f : r;
+  }
+  const float s = r * r;
+  const int quarter = (int)n + turn;
+  float v;
+  if (quarter & 1) {
+    v = fmaf(s * s, fmaf(s, fmaf(s, 2.4433157e-5f, -1.3887316e-3f), 4.1666646e-2f), fmaf(s, -0.5f, 1.0f));
+  } else {
+    v = fmaf(r * s, fmaf(s, fmaf(s, -1.9515296e-4f, 8.3321609e-3f), -1.6666655e-1f), r);
+  }
+  return quarter & 2 ? -v : v;
+}
+__device__ __forceinline__ float sine(float x) { return copysignf(1.0f, x) * sine_of_turn(fabsf(x), 0); }
+__device__ __forceinline__ float cosine(float x) { return sine_of_turn(fabsf(x), 1); }
+)";
+
+constexpr const char* kFp32Storage = R"(
+typedef float Stored;
+__device__ __forceinline__ float load(Stored s) { return s; }
+__device__ __forceinline__ Stored store(float x) { return x; }
+)";
+
+// The instruction rounds to nearest even and keeps NaN, as the arithmetic for other machines does.
+constexpr const char* kBf16Storage = R"(
+typedef unsigned short Stored;
+__device__ __forceinline__ float load(Stored s) { return __uint_as_float((unsigned int)s << 16); }
+__device__ __forceinline__ Stored store(float x) {
+#ifdef __CUDA_ARCH__
+  Stored s;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(s) : "f"(x));
+  return s;
+#else
+  const unsigned int bits = __float_as_uint(x);
+  return (Stored)(x != x ? bits >> 16 | 0x40u : (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+#endif
+}
+)";
+
+constexpr const char* kKernels = R"(
+struct alignas(WIDTH * sizeof(Stored)) Vector {
+  Stored lane[WIDTH];
+};
+
+// The channels of one thread and their constants.
+struct Channels {
+  unsigned int first;
+  float scale[WIDTH], shift[WIDTH], beta[WIDTH][PARAMETERS + 1];
+  bool inside;
+  __device__ __forceinline__ Channels(const float* scales, const float* shifts, const float* betas, unsigned int channels) {
+    first = (blockIdx.y * blockDim.x + threadIdx.x) * WIDTH;
+    inside = first < channels;
+    if (!inside) return;
+#pragma unroll
+    for (int i = 0; i < WIDTH; ++i) {
+      scale[i] = scales[first + i];
+      shift[i] = shifts[first + i];
+#pragma unroll
+      for (int k = 0; k < PARAMETERS; ++k) beta[i][k] = betas[k * channels + first + i];
+    }
+  }
+};
+
+__device__ __forceinline__ Vector read(const Stored* tensor, unsigned long long row, unsigned int channels, unsigned int channel) {
+  return *reinterpret_cast<const Vector*>(tensor + row * channels + channel);
+}
+__device__ __forceinline__ void write(Stored* tensor, unsigned long long row, unsigned int channels, unsigned int channel, const Vector& v) {
+  *reinterpret_cast<Vector*>(tensor + row * channels + channel) = v;
+}
+
+KERNEL void activation_forward(const Stored* z, const float* scale, const float* shift, const float* beta, Stored* y,
+                                              unsigned long long rows, unsigned int channels) {
+  const Channels c(scale, shift, beta, channels);
+  if (!c.inside) return;
+  const unsigned long long step = (unsigned long long)gridDim.x * blockDim.y;
+  for (unsigned long long row = (unsigned long long)blockIdx.x * blockDim.y + threadIdx.y; row < rows; row += step) {
+    Vector v = read(z, row, channels, c.first);
+#pragma unroll
+    for (int i = 0; i < WIDTH; ++i) v.lane[i] = store(activation(c.scale[i] * load(v.lane[i]) + c.shift[i], c.beta[i]));
+    write(y, row, channels, c.first, v);
+  }
+}
+
+KERNEL void activation_sums(const Stored* z, const Stored* dy, const float* scale, const float* shift, const float* beta,
+                                           float* sums, unsigned long long rows, unsigned int channels) {
+  const Channels c(scale, shift, beta, channels);
+  float sum[2 + PARAMETERS][WIDTH];
+#pragma unroll
+  for (int k = 0; k < 2 + PARAMETERS; ++k) {
+#pragma unroll
+    for (int i = 0; i < WIDTH; ++i) sum[k][i] = 0.0f;
+  }
+  if (c.inside) {
+    const unsigned long long step = (unsigned long long)gridDim.x * blockDim.y;
+    for (unsigned long long row = (unsigned long long)blockIdx.x * blockDim.y + threadIdx.y; row < rows; row += step) {
+      const Vector v = read(z, row, channels, c.first), w = read(dy, row, channels, c.first);
+#pragma unroll
+      for (int i = 0; i < WIDTH; ++i) {
+        const float zi = load(v.lane[i]), dyi = load(w.lane[i]);
+        float dydbeta[PARAMETERS + 1];
+        const float g = dyi * derivative(c.scale[i] * zi + c.shift[i], c.beta[i], dydbeta);
+        sum[0][i] += g;
+        sum[1][i] += g * zi;
+#pragma unroll
+        for (int k = 0; k < PARAMETERS; ++k) sum[2 + k][i] += dyi * dydbeta[k];
+      }
+    }
+  }
+  // Over the block's lines, in order.
+  extern __shared__ float lines[];
+  const unsigned int width = blockDim.x * WIDTH, size = (2 + PARAMETERS) * width;
+  float* mine = lines + threadIdx.y * size + threadIdx.x * WIDTH;
+#pragma unroll
+  for (int k = 0; k < 2 + PARAMETERS; ++k) {
+#pragma unroll
+    for (int i = 0; i < WIDTH; ++i) mine[k * width + i] = sum[k][i];
+  }
+  __syncthreads();
+  for (unsigned int at = threadIdx.y * blockDim.x + threadIdx.x; at < size; at += blockDim.x * blockDim.y) {
+    const unsigned int k = at / width, channel = blockIdx.y * width + at % width;
+    if (channel >= channels) continue;
+    float total = 0.0f;
+#pragma unroll 1
+    for (unsigned int line = 0; line < blockDim.y; ++line) total += lines[line * size + at];
+    sums[((unsigned long long)blockIdx.x * (2 + PARAMETERS) + k) * channels + channel] = total;
+  }
+}
+
+KERNEL void activation_apply(const Stored* z, const Stored* dy, const float* scale, const float* shift, const float* beta,
+                                            const float* a, const float* b, const float* d, Stored* dz, unsigned long long rows,
+                                            unsigned int channels) {
+  const Channels c(scale, shift, beta, channels);
+  if (!c.inside) return;
+  float ca[WIDTH], cb[WIDTH], cd[WIDTH];
+#pragma unroll
+  for (int i = 0; i < WIDTH; ++i) {
+    ca[i] = a[c.first + i];
+    cb[i] = b[c.first + i];
+    cd[i] = d[c.first + i];
+  }
+  const unsigned long long step = (unsigned long long)gridDim.x * blockDim.y;
+  for (unsigned long long row = (unsigned long long)blockIdx.x * blockDim.y + threadIdx.y; row < rows; row += step) {
+    const Vector v = read(z, row, channels, c.first);
+    Vector w = read(dy, row, channels, c.first);
+#pragma unroll
+    for (int i = 0; i < WIDTH; ++i) {
+      const float zi = load(v.lane[i]);
+      float dydbeta[PARAMETERS + 1];
+      const float g = load(w.lane[i]) * derivative(c.scale[i] * zi + c.shift[i], c.beta[i], dydbeta);
+      w.lane[i] = store(ca[i] * g + cb[i] * zi + cd[i]);
+    }
+    write(dz, row, channels, c.first, w);
+  }
+}
+)";
+
+}  // namespace
+
+int cuda_vector_width(Storage storage, int channels) {
+  const int width = storage == Storage::kBf16 ? 8 : 4;
+  return channels % width == 0 ? width : 1;
+}
+
+std::string cuda_source(const Program& program, Storage storage, int width) {
+  if (width != 1 && width != 4 && width != 8) throw std::invalid_argument("cuda_source: a thread works on 1, 4 or 8 channels");
+  std::string text = "#define WIDTH " + std::to_string(width) + "\n#define PARAMETERS " + std::to_string(program.parameter_count()) + "\n";
+  text += storage == Storage::kBf16 ? kBf16Storage : kFp32Storage;
+  text += kHelpers;
+
+  Body forward(program);
+  text += "\n// f(x; beta)\n__device__ __forceinline__ float activation(float x, const float* beta) {\n";
+  text += forward.assignments(program, {program.y});
+  text += "  return " + forward.result(program.y) + ";\n}\n";
+
+  Body backward(program);
+  std::vector<std::uint16_t> results = program.dydbeta;
+  results.push_back(program.dydx);
+  text += "\n// f'(x; beta), and the derivatives by beta\n";
+  text += "__device__ __forceinline__ float derivative(float x, const float* beta, float* dydbeta) {\n";
+  text += backward.assignments(program, results);
+  for (std::size_t k = 0; k < program.dydbeta.size(); ++k) {
+    text += "  dydbeta[" + std::to_string(k) + "] = " + backward.result(program.dydbeta[k]) + ";\n";
+  }
+  text += "  return " + backward.result(program.dydx) + ";\n}\n";
+  return text + kKernels;
+}
+
+}  // namespace actsearch

@@ -1,0 +1,117 @@
+#include "kernels/nvrtc.h"
+
+#include <dlfcn.h>
+
+#include <memory>
+#include <vector>
+
+namespace actsearch {
+
+/// What is used of nvrtc.h, whose interface has been stable since CUDA 11.1.
+struct Nvrtc::Functions {
+  struct Opaque;
+  using Handle = Opaque*;
+  int (*version)(int* major, int* minor);
+  const char* (*error_string)(int result);
+  int (*create)(Handle* program, const char* source, const char* name, int headers, const char* const* sources, const char* const* names);
+  int (*destroy)(Handle* program);
+  int (*compile)(Handle program, int options, const char* const* option);
+  int (*log_size)(Handle program, std::size_t* size);
+  int (*log)(Handle program, char* log);
+  int (*cubin_size)(Handle program, std::size_t* size);
+  int (*cubin)(Handle program, char* cubin);
+};
+
+namespace {
+
+constexpr int kCompilationError = 6;  // NVRTC_ERROR_COMPILATION
+
+const std::vector<const char*>& fixed_options() {
+  static const std::vector<const char*> options{"--std=c++17", "--prec-div=false", "--ptxas-options=--verbose"};
+  return options;
+}
+
+template <class Function>
+void find(void* library, const char* name, Function& function) {
+  void* const symbol = dlsym(library, name);
+  if (!symbol) throw CudaMissing(std::string("NVRTC: the library has no ") + name);
+  function = reinterpret_cast<Function>(symbol);
+}
+
+}  // namespace
+
+Nvrtc::Nvrtc(const std::string& library) {
+  const std::vector<std::string> names =
+      library.empty() ? std::vector<std::string>{"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"} : std::vector<std::string>{library};
+  std::string tried;
+  for (const std::string& name : names) {
+    library_ = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (library_) break;
+    tried += (tried.empty() ? "" : ", ") + name;
+  }
+  if (!library_) throw CudaMissing("NVRTC, CUDA's run-time compiler, is missing: tried " + tried);
+  auto functions = std::make_unique<Functions>();
+  try {
+    find(library_, "nvrtcVersion", functions->version);
+    find(library_, "nvrtcGetErrorString", functions->error_string);
+    find(library_, "nvrtcCreateProgram", functions->create);
+    find(library_, "nvrtcDestroyProgram", functions->destroy);
+    find(library_, "nvrtcCompileProgram", functions->compile);
+    find(library_, "nvrtcGetProgramLogSize", functions->log_size);
+    find(library_, "nvrtcGetProgramLog", functions->log);
+    find(library_, "nvrtcGetCUBINSize", functions->cubin_size);
+    find(library_, "nvrtcGetCUBIN", functions->cubin);
+  } catch (...) {
+    dlclose(library_);
+    throw;
+  }
+  functions_ = functions.release();
+}
+
+Nvrtc::~Nvrtc() {
+  delete functions_;
+  dlclose(library_);
+}
+
+std::string Nvrtc::version() const {
+  int major = 0, minor = 0;
+  functions_->version(&major, &minor);
+  return std::to_string(major) + "." + std::to_string(minor);
+}
+
+std::string Nvrtc::options() {
+  std::string line;
+  for (const char* const option : fixed_options()) line += (line.empty() ? "" : " ") + std::string(option);
+  return line;
+}
+
+Nvrtc::Compiled Nvrtc::compile(const std::string& source, const std::string& architecture) const {
+  const Functions& nvrtc = *functions_;
+  Functions::Handle program = nullptr;
+  const auto check = [&](int result, const char* what) {
+    if (result != 0) throw std::runtime_error(std::string("NVRTC: ") + what + ": " + nvrtc.error_string(result));
+  };
+  check(nvrtc.create(&program, source.c_str(), "activation.cu", 0, nullptr, nullptr), "create");
+  const auto destroy = [&](Functions::Handle handle) { nvrtc.destroy(&handle); };
+  const std::unique_ptr<Functions::Opaque, decltype(destroy)> owner(program, destroy);
+
+  const std::string for_architecture = "--gpu-architecture=" + architecture;
+  std::vector<const char*> options = fixed_options();
+  options.push_back(for_architecture.c_str());
+  const int result = nvrtc.compile(program, static_cast<int>(options.size()), options.data());
+
+  Compiled compiled;
+  std::size_t size = 0;
+  check(nvrtc.log_size(program, &size), "size of the log");
+  compiled.log.resize(size);
+  check(nvrtc.log(program, compiled.log.data()), "log");
+  while (!compiled.log.empty() && (compiled.log.back() == '\0' || compiled.log.back() == '\n')) compiled.log.pop_back();
+  if (result == kCompilationError) throw CudaCompileError(compiled.log);
+  check(result, "compile");
+  check(nvrtc.cubin_size(program, &size), "size of the cubin");
+  compiled.cubin.resize(size);
+  check(nvrtc.cubin(program, compiled.cubin.data()), "cubin");
+  return compiled;
+}
+
+}  // namespace actsearch

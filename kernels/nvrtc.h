@@ -1,0 +1,48 @@
+/// NVIDIA's run-time compiler, loaded when first wanted: the program starts where it is missing, and needs no toolkit to be built.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace actsearch {
+
+/// The source did not compile; what() is the compiler's whole log.
+class CudaCompileError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// The library is missing or of another kind; what() names the files tried.
+class CudaMissing : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Usable from several threads at once.
+class Nvrtc {
+ public:
+  /// Loads the library. CudaMissing if there is none. `library` replaces the names that are tried.
+  explicit Nvrtc(const std::string& library = "");
+  ~Nvrtc();
+  Nvrtc(const Nvrtc&) = delete;
+  Nvrtc& operator=(const Nvrtc&) = delete;
+
+  std::string version() const;  ///< for example "13.0"
+
+  struct Compiled {
+    std::string cubin;
+    std::string log;  ///< warnings and, of the assembler, registers and spills of each kernel
+  };
+  /// A cubin for an architecture such as "sm_90". CudaCompileError if the source does not compile, std::runtime_error if anything
+  /// else fails. Divisions are good to 2 ulp; denormals are kept.
+  Compiled compile(const std::string& source, const std::string& architecture) const;
+  /// The options that compile() passes beside the architecture, as one line: part of what a stored cubin depends on.
+  static std::string options();
+
+ private:
+  struct Functions;
+  void* library_ = nullptr;
+  Functions* functions_ = nullptr;
+};
+
+}  // namespace actsearch

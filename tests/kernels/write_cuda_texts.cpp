@@ -1,0 +1,31 @@
+// Writes the CUDA text of tests/kernels/cuda_cases.h as one C++ source, each in a namespace of its own, unchanged.
+
+#include <fstream>
+
+#include "kernels/cuda_source.h"
+#include "tests/kernels/cuda_cases.h"
+
+int main(int count, char** words) {
+  using namespace actsearch;
+  if (count != 2) return 2;
+  std::ofstream out(words[1]);
+  out << "#include \"tests/kernels/cuda_shim.h\"\n";
+  std::string table;
+  int number = 0;
+  for (const auto& [formula, storage, width] : testing::cuda_cases()) {
+    const std::string space = "case_" + std::to_string(number++);
+    out << "namespace " << space << " {\nfloat lines[4096];\n" << cuda_source(lower(formula), storage, width) << "}\n";
+    out << "#undef WIDTH\n#undef PARAMETERS\n";
+    const std::string stored = "static_cast<const " + space + "::Stored*>", out_stored = "static_cast<" + space + "::Stored*>";
+    table += "  {[](auto z, auto scale, auto shift, auto beta, void* y, auto rows, auto channels) {\n    " + space +
+             "::activation_forward(" + stored + "(z), scale, shift, beta, " + out_stored + "(y), rows, channels); },\n";
+    table += "   [](auto z, auto dy, auto scale, auto shift, auto beta, auto sums, auto rows, auto channels) {\n    " + space +
+             "::activation_sums(" + stored + "(z), " + stored + "(dy), scale, shift, beta, sums, rows, channels); },\n";
+    table +=
+        "   [](auto z, auto dy, auto scale, auto shift, auto beta, auto a, auto b, auto d, void* dz, auto rows, auto channels) {\n    " +
+        space + "::activation_apply(" + stored + "(z), " + stored + "(dy), scale, shift, beta, a, b, d, " + out_stored +
+        "(dz), rows, channels); }},\n";
+  }
+  out << "extern const cuda_shim::Kernels kCudaKernels[];\nconst cuda_shim::Kernels kCudaKernels[] = {\n" << table << "};\n";
+  return out.good() ? 0 : 1;
+}
