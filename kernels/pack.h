@@ -112,13 +112,36 @@ inline Pack logistic(const Pack& x) {
 #endif
 }
 
-/// Natural logarithm; Eigen's, with denormals scaled into the normal range first.
+/// Natural logarithm: the exponent times ln 2, and of the mantissa in [√½, √2) the polynomial of Cephes (logf.c, S. Moshier).
 inline Pack log(const Pack& x) {
+#ifdef __AVX512F__
+  const Pack mantissa(_mm512_getmant_ps(x.v, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_nan)), exponent(_mm512_getexp_ps(x.v));
+  const __mmask16 above = _mm512_cmp_ps_mask(mantissa.v, Pack(1.41421356237309505).v, _CMP_GT_OQ);
+  const Pack m(_mm512_mask_mul_ps(mantissa.v, above, mantissa.v, Pack(0.5).v));
+  const Pack e(_mm512_mask_add_ps(exponent.v, above, exponent.v, Pack(1.0).v));
+  const Pack f = m - Pack(1.0), s = f * f;
+  Pack p = multiply_add(f, Pack(7.0376836292e-2), Pack(-1.1514610310e-1));
+  p = multiply_add(f, p, Pack(1.1676998740e-1));
+  p = multiply_add(f, p, Pack(-1.2420140846e-1));
+  p = multiply_add(f, p, Pack(1.4249322787e-1));
+  p = multiply_add(f, p, Pack(-1.6668057665e-1));
+  p = multiply_add(f, p, Pack(2.0000714765e-1));
+  p = multiply_add(f, p, Pack(-2.4999993993e-1));
+  p = multiply_add(f, p, Pack(3.3333331174e-1));
+  return multiply_add(e, Pack(0.69314718055994531), f + multiply_add(f * s, p, Pack(-0.5) * s));
+#else
+  // Eigen's, with denormals scaled into the normal range first.
   const Pack tiny = select_greater(Pack(1.17549435e-38), x, Pack(1.0), Pack(0.0));
   const Pack scaled = x * (Pack(1.0) + tiny * Pack(16777215.0));  // times 2^24
   return Pack(Eigen::internal::plog(scaled.v)) - tiny * Pack(16.635532333438686);
+#endif
 }
-inline Pack log1p(const Pack& x) { return Pack(Eigen::internal::generic_plog1p(x.v)); }
+/// log(1 + x): of the rounded sum, and to first order of what rounding took away.
+inline Pack log1p(const Pack& x) {
+  const Pack u = Pack(1.0) + x, lost = x - (u - Pack(1.0));
+  const Pack correction = select_greater(Pack(3e38), u, select_greater(u, Pack(0.0), lost / u, Pack(0.0)), Pack(0.0));
+  return log(u) + correction;
+}
 inline Pack tanh(const Pack& x) { return Pack(Eigen::internal::ptanh(x.v)); }
 inline Pack erf(const Pack& x) { return Pack(Eigen::internal::generic_fast_erf_float(x.v)); }
 
