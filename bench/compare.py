@@ -2,8 +2,8 @@
 """Merges measurements of actsearch and PyTorch into one Markdown table: compare.py OURS.json… -- TORCH.json…
 
 OURS is what `actsearch bench --format json` prints: {"training": [{network, activation, precision, threads, jobs, images_per_second,
-convolution_images_per_second}, …]}. TORCH is bench/torch_baseline.py's output. Of several rounds the median counts; ± is half the
-distance from the slowest to the fastest round.
+convolution_images_per_second, interleaved_convolution_images_per_second}, …]}. TORCH is bench/torch_baseline.py's output. Of several
+rounds the median counts; ± is half the distance from the slowest to the fastest round.
 """
 import collections
 import json
@@ -49,18 +49,20 @@ def main():
     split = sys.argv.index("--")
     ours = read(sys.argv[1:split], our_rows)
     torch = read(sys.argv[split + 1 :], torch_rows)
-    print("| network | activation | actsearch, images/s | PyTorch's best, images/s | ratio | convolutions alone, images/s | share of it |")
-    print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
+    print("| network | activation | actsearch, images/s | PyTorch's best, images/s | ratio | convolutions alone, images/s | share of it "
+          "| interleaved | share of it |")
+    print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for key in ours:
         setup, rate, spread, rows = best(ours[key])
-        limit = statistics.median(row["convolution_images_per_second"] for row in rows)
         cells = [*key, f"{rate:,.0f} ± {spread:,.0f} ({setup})"]
         if key in torch:
             their_setup, their_rate, their_spread, _ = best(torch[key])
             cells += [f"{their_rate:,.0f} ± {their_spread:,.0f} ({their_setup})", f"{rate / their_rate:.2f}"]
         else:
             cells += ["not measured", ""]
-        cells += [f"{limit:,.0f}", f"{100 * rate / limit:.0f} %"]
+        for kind in ("convolution_images_per_second", "interleaved_convolution_images_per_second"):
+            limit = statistics.median(row[kind] for row in rows)
+            cells += [f"{limit:,.0f}", f"{100 * rate / limit:.0f} %"]
         print("| " + " | ".join(cells) + " |")
 
 

@@ -56,7 +56,7 @@ struct ConvolutionsAlone {
     Buffer x, y, dx, dy;
     std::vector<float> weights, gradient;
   };
-  ConvolutionsAlone(DnnContext& context, const Recipe& recipe, Precision precision) {
+  ConvolutionsAlone(DnnContext& context, const Recipe& recipe, Precision precision, int interleave) {
     const Storage storage = precision == Precision::kBf16 ? Storage::kBf16 : Storage::kFp32;
     int side = kImageSide, in = kImageChannels;
     for (const int entry : recipe.network.features) {
@@ -66,7 +66,7 @@ struct ConvolutionsAlone {
       }
       const auto pixels = static_cast<std::size_t>(recipe.batch) * static_cast<std::size_t>(side * side);
       const std::size_t x = pixels * static_cast<std::size_t>(in), y = pixels * static_cast<std::size_t>(entry);
-      Layer layer{Convolution(context, {recipe.batch, in, entry, side, interleaved_images(recipe.batch)}, precision, !layers.empty()),
+      Layer layer{Convolution(context, {recipe.batch, in, entry, side, interleave}, precision, !layers.empty()),
                   Buffer(x * storage_bytes(storage)),
                   Buffer(y * storage_bytes(storage)),
                   Buffer(layers.empty() ? 0 : x * storage_bytes(storage)),
@@ -107,8 +107,12 @@ Throughput measure_throughput(const Recipe& recipe, const Program& activation, P
     result.images_per_second = recipe.batch * steps_per_second(step, seconds, &result.steps);
   }
   DnnContext context(threads);
-  ConvolutionsAlone convolutions(context, recipe, precision);
-  result.convolution_images_per_second = recipe.batch * steps_per_second([&] { convolutions.step(); }, seconds, nullptr);
+  const auto convolutions_alone = [&](int interleave) {
+    ConvolutionsAlone convolutions(context, recipe, precision, interleave);
+    return recipe.batch * steps_per_second([&] { convolutions.step(); }, seconds, nullptr);
+  };
+  result.convolution_images_per_second = convolutions_alone(1);
+  result.interleaved_convolution_images_per_second = convolutions_alone(interleaved_images(recipe.batch));
   return result;
 }
 

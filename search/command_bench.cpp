@@ -136,6 +136,7 @@ Throughput total_throughput(const Recipe& recipe, const Program& program, Precis
   for (const Throughput& one : each) {
     total.images_per_second += one.images_per_second;
     total.convolution_images_per_second += one.convolution_images_per_second;
+    total.interleaved_convolution_images_per_second += one.interleaved_convolution_images_per_second;
     total.steps += one.steps;
   }
   return total;
@@ -158,7 +159,8 @@ Json training_results(Precision precision, double seconds) {
                       {"threads", threads},
                       {"jobs", jobs},
                       {"images_per_second", speed.images_per_second},
-                      {"convolution_images_per_second", speed.convolution_images_per_second}});
+                      {"convolution_images_per_second", speed.convolution_images_per_second},
+                      {"interleaved_convolution_images_per_second", speed.interleaved_convolution_images_per_second}});
     }
   }
   return rows;

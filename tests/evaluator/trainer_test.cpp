@@ -250,6 +250,7 @@ TEST(Throughput, IsMeasuredInWholeStepsAndBelowItsConvolutionsAlone) {
   EXPECT_GE(measured.steps, 3);
   EXPECT_GT(measured.images_per_second, 0);
   EXPECT_GT(measured.convolution_images_per_second, 0);
+  EXPECT_GT(measured.interleaved_convolution_images_per_second, 0);
 }
 
 }  // namespace
