@@ -1,6 +1,7 @@
 #include "kernels/eigen_kernel.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <stdexcept>
 #include <type_traits>
@@ -191,7 +192,20 @@ struct EigenKernel::Impl {
       for_each_block(strip, rows, channels, [&](std::size_t offset, std::size_t n) {
         load_affine(z + offset, scale_block, shift_block, u, n);
         backward.run(frame.slots.data(), n);
-        accumulate(results, z + offset, dL_dy + offset, g + offset, accumulators, n);
+        if (strip.width % Pack::kLanes == 0 && parameters <= kMaxBetasInRegisters) {
+          switch (parameters) {
+            case 0:
+              accumulate_columns<0>(results, z + offset, dL_dy + offset, g + offset, accumulators, strip.width, n);
+              break;
+            case 1:
+              accumulate_columns<1>(results, z + offset, dL_dy + offset, g + offset, accumulators, strip.width, n);
+              break;
+            default:
+              accumulate_columns<2>(results, z + offset, dL_dy + offset, g + offset, accumulators, strip.width, n);
+          }
+        } else {
+          accumulate(results, z + offset, dL_dy + offset, g + offset, accumulators, n);
+        }
       });
       if (sums.g) untile_sum(accumulators[0], strip, sums.g);
       if (sums.gz) untile_sum(accumulators[1], strip, sums.gz);
@@ -213,6 +227,29 @@ struct EigenKernel::Impl {
       add_product_to(sum_gz + i, product, get<Value>(z + i));
       for (std::size_t k = 0; k < parameters; ++k) add_product_to(accumulators[2 + k] + i, dy, get<Value>(at(results[1 + k], i)));
     });
+  }
+
+  static constexpr std::size_t kMaxBetasInRegisters = 2;
+
+  /// The same for whole packs of channels: a pack's sums over the block's rows stay in registers.
+  template <std::size_t betas, class Stored>
+  void accumulate_columns(const std::vector<BlockOperand>& results, const Stored* z, const Stored* dL_dy, Stored* g, Blocks& accumulators,
+                          std::size_t width, std::size_t n) const {
+    for (std::size_t c = 0; c < width; c += Pack::kLanes) {
+      Pack sum_g(0.0), sum_gz(0.0);
+      std::array<Pack, betas> sum_beta;
+      for (Pack& sum : sum_beta) sum = Pack(0.0);
+      for (std::size_t i = c; i < n; i += width) {
+        const Pack dy = load_pack(dL_dy + i), product = dy * load_pack(at(results[0], i));
+        store_pack(product, g + i);
+        sum_g = sum_g + product;
+        sum_gz = multiply_add(product, load_pack(z + i), sum_gz);
+        for (std::size_t k = 0; k < betas; ++k) sum_beta[k] = multiply_add(dy, load_pack(at(results[1 + k], i)), sum_beta[k]);
+      }
+      add_to(accumulators[0] + c, sum_g);
+      add_to(accumulators[1] + c, sum_gz);
+      for (std::size_t k = 0; k < betas; ++k) add_to(accumulators[2 + k] + c, sum_beta[k]);
+    }
   }
 
   /// Float i of a result; whole packs of equal lanes serve every i.
@@ -312,6 +349,24 @@ void batch_norm_apply(Storage storage, const void* g, const void* z, std::size_t
   });
 }
 
+namespace {
+/// Sums and sums of squares about `centre` for whole packs of channels, in registers over the block's rows.
+template <class Stored>
+void add_moments_of_columns(const Stored* z, const float* centre, std::size_t width, std::size_t n, float* sum, float* squares) {
+  for (std::size_t c = 0; c < width; c += Pack::kLanes) {
+    const Pack middle = load_pack(centre + c);
+    Pack s(0.0), q(0.0);
+    for (std::size_t i = c; i < n; i += width) {
+      const Pack distance = load_pack(z + i) - middle;
+      s = s + distance;
+      q = multiply_add(distance, distance, q);
+    }
+    add_to(sum + c, s);
+    add_to(squares + c, q);
+  }
+}
+}  // namespace
+
 void channel_moments(Storage storage, const void* z, std::size_t rows, std::size_t channels, float* mean, float* variance) {
   if (rows == 0) throw std::invalid_argument("channel_moments: no rows");
   Blocks blocks(3, kBlockFloats);
@@ -327,6 +382,10 @@ void channel_moments(Storage storage, const void* z, std::size_t rows, std::size
       fill(sum, 0.0f);
       fill(squares, 0.0f);
       for_each_block(strip, rows, channels, [&](std::size_t offset, std::size_t n) {
+        if (strip.width % Pack::kLanes == 0) {
+          add_moments_of_columns(in + offset, centre, strip.width, n, sum, squares);
+          return;
+        }
         for_each_pack(n, [&]<class Value>(std::size_t i, Value) {
           const Value distance = get<Value>(in + offset + i) - get<Value>(centre + i);
           add_to(sum + i, distance);

@@ -120,7 +120,8 @@ class FusedPasses : public ::testing::TestWithParam<Storage> {};
 
 TEST_P(FusedPasses, AgreeWithTheReferenceAtAwkwardSizes) {
   const double rounding = GetParam() == Storage::kBf16 ? 0x1p-8 : 0x1p-22;
-  for (const char* const text : {"relu", "swish", "tanh(x) + beta0 * sin(beta1 * x)", "2", "x"}) {
+  for (const char* const text :
+       {"relu", "swish", "tanh(x) + beta0 * sin(beta1 * x)", "beta0 * x + beta1 * abs(x) + beta2 * gauss(x)", "2", "x"}) {
     const Program program = program_of(text);
     const EigenKernel kernel(program);
     const auto parameters = static_cast<std::size_t>(program.parameter_count());
