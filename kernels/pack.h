@@ -145,7 +145,7 @@ inline Pack log1p(const Pack& x) {
 inline Pack tanh(const Pack& x) { return Pack(Eigen::internal::ptanh(x.v)); }
 inline Pack erf(const Pack& x) { return Pack(Eigen::internal::generic_fast_erf_float(x.v)); }
 
-/// Lane by lane in double: for arguments beyond the reach of the reduction below.
+/// Lane by lane in double: for arguments beyond the reach of the reductions below.
 template <class Function>
 [[gnu::noinline]] Pack in_double(const Pack& x, Function function) {
   alignas(64) float lanes[Pack::kLanes];
@@ -153,36 +153,74 @@ template <class Function>
   for (float& lane : lanes) lane = static_cast<float>(function(static_cast<double>(lane)));
   return Pack::load(lanes);
 }
+inline bool any_beyond(const Pack& a, double limit) { return Eigen::internal::predux_any(Eigen::internal::pcmp_lt(Pack(limit).v, a.v)); }
 
-/// sin(a + turn·π/2) for 0 <= a <= 1e5 by W. Cody and W. Waite's reduction to [-π/4, π/4] and the polynomials of Cephes (sinf.c,
-/// S. Moshier): absolute error below 2^-22. GCC cannot inline what Eigen's own calls.
-inline Pack sine_of_turn(const Pack& a, double turn) {
-  using Eigen::internal::pfloor;
-  const Pack n(pfloor(multiply_add(a, Pack(0.6366197723675814), Pack(0.5)).v));
-  Pack r = multiply_add(n, Pack(-1.5707963705062866), a);  // π/2 in three parts
+/// a - quarters·π/2, of magnitude at most π/4, and the number of quarters, of which only the remainder by 4 counts.
+struct Reduced {
+  Pack rest, quarters;
+};
+/// For 0 <= a <= 1e5 in single precision, π/2 in three parts (W. Cody and W. Waite, 1980).
+inline Reduced reduce(const Pack& a) {
+  const Pack n(Eigen::internal::pfloor(multiply_add(a, Pack(0.6366197723675814), Pack(0.5)).v));
+  Pack r = multiply_add(n, Pack(-1.5707963705062866), a);
   r = multiply_add(n, Pack(4.371138828673793e-08), r);
-  r = multiply_add(n, Pack(1.7151245100058819e-15), r);
-  const Pack s = r * r;
+  return {multiply_add(n, Pack(1.7151245100058819e-15), r), n};
+}
+#ifdef __AVX512F__
+/// For 0 <= a <= 1e13 in double precision, π/2 in two parts: n times the first is exact to the last bit of a rest below 1.
+inline Reduced reduce_in_double(const Pack& a) {
+  __m256 rest[2], quarters[2];
+  const __m512d halves = _mm512_castps_pd(a.v);
+  const __m512d wide[2] = {_mm512_cvtps_pd(_mm512_castps512_ps256(a.v)),
+                           _mm512_cvtps_pd(_mm256_castpd_ps(_mm512_extractf64x4_pd(halves, 1)))};
+  for (int half = 0; half < 2; ++half) {
+    constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC, kDown = _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC;
+    const __m512d n = _mm512_roundscale_pd(_mm512_mul_pd(wide[half], _mm512_set1_pd(0.63661977236758134)), kNearest);
+    __m512d r = _mm512_fnmadd_pd(n, _mm512_set1_pd(1.5707963267948966), wide[half]);
+    r = _mm512_fnmadd_pd(n, _mm512_set1_pd(6.123233995736766e-17), r);
+    const __m512d fours = _mm512_roundscale_pd(_mm512_mul_pd(n, _mm512_set1_pd(0.25)), kDown);
+    rest[half] = _mm512_cvtpd_ps(r);
+    quarters[half] = _mm512_cvtpd_ps(_mm512_fnmadd_pd(fours, _mm512_set1_pd(4.0), n));
+  }
+  const auto join = [](const __m256* parts) {
+    const __m512d low = _mm512_castps_pd(_mm512_castps256_ps512(parts[0]));
+    return Pack(_mm512_castpd_ps(_mm512_insertf64x4(low, _mm256_castps_pd(parts[1]), 1)));
+  };
+  return {join(rest), join(quarters)};
+}
+#endif
+
+/// sin(rest + (quarters + turn)·π/2) by the polynomials of Cephes (sinf.c, S. Moshier): absolute error below 2^-22.
+inline Pack sine_of_turn(const Reduced& reduced, double turn) {
+  const Pack r = reduced.rest, s = r * r;
   Pack p = multiply_add(s, Pack(-1.9515295891e-4), Pack(8.3321608736e-3));
   p = multiply_add(s, p, Pack(-1.6666654611e-1));
   const Pack sine = multiply_add(r * s, p, r);
   Pack q = multiply_add(s, Pack(2.443315711809948e-5), Pack(-1.388731625493765e-3));
   q = multiply_add(s, q, Pack(4.166664568298827e-2));
   const Pack cosine = multiply_add(s * s, q, multiply_add(s, Pack(-0.5), Pack(1.0)));
-  const Pack quarters = n + Pack(turn), halves(pfloor((quarters * Pack(0.5)).v)), whole(pfloor((halves * Pack(0.5)).v));
+  const Pack quarters = reduced.quarters + Pack(turn);
+  const Pack halves(Eigen::internal::pfloor((quarters * Pack(0.5)).v)), whole(Eigen::internal::pfloor((halves * Pack(0.5)).v));
   const Pack odd = multiply_add(halves, Pack(-2.0), quarters), negative = multiply_add(whole, Pack(-2.0), halves);
   return select_greater(odd, Pack(0.5), cosine, sine) * multiply_add(negative, Pack(-2.0), Pack(1.0));
 }
-inline bool any_beyond_reduction(const Pack& a) { return Eigen::internal::predux_any(Eigen::internal::pcmp_lt(Pack(1e5).v, a.v)); }
-inline Pack sin(const Pack& x) {
+/// sin(|x| + turn·π/2); `function` is the same in double. GCC cannot inline what Eigen's own sine calls, and a network that explodes
+/// is full of large arguments.
+template <class Function>
+Pack sine_of_magnitude(const Pack& x, double turn, Function function) {
   const Pack a = abs(x);
-  if (any_beyond_reduction(a)) return in_double(x, [](double lane) { return std::sin(lane); });
-  return Pack(Eigen::internal::pxor(sine_of_turn(a, 0).v, Eigen::internal::pand(x.v, Pack(-0.0).v)));
+  if (!any_beyond(a, 1e5)) return sine_of_turn(reduce(a), turn);
+#ifdef __AVX512F__
+  if (!any_beyond(a, 1e13)) return sine_of_turn(reduce_in_double(a), turn);
+#endif
+  return in_double(a, function);
+}
+inline Pack sin(const Pack& x) {
+  const Pack magnitude = sine_of_magnitude(x, 0, [](double lane) { return std::sin(lane); });
+  return Pack(Eigen::internal::pxor(magnitude.v, Eigen::internal::pand(x.v, Pack(-0.0).v)));
 }
 inline Pack cos(const Pack& x) {
-  const Pack a = abs(x);
-  if (any_beyond_reduction(a)) return in_double(x, [](double lane) { return std::cos(lane); });
-  return sine_of_turn(a, 1);
+  return sine_of_magnitude(x, 1, [](double lane) { return std::cos(lane); });
 }
 
 /// sinh: its series below 1, else (e^|x| - e^-|x|) / 2 with e^(|x|/2) squared, so that it overflows no earlier than it must.

@@ -125,10 +125,12 @@ TEST(Pack, ASpecialValueInOneLaneIsTreatedAsInDoubleAndLeavesTheOthersAlone) {
   });
 }
 
-TEST(Pack, SineAndCosineOfLargeArgumentsAreAccurateOnBothSidesOfTheirReductionsLimit) {
+TEST(Pack, SineAndCosineOfLargeArgumentsAreAccurateOnBothSidesOfTheirReductionsLimits) {
   std::vector<float> x;
-  for (int i = -20'000; i <= 20'000; ++i) x.push_back(static_cast<float>(i) * 7.3f + 0.01f);  // to ±146,000; the limit is 100,000
-  for (const float far : {1e6f, -3e7f, 1e12f, 1e30f}) x.push_back(far);
+  for (int i = -20'000; i <= 20'000; ++i) x.push_back(static_cast<float>(i) * 7.3f + 0.01f);  // to ±146,000; one limit is 100,000
+  for (int i = 1; i < 8'000; ++i)
+    x.push_back(static_cast<float>(std::pow(10.0, 5 + i * 0.00125) * (i % 2 == 0 ? 1 : -1)));  // the other: 1e13
+  for (const float far : {1e15f, 1e20f, -1e30f, 3e38f}) x.push_back(far);
   while (x.size() % Pack::kLanes != 0) x.push_back(1.5707964f);
   const auto sine = run<Sin>(x, x), cosine = run<Cos>(x, x);
   for (std::size_t i = 0; i < x.size(); ++i) {
