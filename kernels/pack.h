@@ -145,14 +145,6 @@ inline Pack log1p(const Pack& x) {
 inline Pack tanh(const Pack& x) { return Pack(Eigen::internal::ptanh(x.v)); }
 inline Pack erf(const Pack& x) { return Pack(Eigen::internal::generic_fast_erf_float(x.v)); }
 
-/// Lane by lane in double: for arguments beyond the reach of the reductions below.
-template <class Function>
-[[gnu::noinline]] Pack in_double(const Pack& x, Function function) {
-  alignas(64) float lanes[Pack::kLanes];
-  x.store(lanes);
-  for (float& lane : lanes) lane = static_cast<float>(function(static_cast<double>(lane)));
-  return Pack::load(lanes);
-}
 inline bool any_beyond(const Pack& a, double limit) { return Eigen::internal::predux_any(Eigen::internal::pcmp_lt(Pack(limit).v, a.v)); }
 
 /// a - quarters·π/2, of magnitude at most π/4, and the number of quarters, of which only the remainder by 4 counts.
@@ -167,7 +159,8 @@ inline Reduced reduce(const Pack& a) {
   return {multiply_add(n, Pack(1.7151245100058819e-15), r), n};
 }
 #ifdef __AVX512F__
-/// For 0 <= a <= 1e13 in double precision, π/2 in two parts: n times the first is exact to the last bit of a rest below 1.
+/// For any a, in double precision, π/2 in two parts: n times the first is exact to the last bit of a rest below 1. Beyond 1e13, where
+/// neighbouring floats lie a million apart, the rest may be 0 instead of what it should be.
 inline Reduced reduce_in_double(const Pack& a) {
   __m256 rest[2], quarters[2];
   const __m512d halves = _mm512_castps_pd(a.v);
@@ -186,11 +179,12 @@ inline Reduced reduce_in_double(const Pack& a) {
     const __m512d low = _mm512_castps_pd(_mm512_castps256_ps512(parts[0]));
     return Pack(_mm512_castpd_ps(_mm512_insertf64x4(low, _mm256_castps_pd(parts[1]), 1)));
   };
-  return {join(rest), join(quarters)};
+  const Pack r = join(rest);
+  return {select_greater(abs(r), Pack(0.8), Pack(0.0), r), join(quarters)};
 }
 #endif
 
-/// sin(rest + (quarters + turn)·π/2) by the polynomials of Cephes (sinf.c, S. Moshier): absolute error below 2^-22.
+/// sin(rest + (quarters + turn)·π/2) by the polynomials of Cephes (sinf.c, S. Moshier): absolute error below 2^-22 of what was reduced.
 inline Pack sine_of_turn(const Reduced& reduced, double turn) {
   const Pack r = reduced.rest, s = r * r;
   Pack p = multiply_add(s, Pack(-1.9515295891e-4), Pack(8.3321608736e-3));
@@ -211,9 +205,14 @@ Pack sine_of_magnitude(const Pack& x, double turn, Function function) {
   const Pack a = abs(x);
   if (!any_beyond(a, 1e5)) return sine_of_turn(reduce(a), turn);
 #ifdef __AVX512F__
-  if (!any_beyond(a, 1e13)) return sine_of_turn(reduce_in_double(a), turn);
+  static_cast<void>(function);
+  return sine_of_turn(reduce_in_double(a), turn);
+#else
+  alignas(64) float lanes[Pack::kLanes];
+  a.store(lanes);
+  for (float& lane : lanes) lane = static_cast<float>(function(static_cast<double>(lane)));
+  return Pack::load(lanes);
 #endif
-  return in_double(a, function);
 }
 inline Pack sin(const Pack& x) {
   const Pack magnitude = sine_of_magnitude(x, 0, [](double lane) { return std::sin(lane); });
