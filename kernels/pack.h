@@ -1,7 +1,7 @@
 /// One SIMD register of floats as a value type for the functions of grammar/functions.h: a thin wrapper over Eigen's packets.
 ///
 /// Every operation follows IEEE semantics lane by lane: NaN in, NaN out; ±0 and ±Inf as the double reference has them, where a
-/// float can hold the result. Accuracies are tested in tests/kernels/pack_test.cpp.
+/// float can hold the result; but sin and cos beyond 1e13 are only bounded by 1. Accuracies are tested in tests/kernels/pack_test.cpp.
 #pragma once
 
 #include <Eigen/Core>
