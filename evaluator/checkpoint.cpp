@@ -33,7 +33,7 @@ void put(std::string& out, const T& value) {
   static_assert(std::is_trivially_copyable_v<T>);
   out.append(reinterpret_cast<const char*>(&value), sizeof value);
 }
-void put_floats(std::string& out, const std::vector<float>& values) {
+void put_floats(std::string& out, std::span<const float> values) {
   put(out, static_cast<std::uint64_t>(values.size()));
   out.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
 }
@@ -55,7 +55,7 @@ class Reader {
     std::memcpy(&value, take(sizeof value).data(), sizeof value);
     return value;
   }
-  void get_floats(std::vector<float>& values) {
+  void get_floats(std::span<float> values) {
     if (get<std::uint64_t>() != values.size())
       throw std::runtime_error("checkpoint " + file_.string() + " is of another network; remove it to start over");
     const auto bytes = take(values.size() * sizeof(float));
@@ -98,7 +98,7 @@ class File {
 
 }  // namespace
 
-void write_checkpoint(const std::filesystem::path& file, const std::string& identity, Model& model,
+void write_checkpoint(const std::filesystem::path& file, const std::string& identity, const std::vector<std::span<float>>& state,
                       const std::vector<EpochMetrics>& epochs) {
   std::string bytes(kMagic);
   put(bytes, static_cast<std::uint64_t>(identity.size()));
@@ -111,9 +111,7 @@ void write_checkpoint(const std::filesystem::path& file, const std::string& iden
       put(bytes, value);
     }
   }
-  put_floats(bytes, model.parameters().values());
-  put_floats(bytes, model.parameters().momenta());
-  for (const auto* statistics : model.running_statistics()) put_floats(bytes, *statistics);
+  for (const auto values : state) put_floats(bytes, values);
   put(bytes, content_hash(bytes));
 
   const auto directory = file.parent_path().empty() ? std::filesystem::path(".") : file.parent_path();
@@ -129,7 +127,8 @@ void write_checkpoint(const std::filesystem::path& file, const std::string& iden
   File(directory, O_RDONLY | O_DIRECTORY).flush();
 }
 
-std::vector<EpochMetrics> read_checkpoint(const std::filesystem::path& file, const std::string& identity, Model& model) {
+std::vector<EpochMetrics> read_checkpoint(const std::filesystem::path& file, const std::string& identity,
+                                          const std::vector<std::span<float>>& state) {
   std::ifstream in(file, std::ios::binary);
   if (!in) throw std::runtime_error("checkpoint " + file.string() + ": cannot be opened: " + std::strerror(errno));
   const std::string bytes{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
@@ -153,9 +152,7 @@ std::vector<EpochMetrics> read_checkpoint(const std::filesystem::path& file, con
     }
     if (test >= 0) epoch.test_accuracy = test;
   }
-  reader.get_floats(model.parameters().values());
-  reader.get_floats(model.parameters().momenta());
-  for (auto* statistics : model.running_statistics()) reader.get_floats(*statistics);
+  for (const auto values : state) reader.get_floats(values);
   return epochs;
 }
 

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "evaluator/learner.h"
 #include "evaluator/random.h"
 #include "kernels/eigen_kernel.h"
 
@@ -81,10 +82,6 @@ void max_pool_backward(Storage storage, const void* x, const void* y, const void
 /// that the same call on the gradient is the backward pass.
 void dropout(Storage storage, void* x, std::size_t n, double p, std::uint64_t key, int threads);
 
-struct BatchResult {
-  double loss_sum = 0;  ///< cross-entropy in nats, summed over the images
-  int correct = 0;      ///< images whose largest logit is their label's
-};
 /// Softmax cross-entropy over rows × kClasses fp32 logits. dL_dlogits (storage type, may be null) is the gradient of the mean loss.
 BatchResult softmax_cross_entropy(const float* logits, std::span<const std::uint8_t> labels, Storage storage, void* dL_dlogits);
 

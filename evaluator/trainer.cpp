@@ -1,13 +1,14 @@
 #include "evaluator/trainer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
 #include "evaluator/augmentation.h"
 #include "evaluator/checkpoint.h"
+#include "evaluator/cpu_learner.h"
 #include "evaluator/dnn.h"
 #include "evaluator/flush_denormals.h"
-#include "evaluator/model.h"
 #include "evaluator/random.h"
 #include "kernels/eigen_kernel.h"
 
@@ -34,20 +35,18 @@ std::uint64_t program_hash(const Program& program) {
 /// One training run.
 class Run {
  public:
-  Run(const Program& program, const Recipe& recipe, const Dataset& dataset, const TrialOptions& options)
-      : program_(program),
+  Run(Learner& learner, const Program& program, const Recipe& recipe, const Dataset& dataset, const TrialOptions& options)
+      : learner_(learner),
+        program_(program),
         recipe_(recipe),
         dataset_(dataset),
         options_(options),
-        kernel_(program),
-        split_(stratified_split(dataset.train.labels, static_cast<std::size_t>(recipe.validation_size))),
-        model_(recipe.network, kernel_, recipe.batch, options.precision, options.threads, options.seed) {
+        split_(stratified_split(dataset.train.labels, static_cast<std::size_t>(recipe.validation_size))) {
     const auto batch = static_cast<std::int64_t>(recipe.batch);
     const auto images = static_cast<std::int64_t>(split_.train.size());
     // Shuffled, the images left over take part in the next epoch; in fixed order the last batch is filled up from the start.
     steps_per_epoch_ = recipe.augmentation.shuffle ? images / batch : (images + batch - 1) / batch;
     if (steps_per_epoch_ == 0) throw std::invalid_argument("the training set has fewer images than one batch of " + std::to_string(batch));
-    labels_.resize(static_cast<std::size_t>(recipe.batch));
   }
 
   TrialOutcome operator()() {
@@ -73,18 +72,37 @@ class Run {
 
   void resume() {
     if (options_.checkpoint.empty() || !std::filesystem::exists(options_.checkpoint)) return;
-    outcome_.epochs = read_checkpoint(options_.checkpoint, identity(), model_);
+    outcome_.epochs = read_checkpoint(options_.checkpoint, identity(), learner_.state());
+    learner_.restore();
+  }
+
+  EpochPlan plan(int epoch) const {
+    const auto order = epoch_order(recipe_.augmentation, split_.train, options_.seed, static_cast<std::uint32_t>(epoch));
+    EpochPlan plan;
+    plan.images.reserve(static_cast<std::size_t>(steps_per_epoch_ * recipe_.batch));
+    for (std::size_t i = 0; i < static_cast<std::size_t>(steps_per_epoch_ * recipe_.batch); ++i) {
+      const std::uint32_t index = order[i % order.size()];
+      plan.images.push_back({index, draw_transform(recipe_.augmentation, options_.seed, static_cast<std::uint32_t>(epoch), index)});
+    }
+    for (std::int64_t step = 0; step < steps_per_epoch_; ++step) {
+      const std::int64_t global_step = epoch * steps_per_epoch_ + step;
+      plan.rates.push_back(recipe_.schedule.rate(global_step, steps_per_epoch_, recipe_.epochs));
+      plan.dropout_keys.push_back(hash(static_cast<std::uint64_t>(Draw::kDropout), options_.seed, global_step));
+    }
+    return plan;
   }
 
   /// False when the trial is over before its time.
   bool run_epoch(int epoch, Clock::time_point trial_start) {
     const auto start = Clock::now();
-    const auto order = epoch_order(recipe_.augmentation, split_.train, options_.seed, static_cast<std::uint32_t>(epoch));
+    const EpochPlan epoch_plan = plan(epoch);
+    learner_.begin_epoch(epoch_plan);
     EpochMetrics metrics;
     metrics.epoch = epoch;
+    metrics.learning_rate = epoch_plan.rates.back();
     double loss = 0;
     std::int64_t correct = 0;
-    for (std::int64_t step = 0; step < steps_per_epoch_; ++step) {
+    for (std::int64_t step = 0; step < steps_per_epoch_;) {
       if (options_.stop && options_.stop->load(std::memory_order_relaxed)) {
         outcome_.interrupted = true;
         return false;
@@ -92,14 +110,12 @@ class Run {
       if (options_.time_limit && seconds_since(trial_start) > options_.time_limit->count()) {
         return fail(Failure::kTimeOut, epoch, step, "longer than " + std::to_string(options_.time_limit->count()) + " s");
       }
-      const std::int64_t global_step = epoch * steps_per_epoch_ + step;
-      fill_training_batch(order, epoch, step);
-      const BatchResult result = model_.train(labels_, hash(static_cast<std::uint64_t>(Draw::kDropout), options_.seed, global_step));
-      if (!std::isfinite(result.loss_sum)) return fail(Failure::kNonFiniteLoss, epoch, step, "the training loss is not finite");
-      loss += result.loss_sum;
-      correct += result.correct;
-      metrics.learning_rate = recipe_.schedule.rate(global_step, steps_per_epoch_, recipe_.epochs);
-      model_.parameters().descend(metrics.learning_rate, recipe_.momentum, recipe_.weight_decay, recipe_.decay_all, options_.threads);
+      for (const BatchResult& result : learner_.train(step, std::min(learner_.steps_at_once(), steps_per_epoch_ - step))) {
+        if (!std::isfinite(result.loss_sum)) return fail(Failure::kNonFiniteLoss, epoch, step, "the training loss is not finite");
+        loss += result.loss_sum;
+        correct += result.correct;
+        ++step;
+      }
     }
     const auto images = static_cast<double>(steps_per_epoch_ * recipe_.batch);
     metrics.train_loss = loss / images;
@@ -112,7 +128,7 @@ class Run {
 
   bool finish_epoch(EpochMetrics& metrics, Clock::time_point start) {
     if (!split_.validation.empty()) {
-      const auto [mean_loss, accuracy] = evaluate(dataset_.train, split_.validation);
+      const auto [mean_loss, accuracy] = evaluate(ImageRole::kTraining, split_.validation);
       if (!std::isfinite(mean_loss))
         return fail(Failure::kNonFiniteLoss, metrics.epoch, steps_per_epoch_, "the validation loss is not finite");
       metrics.validation_loss = mean_loss;
@@ -121,11 +137,11 @@ class Run {
     if (options_.report_test) {
       std::vector<std::uint32_t> all(dataset_.test.size());
       for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::uint32_t>(i);
-      metrics.test_accuracy = evaluate(dataset_.test, all).accuracy;
+      metrics.test_accuracy = evaluate(ImageRole::kTest, all).accuracy;
     }
     metrics.seconds = seconds_since(start);
     outcome_.epochs.push_back(metrics);
-    if (!options_.checkpoint.empty()) write_checkpoint(options_.checkpoint, identity(), model_, outcome_.epochs);
+    if (!options_.checkpoint.empty()) write_checkpoint(options_.checkpoint, identity(), learner_.state(), outcome_.epochs);
     if (options_.on_epoch) options_.on_epoch(metrics);
     return true;
   }
@@ -137,51 +153,18 @@ class Run {
     return false;
   }
 
-  void write_input(const ImageTransform& transform, std::span<const std::uint8_t> image, std::size_t place) {
-    const std::size_t offset = place * kImageBytes;
-    switch (model_.storage()) {
-      case Storage::kFp32:
-        write_image(recipe_.augmentation, transform, image, static_cast<float*>(model_.images()) + offset);
-        return;
-      case Storage::kBf16:
-        write_image_bf16(recipe_.augmentation, transform, image, static_cast<std::uint16_t*>(model_.images()) + offset);
-        return;
-    }
-  }
-
-  void fill_training_batch(const std::vector<std::uint32_t>& order, int epoch, std::int64_t step) {
-    for (std::size_t i = 0; i < labels_.size(); ++i) {
-      const std::uint32_t index = order[(static_cast<std::size_t>(step) * labels_.size() + i) % order.size()];
-      labels_[i] = dataset_.train.labels[index];
-      write_input(draw_transform(recipe_.augmentation, options_.seed, static_cast<std::uint32_t>(epoch), index),
-                  dataset_.train.image(index), i);
-    }
-  }
-
   struct Score {
     double mean_loss, accuracy;
   };
-  Score evaluate(const ImageSet& images, std::span<const std::uint32_t> indices) {
-    BatchResult total;
-    std::vector<std::uint8_t> labels;
-    for (std::size_t first = 0; first < indices.size(); first += labels_.size()) {
-      const auto batch = indices.subspan(first, std::min(labels_.size(), indices.size() - first));
-      labels.clear();
-      for (std::size_t i = 0; i < batch.size(); ++i) {
-        labels.push_back(images.labels[batch[i]]);
-        write_input(ImageTransform{}, images.image(batch[i]), i);
-      }
-      const BatchResult result = model_.evaluate(labels);
-      total.loss_sum += result.loss_sum;
-      total.correct += result.correct;
-    }
+  Score evaluate(ImageRole role, std::span<const std::uint32_t> indices) {
+    const BatchResult total = learner_.evaluate(role, indices);
     const auto n = static_cast<double>(indices.size());
     return {total.loss_sum / n, total.correct / n};
   }
 
   void record_beta() {
-    for (int k = 0; k < kernel_.parameter_count(); ++k) {
-      const std::vector<float> values = model_.beta(k);
+    for (int k = 0; k < program_.parameter_count(); ++k) {
+      const std::vector<float> values = learner_.beta(k);
       BetaStatistics statistics{0, 0, values[0], values[0]};
       double squares = 0;
       for (const float value : values) {
@@ -197,15 +180,13 @@ class Run {
     }
   }
 
+  Learner& learner_;
   const Program& program_;
   const Recipe& recipe_;
   const Dataset& dataset_;
   const TrialOptions& options_;
-  EigenKernel kernel_;
   Split split_;
-  Model model_;
   std::int64_t steps_per_epoch_ = 0;
-  std::vector<std::uint8_t> labels_;
   TrialOutcome outcome_;
 };
 
@@ -225,9 +206,15 @@ std::string_view to_text(Failure failure) {
   return "unknown";
 }
 
+TrialOutcome train(Learner& learner, const Program& activation, const Recipe& recipe, const Dataset& dataset, const TrialOptions& options) {
+  return Run(learner, activation, recipe, dataset, options)();
+}
+
 TrialOutcome train(const Program& activation, const Recipe& recipe, const Dataset& dataset, const TrialOptions& options) {
   const FlushDenormals flush;
-  return Run(activation, recipe, dataset, options)();
+  const EigenKernel kernel(activation);
+  CpuLearner learner(kernel, recipe, dataset, options.precision, options.threads, options.seed);
+  return train(learner, activation, recipe, dataset, options);
 }
 
 Precision native_precision() { return has_native_bf16() ? Precision::kBf16 : Precision::kFp32; }

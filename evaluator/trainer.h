@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "evaluator/dataset.h"
+#include "evaluator/learner.h"
 #include "evaluator/recipe.h"
 #include "grammar/program.h"
 
@@ -66,9 +67,12 @@ struct TrialOptions {
   std::filesystem::path checkpoint;
 };
 
-/// Trains `recipe` with the activation. The same arguments on the same machine give the same outcome, bit for bit.
+/// Trains `recipe` with the activation on the CPU. The same arguments on the same machine give the same outcome, bit for bit.
 /// std::runtime_error if oneDNN or the checkpoint fails.
 TrialOutcome train(const Program& activation, const Recipe& recipe, const Dataset& dataset, const TrialOptions& options);
+
+/// The same with a learner of any device, which was made for the activation, the recipe, the data set and the options' seed.
+TrialOutcome train(Learner& learner, const Program& activation, const Recipe& recipe, const Dataset& dataset, const TrialOptions& options);
 
 /// bf16 where the processor multiplies it natively (AVX-512 BF16 or AMX), else fp32.
 Precision native_precision();
