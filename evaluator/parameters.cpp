@@ -3,7 +3,6 @@
 #include "evaluator/parallel.h"
 
 namespace actsearch {
-namespace {
 
 bool decays(ParameterKind kind, bool decay_all) {
   switch (kind) {
@@ -19,8 +18,6 @@ bool decays(ParameterKind kind, bool decay_all) {
   }
   return false;
 }
-
-}  // namespace
 
 std::size_t Parameters::add(ParameterKind kind, std::size_t size, float start) {
   const std::size_t offset = values_.size();

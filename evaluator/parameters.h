@@ -23,6 +23,10 @@ struct ParameterSegment {
   std::size_t size = 0;
 };
 
+/// Whether weight decay holds for parameters of the kind: for weights, with `decay_all` also for biases and batch norm's scale and
+/// shift; never for beta.
+bool decays(ParameterKind kind, bool decay_all);
+
 class Parameters {
  public:
   /// Appends a segment of `size` values and returns its offset. Pointers into the arrays are invalid afterwards.
@@ -36,8 +40,7 @@ class Parameters {
   std::vector<float>& values() { return values_; }
   std::vector<float>& momenta() { return momenta_; }
 
-  /// Stochastic gradient descent with momentum: v = momentum·v + (gradient + decay·w); w -= rate·v. `weight_decay` holds for weights,
-  /// with `decay_all` also for biases and batch norm's scale and shift; never for beta.
+  /// Stochastic gradient descent with momentum: v = momentum·v + (gradient + decay·w); w -= rate·v. Which parameters decay: see decays.
   void descend(double rate, double momentum, double weight_decay, bool decay_all, int threads);
 
  private:

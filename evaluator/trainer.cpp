@@ -202,6 +202,8 @@ std::string_view to_text(Failure failure) {
       return "diverged";
     case Failure::kTimeOut:
       return "time-out";
+    case Failure::kCompilation:
+      return "does not compile";
   }
   return "unknown";
 }

@@ -36,6 +36,7 @@ enum class Failure : std::uint8_t {
   kNonFiniteLoss,  ///< the training loss became NaN or infinite
   kDiverged,       ///< after the first, an epoch's mean training loss was over 2 ln 10: twice that of guessing
   kTimeOut,        ///< took longer than TrialOptions::time_limit
+  kCompilation,    ///< the activation's kernels do not compile
 };
 std::string_view to_text(Failure failure);
 

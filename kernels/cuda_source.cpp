@@ -115,10 +115,6 @@ class Body {
 };
 
 constexpr const char* kHelpers = R"(
-#ifndef KERNEL
-#define KERNEL extern "C" __global__
-#endif
-
 __device__ __forceinline__ float logistic(float x) { return 1.0f / (1.0f + expf(-x)); }
 // Both are NaN where an argument is: fmaxf and fminf are not.
 __device__ __forceinline__ float maximum(float a, float b) { return a > b ? a : (a <= b ? b : a + b); }
@@ -172,11 +168,24 @@ __device__ __forceinline__ Stored store(float x) {
 }
 )";
 
-constexpr const char* kKernels = R"(
+constexpr const char* kTensorWords = R"(
+#ifndef KERNEL
+#define KERNEL extern "C" __global__
+#endif
+
 struct alignas(WIDTH * sizeof(Stored)) Vector {
   Stored lane[WIDTH];
 };
 
+__device__ __forceinline__ Vector read(const Stored* tensor, unsigned long long row, unsigned int channels, unsigned int channel) {
+  return *reinterpret_cast<const Vector*>(tensor + row * channels + channel);
+}
+__device__ __forceinline__ void write(Stored* tensor, unsigned long long row, unsigned int channels, unsigned int channel, const Vector& v) {
+  *reinterpret_cast<Vector*>(tensor + row * channels + channel) = v;
+}
+)";
+
+constexpr const char* kKernels = R"(
 // The channels of one thread and their constants.
 struct Channels {
   unsigned int first;
@@ -195,13 +204,6 @@ struct Channels {
     }
   }
 };
-
-__device__ __forceinline__ Vector read(const Stored* tensor, unsigned long long row, unsigned int channels, unsigned int channel) {
-  return *reinterpret_cast<const Vector*>(tensor + row * channels + channel);
-}
-__device__ __forceinline__ void write(Stored* tensor, unsigned long long row, unsigned int channels, unsigned int channel, const Vector& v) {
-  *reinterpret_cast<Vector*>(tensor + row * channels + channel) = v;
-}
 
 KERNEL void activation_forward(const Stored* z, const float* scale, const float* shift, const float* beta, Stored* y,
                                               unsigned long long rows, unsigned int channels) {
@@ -296,10 +298,14 @@ int cuda_vector_width(Storage storage, int channels) {
   return channels % width == 0 ? width : 1;
 }
 
+std::string cuda_tensor_words(Storage storage, int width) {
+  if (width != 1 && width != 4 && width != 8) throw std::invalid_argument("cuda_tensor_words: a thread works on 1, 4 or 8 channels");
+  return "#define WIDTH " + std::to_string(width) + "\n" + (storage == Storage::kBf16 ? kBf16Storage : kFp32Storage) + kTensorWords;
+}
+
 std::string cuda_source(const Program& program, Storage storage, int width) {
-  if (width != 1 && width != 4 && width != 8) throw std::invalid_argument("cuda_source: a thread works on 1, 4 or 8 channels");
-  std::string text = "#define WIDTH " + std::to_string(width) + "\n#define PARAMETERS " + std::to_string(program.parameter_count()) + "\n";
-  text += storage == Storage::kBf16 ? kBf16Storage : kFp32Storage;
+  std::string text = cuda_tensor_words(storage, width);
+  text += "\n#define PARAMETERS " + std::to_string(program.parameter_count()) + "\n";
   text += kHelpers;
 
   Body forward(program);

@@ -27,6 +27,10 @@ namespace actsearch {
 /// Channels a thread works on: what 16 bytes hold, or 1 where that does not divide the channels.
 int cuda_vector_width(Storage storage, int channels);
 
+/// What all kernels over tensors begin with: WIDTH, the type Stored with load() and store(), Vector with read() and write() of
+/// `WIDTH` neighbouring channels, and KERNEL before a kernel. width as in cuda_source.
+std::string cuda_tensor_words(Storage storage, int width);
+
 /// The text; width is 1, 4 or 8 (std::invalid_argument otherwise).
 std::string cuda_source(const Program& program, Storage storage, int width);
 

@@ -1,7 +1,5 @@
 #include "kernels/nvrtc.h"
 
-#include <dlfcn.h>
-
 #include <memory>
 #include <vector>
 
@@ -31,47 +29,24 @@ const std::vector<const char*>& fixed_options() {
   return options;
 }
 
-template <class Function>
-void find(void* library, const char* name, Function& function) {
-  void* const symbol = dlsym(library, name);
-  if (!symbol) throw CudaMissing(std::string("NVRTC: the library has no ") + name);
-  function = reinterpret_cast<Function>(symbol);
-}
-
 }  // namespace
 
-Nvrtc::Nvrtc(const std::string& library) {
-  const std::vector<std::string> names =
-      library.empty() ? std::vector<std::string>{"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"} : std::vector<std::string>{library};
-  std::string tried;
-  for (const std::string& name : names) {
-    library_ = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (library_) break;
-    tried += (tried.empty() ? "" : ", ") + name;
-  }
-  if (!library_) throw CudaMissing("NVRTC, CUDA's run-time compiler, is missing: tried " + tried);
-  auto functions = std::make_unique<Functions>();
-  try {
-    find(library_, "nvrtcVersion", functions->version);
-    find(library_, "nvrtcGetErrorString", functions->error_string);
-    find(library_, "nvrtcCreateProgram", functions->create);
-    find(library_, "nvrtcDestroyProgram", functions->destroy);
-    find(library_, "nvrtcCompileProgram", functions->compile);
-    find(library_, "nvrtcGetProgramLogSize", functions->log_size);
-    find(library_, "nvrtcGetProgramLog", functions->log);
-    find(library_, "nvrtcGetCUBINSize", functions->cubin_size);
-    find(library_, "nvrtcGetCUBIN", functions->cubin);
-  } catch (...) {
-    dlclose(library_);
-    throw;
-  }
-  functions_ = functions.release();
+Nvrtc::Nvrtc(const std::string& library)
+    : library_("NVRTC, CUDA's run-time compiler,",
+               library.empty() ? std::vector<std::string>{"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"} : std::vector{library}),
+      functions_(std::make_unique<Functions>()) {
+  library_.find("nvrtcVersion", functions_->version);
+  library_.find("nvrtcGetErrorString", functions_->error_string);
+  library_.find("nvrtcCreateProgram", functions_->create);
+  library_.find("nvrtcDestroyProgram", functions_->destroy);
+  library_.find("nvrtcCompileProgram", functions_->compile);
+  library_.find("nvrtcGetProgramLogSize", functions_->log_size);
+  library_.find("nvrtcGetProgramLog", functions_->log);
+  library_.find("nvrtcGetCUBINSize", functions_->cubin_size);
+  library_.find("nvrtcGetCUBIN", functions_->cubin);
 }
 
-Nvrtc::~Nvrtc() {
-  delete functions_;
-  dlclose(library_);
-}
+Nvrtc::~Nvrtc() = default;
 
 std::string Nvrtc::version() const {
   int major = 0, minor = 0;

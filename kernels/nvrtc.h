@@ -1,19 +1,16 @@
 /// NVIDIA's run-time compiler, loaded when first wanted: the program starts where it is missing, and needs no toolkit to be built.
 #pragma once
 
+#include <memory>
 #include <stdexcept>
 #include <string>
+
+#include "kernels/shared_library.h"
 
 namespace actsearch {
 
 /// The source did not compile; what() is the compiler's whole log.
 class CudaCompileError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
-/// The library is missing or of another kind; what() names the files tried.
-class CudaMissing : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
@@ -41,8 +38,8 @@ class Nvrtc {
 
  private:
   struct Functions;
-  void* library_ = nullptr;
-  Functions* functions_ = nullptr;
+  SharedLibrary library_;
+  std::unique_ptr<Functions> functions_;
 };
 
 }  // namespace actsearch

@@ -6,6 +6,7 @@
 #include "evaluator/data_source.h"
 #include "grammar/notation.h"
 #include "search/command.h"
+#include "search/device.h"
 #include "search/format.h"
 #include "search/interrupt.h"
 #include "search/machine.h"
@@ -27,9 +28,10 @@ Options declared() {
   options.value("from", "RECIPE", "the recipe whose leaderboard --top means [the one with the most trials]");
   options.values("expr", "E", "a formula or a name; may be given several times");
   declare_training(options, kDefaultRerunRecipe);
+  declare_device(options);
   options.value("seeds", "N", "runs a candidate, with different seeds [1]");
   options.value("seed", "S", "the first seed [0]");
-  options.value("threads", "T", "threads inside a run [all cores]");
+  options.value("threads", "T", "threads inside a run on the CPU [all cores]");
   options.value("format", "F", "table, csv or json for the results on standard output [table]");
   return options;
 }
@@ -64,17 +66,18 @@ std::vector<Candidate> best_candidates(const Database& database, const Options& 
   return candidates;
 }
 
-RerunPlan planned(const Options& options) {
+RerunPlan planned(const Options& options, const Device& device) {
   RerunPlan plan;
   plan.database_file = options.required("db");
   plan.commit = program_commit();
   plan.run.recipe = chosen_recipe(options, kDefaultRerunRecipe);
-  plan.run.precision = chosen_precision(options);
+  plan.run.precision = chosen_precision(options, device);
   plan.run.seeds = static_cast<int>(options.integer("seeds", 1, 1'000'000).value_or(1));
   plan.run.seed = static_cast<std::uint64_t>(options.integer("seed", 0, 1'000'000'000'000'000'000).value_or(0));
   const int cores = available_cores();
   plan.run.threads = static_cast<int>(options.integer("threads", 1, cores).value_or(cores));
-  plan.machine = machine_text() + ", " + std::to_string(plan.run.threads) + " threads a run";
+  plan.machine = machine_text() + ", " + (device.is_cuda() ? device.description : std::to_string(plan.run.threads) + " threads a run");
+  plan.run.jobs = device.is_cuda() ? static_cast<int>(device.cuda.size()) : 1;
   plan.candidates = given_candidates(options);
   return plan;
 }
@@ -88,7 +91,8 @@ int rerun_command(const Words& words) {
   if (top.has_value() == options.has("expr")) throw UsageError("either --top N or --expr E is expected\nsee: actsearch rerun --help");
   if (options.has("from") && !top) throw UsageError("--from belongs to --top\nsee: actsearch rerun --help");
   const Format format = options.format();
-  RerunPlan plan = planned(options);
+  const Device device = chosen_device(options);
+  RerunPlan plan = planned(options, device);
 
   Progress progress(std::cerr, Progress::standard_error_style());
   Database database(plan.database_file, Database::Access::kCreate);
@@ -101,11 +105,9 @@ int rerun_command(const Words& words) {
   progress.say("rerun: " + std::to_string(plan.candidates.size()) + (plan.candidates.size() == 1 ? " function" : " functions") + " × " +
                std::to_string(plan.run.seeds) + (plan.run.seeds == 1 ? " seed, " : " seeds, ") + plan.run.recipe.name + " for " +
                std::to_string(plan.run.recipe.epochs) + " epochs in " + std::string(to_text(plan.run.precision)) + ", " +
-               std::to_string(plan.run.threads) + " threads");
+               (device.is_cuda() ? device.description : std::to_string(plan.run.threads) + " threads"));
   const std::atomic<bool>& interrupt = catch_interrupts();  // before this there is nothing to end cleanly
-  const Evaluator evaluator = [&](const Program& program, const Recipe& recipe, const TrialOptions& trial) {
-    return train(program, recipe, dataset, trial);
-  };
+  const Evaluator evaluator = make_evaluator(device, dataset, plan.run, [&](const std::string& line) { progress.say(line); });
   const RerunReport report = run_reruns(database, plan, evaluator, progress, interrupt);
   if (report.run.ending == Ending::kInterrupted) progress.say("interrupted: the same command goes on from the last checkpoint");
   write(std::cout, report.results, format);

@@ -5,6 +5,7 @@
 
 #include "evaluator/data_source.h"
 #include "search/command.h"
+#include "search/device.h"
 #include "search/format.h"
 #include "search/interrupt.h"
 #include "search/machine.h"
@@ -30,13 +31,14 @@ Options declared() {
   options.value("strategy", "NAME", "random or exhaustive [random]");
   options.flag("baselines", "train the named functions first (ReLU, Swish and the others of the paper)");
   declare_training(options, kDefaultSearchRecipe);
+  declare_device(options);
   options.value("seeds", "N", "trials a candidate, with different seeds [1]");
   options.value("seed", "S", "the first seed, also of the order of proposals [0]");
   options.value("budget-time", "T", "end after this time, such as 45s, 30m, 1h30m");
   options.value("budget-trials", "N", "end after N trials");
   options.value("budget-epochs", "N", "end before more than N epochs");
   options.value("trial-time", "T", "a trial that takes longer fails with a time-out [no limit]");
-  options.value("jobs", "J", "trials at once, one core each [all cores]");
+  options.value("jobs", "J", "trials at once: on the CPU one core each [all cores]; on each CUDA device [8]");
   options.epilogue(
       "Ctrl-C stops between batches, gives back what was in progress and prints the leaderboard (exit code 130); a second one\n"
       "ends at once. Either way the same command goes on later.");
@@ -52,7 +54,12 @@ Budget chosen_budget(const Options& options, const Recipe& recipe) {
   return budget;
 }
 
-int chosen_jobs(const Options& options) {
+/// Of all devices together.
+int chosen_jobs(const Options& options, const Device& device) {
+  if (device.is_cuda()) {
+    constexpr std::int64_t kUsual = 8, kMost = 128;
+    return static_cast<int>(options.integer("jobs", 1, kMost).value_or(kUsual)) * static_cast<int>(device.cuda.size());
+  }
   const int cores = available_cores();
   const auto jobs = options.integer("jobs", 1, kAny).value_or(cores);
   if (jobs > cores) {
@@ -63,28 +70,32 @@ int chosen_jobs(const Options& options) {
 }
 
 /// Everything that the flags say; the data's name is still missing.
-SearchPlan planned(const Options& options) {
+SearchPlan planned(const Options& options, const Device& device) {
   SearchPlan plan{.run = {},
                   .space = Space(options.text("space").value_or("core1"), options.list("unary"), options.list("binary")),
                   .strategy = options.choice("strategy", {"random", "exhaustive"}),
                   .baselines = options.has("baselines"),
                   .data = "",
                   .commit = std::string(program_commit()),
-                  .machine = machine_text()};
+                  .machine = machine_text() + (device.is_cuda() ? ", " + device.description : "")};
   plan.run.recipe = chosen_recipe(options, kDefaultSearchRecipe);
   if (plan.run.recipe.validation_size == 0) {
     throw UsageError("recipe " + plan.run.recipe.name + " has no validation images, so a search cannot rank by it; it is for rerun");
   }
-  plan.run.precision = chosen_precision(options);
+  plan.run.precision = chosen_precision(options, device);
   plan.run.seeds = static_cast<int>(options.integer("seeds", 1, 1'000'000).value_or(1));
   plan.run.seed = static_cast<std::uint64_t>(options.integer("seed", 0, 1'000'000'000'000'000'000).value_or(0));
   plan.run.budget = chosen_budget(options, plan.run.recipe);
-  plan.run.jobs = chosen_jobs(options);
+  plan.run.jobs = chosen_jobs(options, device);
   plan.run.trial_limit = options.duration("trial-time");
   return plan;
 }
 
-void say_plan(Progress& progress, const SearchPlan& plan) {
+void say_plan(Progress& progress, const SearchPlan& plan, const Device& device) {
+  if (!device.note.empty())
+    progress.say("device: the CPU, " + device.description + " (" + device.note + ")");
+  else
+    progress.say("device: " + device.description);
   progress.say("search: " + plan.space.name() + " (" + std::to_string(plan.space.size()) + " spellings), " + plan.strategy + ", " +
                plan.run.recipe.name + " for " + std::to_string(plan.run.recipe.epochs) + " epochs in " +
                std::string(to_text(plan.run.precision)) + ", " + std::to_string(plan.run.jobs) + (plan.run.jobs == 1 ? " job" : " jobs"));
@@ -121,7 +132,8 @@ int search_command(const Words& words) {
   Options options = declared();
   if (!options.parse(words)) return 0;
   const std::string file = options.required("db");
-  SearchPlan plan = planned(options);
+  const Device device = chosen_device(options);
+  SearchPlan plan = planned(options, device);
 
   Progress progress(std::cerr, Progress::standard_error_style());
   Database database(file, Database::Access::kCreate);
@@ -130,11 +142,9 @@ int search_command(const Words& words) {
   plan.run.recipe = fitted(plan.run.recipe, dataset);
   plan.run.recipe_text = conditions_text(plan.run.recipe, plan.run.precision, dataset.source);
 
-  say_plan(progress, plan);
+  say_plan(progress, plan, device);
   const std::atomic<bool>& interrupt = catch_interrupts();  // before this there is nothing to end cleanly
-  const Evaluator evaluator = [&](const Program& program, const Recipe& recipe, const TrialOptions& trial) {
-    return train(program, recipe, dataset, trial);
-  };
+  const Evaluator evaluator = make_evaluator(device, dataset, plan.run, [&](const std::string& line) { progress.say(line); });
   const SearchReport report = run_search(database, plan, evaluator, progress, interrupt);
   say_ending(progress, report);
   const auto rows = database.leaderboard({.recipe = plan.run.recipe_text, .top = kShown, .sort = LeaderboardQuery::Sort::kAccuracy});

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <deque>
 #include <exception>
 #include <list>
 #include <memory>
@@ -234,7 +235,16 @@ class Runner {
 
   std::optional<Candidate> next_candidate() {
     const std::lock_guard lock(source_mutex_);
-    return source_.next();
+    for (auto space = static_cast<std::size_t>(plan_.ahead) + 1; drawn_.size() < space;) {
+      auto candidate = source_.next();
+      if (!candidate) break;
+      if (plan_.upcoming) plan_.upcoming(*candidate);
+      drawn_.push_back(std::move(*candidate));
+    }
+    if (drawn_.empty()) return std::nullopt;
+    Candidate candidate = std::move(drawn_.front());
+    drawn_.pop_front();
+    return candidate;
   }
 
   /// Other processes' trials, when all others are done: waited for, and taken over where they are left.
@@ -365,6 +375,7 @@ class Runner {
   std::shared_ptr<const Candidate> candidate_;
   Id candidate_id_ = 0;
   int next_seed_ = 0;
+  std::deque<Candidate> drawn_;  ///< and not yet begun
   std::list<std::shared_ptr<Task>> postponed_;
 
   Clock::time_point renewed_ = Clock::now();  // of the heartbeat

@@ -44,6 +44,8 @@ struct RunPlan {
   bool report_test = false;                                  ///< test accuracy every epoch
   std::filesystem::path checkpoints;                         ///< directory for a checkpoint a trial, after every epoch; empty for none
   std::chrono::seconds lease{60};
+  int ahead = 0;                                   ///< candidates that are drawn before a worker is free for them,
+  std::function<void(const Candidate&)> upcoming;  ///< and told to this one, which prepares what their training will need
 };
 
 enum class Ending : std::uint8_t {

@@ -1,0 +1,324 @@
+// The layers of a network on a device, all but its convolutions, products and the candidate activation. Compiled at run time behind
+// cuda_tensor_words (kernels/cuda_source.h): Stored, Vector and WIDTH come from there. Tensors are rows × channels, channels innermost;
+// per-channel arrays are fp32. Sums are taken in an order that depends on the launch alone, so the same launch gives the same bits.
+
+// Where a run is in its epoch. The host writes `step` when it begins; begin_step does the rest.
+struct Progress {
+  unsigned int step;     // the next one
+  unsigned int current;  // the one under way
+  float rate;            // its learning rate
+  unsigned int unused;
+  unsigned long long dropout_key;
+};
+
+// What happens to an image: evaluator/augmentation.h.
+struct PlannedImage {
+  unsigned int index;
+  signed char dx, dy;
+  unsigned char flip, unused;
+};
+
+struct StepResult {
+  double loss_sum;
+  int correct;
+  int unused;
+};
+
+KERNEL void begin_step(Progress* progress, const float* rates, const unsigned long long* dropout_keys) {
+  const unsigned int step = progress->step;
+  progress->current = step;
+  progress->rate = rates[step];
+  progress->dropout_key = dropout_keys[step];
+  progress->step = step + 1;
+}
+
+// Of the current step's planned images: pixels to NHWC, shifted, mirrored and scaled, and labels. A thread for each pixel.
+KERNEL void fill_batch(const unsigned char* pixels, const unsigned char* all_labels, const PlannedImage* plan, const Progress* progress,
+                       const float* scale, const float* shift, Stored* images, unsigned char* labels, unsigned int batch) {
+  const unsigned int place = blockIdx.x * blockDim.x + threadIdx.x;
+  const unsigned int image = place / 1024u, pixel = place % 1024u;
+  if (image >= batch) return;
+  const PlannedImage planned = plan[(unsigned long long)progress->current * batch + image];
+  if (pixel == 0) labels[image] = all_labels[planned.index];
+  const int row = (int)(pixel / 32u) + planned.dy;
+  const int shifted = planned.flip ? 31 - (int)(pixel % 32u) + planned.dx : (int)(pixel % 32u) + planned.dx;
+  const bool inside = row >= 0 && row < 32 && shifted >= 0 && shifted < 32;
+  for (int c = 0; c < 3; ++c) {
+    float value = 0.0f;
+    if (inside) value = (float)pixels[(unsigned long long)planned.index * 3072u + c * 1024 + row * 32 + shifted] * scale[c] + shift[c];
+    images[(unsigned long long)place * 3u + c] = store(value);
+  }
+}
+
+// Per block of rows and channel: Σ(z - z₀) and Σ(z - z₀)², z₀ the first row's, which guards against cancellation.
+// Launched as the activation's kernels (kernels/cuda_source.h); shared memory: lines · vectors · WIDTH · 8 bytes.
+KERNEL void channel_sums(const Stored* z, float* sums, unsigned long long rows, unsigned int channels) {
+  const unsigned int first = (blockIdx.y * blockDim.x + threadIdx.x) * WIDTH;
+  float sum[2][WIDTH], base[WIDTH];
+  for (int i = 0; i < WIDTH; ++i) sum[0][i] = sum[1][i] = base[i] = 0.0f;
+  if (first < channels) {
+    const Vector origin = read(z, 0, channels, first);
+#pragma unroll
+    for (int i = 0; i < WIDTH; ++i) base[i] = load(origin.lane[i]);
+    const unsigned long long step = (unsigned long long)gridDim.x * blockDim.y;
+#pragma unroll 4
+    for (unsigned long long row = (unsigned long long)blockIdx.x * blockDim.y + threadIdx.y; row < rows; row += step) {
+      const Vector v = read(z, row, channels, first);
+#pragma unroll
+      for (int i = 0; i < WIDTH; ++i) {
+        const float distance = load(v.lane[i]) - base[i];
+        sum[0][i] += distance;
+        sum[1][i] += distance * distance;
+      }
+    }
+  }
+  extern __shared__ float lines[];
+  const unsigned int width = blockDim.x * WIDTH, size = 2u * width;
+  float* mine = lines + threadIdx.y * size + threadIdx.x * WIDTH;
+#pragma unroll
+  for (int i = 0; i < WIDTH; ++i) {
+    mine[i] = sum[0][i];
+    mine[width + i] = sum[1][i];
+  }
+  __syncthreads();
+  for (unsigned int at = threadIdx.y * blockDim.x + threadIdx.x; at < size; at += blockDim.x * blockDim.y) {
+    const unsigned int k = at / width, channel = blockIdx.y * width + at % width;
+    if (channel >= channels) continue;
+    float total = 0.0f;
+    for (unsigned int line = 0; line < blockDim.y; ++line) total += lines[line * size + at];
+    sums[((unsigned long long)blockIdx.x * 2u + k) * channels + channel] = total;
+  }
+}
+
+// Σ over the blocks' sums of one kind and channel: the block's lines share the blocks, then add up in order. Every thread gets the total.
+// blockDim (32, 32); shared memory: 32 · 32 floats.
+__device__ __forceinline__ float over_blocks(const float* sums, unsigned int blocks, unsigned int kinds, unsigned int kind,
+                                             unsigned int channels, unsigned int channel, float* lines) {
+  float total = 0.0f;
+  if (channel < channels) {
+    for (unsigned int block = threadIdx.y; block < blocks; block += blockDim.y) {
+      total += sums[((unsigned long long)block * kinds + kind) * channels + channel];
+    }
+  }
+  lines[threadIdx.y * blockDim.x + threadIdx.x] = total;
+  __syncthreads();
+  total = 0.0f;
+  for (unsigned int line = 0; line < blockDim.y; ++line) total += lines[line * blockDim.x + threadIdx.x];
+  __syncthreads();
+  return total;
+}
+
+// Batch statistics from channel_sums: the activation's scale and shift, what backward needs, and the running statistics moved.
+KERNEL void finish_statistics(const Stored* z, const float* sums, unsigned int blocks, unsigned long long rows, unsigned int channels,
+                              const float* gamma, const float* delta, float momentum, float epsilon, float* mean,
+                              float* inverse_deviation, float* running_mean, float* running_variance, float* scale, float* shift) {
+  __shared__ float lines[1024];
+  const unsigned int c = blockIdx.x * blockDim.x + threadIdx.x;
+  const float sum = over_blocks(sums, blocks, 2u, 0u, channels, c, lines);
+  const float squares = over_blocks(sums, blocks, 2u, 1u, channels, c, lines);
+  if (c >= channels || threadIdx.y != 0u) return;
+  const float distance = sum / (float)rows, m = load(z[c]) + distance;
+  const float variance = fmaxf(squares / (float)rows - distance * distance, 0.0f) + (sum + squares - sum - squares);  // keeps NaN
+  const float r = 1.0f / sqrtf(variance + epsilon);
+  mean[c] = m;
+  inverse_deviation[c] = r;
+  running_mean[c] = momentum * running_mean[c] + (1.0f - momentum) * m;
+  running_variance[c] = momentum * running_variance[c] + (1.0f - momentum) * variance;
+  scale[c] = gamma[c] * r;
+  shift[c] = delta[c] - m * gamma[c] * r;
+}
+
+// The activation's scale and shift from the running statistics.
+KERNEL void running_affine(const float* gamma, const float* delta, const float* running_mean, const float* running_variance, float epsilon,
+                           float* scale, float* shift, unsigned int channels) {
+  const unsigned int c = blockIdx.x * blockDim.x + threadIdx.x;
+  if (c >= channels) return;
+  const float s = gamma[c] / sqrtf(running_variance[c] + epsilon);
+  scale[c] = s;
+  shift[c] = delta[c] - running_mean[c] * s;
+}
+
+// From activation_sums: the gradients of batch norm and of the activation's parameters, and a, b and d of activation_apply.
+// With ẑ = (z - mean)·r: dL_dz = gamma·r·(g - Σg/m - ẑ·Σ(g·ẑ)/m), written as a·g + b·z + d.
+KERNEL void finish_backward(const float* sums, unsigned int blocks, unsigned long long rows, unsigned int channels, unsigned int parameters,
+                            const float* gamma, const float* mean, const float* inverse_deviation, float* dgamma, float* ddelta,
+                            float* dbeta, float* a, float* b, float* d) {
+  __shared__ float lines[1024];
+  const unsigned int c = blockIdx.x * blockDim.x + threadIdx.x, kinds = 2u + parameters;
+  const float sum_g = over_blocks(sums, blocks, kinds, 0u, channels, c, lines);
+  const float sum_gz = over_blocks(sums, blocks, kinds, 1u, channels, c, lines);
+  for (unsigned int k = 0; k < parameters; ++k) {
+    const float sum = over_blocks(sums, blocks, kinds, 2u + k, channels, c, lines);
+    if (c < channels && threadIdx.y == 0u) dbeta[k * channels + c] = sum;
+  }
+  if (c >= channels || threadIdx.y != 0u) return;
+  const float r = inverse_deviation[c], share = 1.0f / (float)rows, normalised = r * (sum_gz - mean[c] * sum_g);
+  ddelta[c] = sum_g;
+  dgamma[c] = normalised;
+  a[c] = gamma[c] * r;
+  b[c] = -a[c] * r * normalised * share;
+  d[c] = -a[c] * sum_g * share - b[c] * mean[c];
+}
+
+// The same for a dense layer's activation, which has a bias and no batch norm: activation_apply then has a = 1 and b = d = 0.
+KERNEL void finish_bias(const float* sums, unsigned int blocks, unsigned int channels, unsigned int parameters, float* dbias, float* dbeta) {
+  __shared__ float lines[1024];
+  const unsigned int c = blockIdx.x * blockDim.x + threadIdx.x, kinds = 2u + parameters;
+  const float sum_g = over_blocks(sums, blocks, kinds, 0u, channels, c, lines);
+  if (c < channels && threadIdx.y == 0u) dbias[c] = sum_g;
+  for (unsigned int k = 0; k < parameters; ++k) {
+    const float sum = over_blocks(sums, blocks, kinds, 2u + k, channels, c, lines);
+    if (c < channels && threadIdx.y == 0u) dbeta[k * channels + c] = sum;
+  }
+}
+
+// 2×2 max-pool with stride 2; a thread for WIDTH channels of a window.
+KERNEL void max_pool(const Stored* x, Stored* y, unsigned int images, unsigned int side, unsigned int channels) {
+  const unsigned int half = side / 2u, vectors = channels / WIDTH;
+  const unsigned long long place = (unsigned long long)blockIdx.x * blockDim.x + threadIdx.x;
+  const unsigned long long window = place / vectors;
+  if (window >= (unsigned long long)images * half * half) return;
+  const unsigned int channel = (unsigned int)(place % vectors) * WIDTH;
+  const unsigned long long image = window / (half * half), row = window / half % half, column = window % half;
+  const unsigned long long corner = (image * side + 2u * row) * side + 2u * column;
+  Vector best = read(x, corner, channels, channel);
+#pragma unroll
+  for (int k = 1; k < 4; ++k) {
+    const Vector other = read(x, corner + (k >> 1) * side + (k & 1), channels, channel);
+#pragma unroll
+    for (int i = 0; i < WIDTH; ++i) {
+      const float v = load(other.lane[i]);
+      if (v > load(best.lane[i]) || v != v) best.lane[i] = other.lane[i];
+    }
+  }
+  write(y, window, channels, channel, best);
+}
+
+// dL_dx from dL_dy: to the first (row by row) of the four that equals the maximum.
+KERNEL void max_pool_backward(const Stored* x, const Stored* y, const Stored* dy, Stored* dx, unsigned int images, unsigned int side,
+                              unsigned int channels) {
+  const unsigned int half = side / 2u, vectors = channels / WIDTH;
+  const unsigned long long place = (unsigned long long)blockIdx.x * blockDim.x + threadIdx.x;
+  const unsigned long long window = place / vectors;
+  if (window >= (unsigned long long)images * half * half) return;
+  const unsigned int channel = (unsigned int)(place % vectors) * WIDTH;
+  const unsigned long long image = window / (half * half), row = window / half % half, column = window % half;
+  const unsigned long long corner = (image * side + 2u * row) * side + 2u * column;
+  const Vector best = read(y, window, channels, channel), gradient = read(dy, window, channels, channel);
+  bool given[WIDTH];
+#pragma unroll
+  for (int i = 0; i < WIDTH; ++i) given[i] = false;
+#pragma unroll
+  for (int k = 0; k < 4; ++k) {
+    const unsigned long long at = corner + (k >> 1) * side + (k & 1);
+    Vector v = read(x, at, channels, channel);
+#pragma unroll
+    for (int i = 0; i < WIDTH; ++i) {
+      const bool mine = !given[i] && load(v.lane[i]) == load(best.lane[i]);
+      given[i] = given[i] || mine;
+      v.lane[i] = mine ? gradient.lane[i] : store(0.0f);
+    }
+    write(dx, at, channels, channel, v);
+  }
+}
+
+// evaluator/random.h
+__device__ __forceinline__ unsigned long long mix_bits(unsigned long long x) {
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
+  return x ^ (x >> 31);
+}
+__device__ __forceinline__ unsigned long long hash(unsigned long long first, unsigned long long second) {
+  const unsigned long long gamma = 0x9e3779b97f4a7c15ull;
+  return mix_bits((mix_bits(first + gamma) ^ second) + gamma);
+}
+
+// Drops with probability threshold / 65536 and scales what stays, in place: the same places for values and for their gradients.
+KERNEL void dropout(Stored* x, unsigned long long n, unsigned int threshold, float scale, const Progress* progress, unsigned int layer) {
+  const unsigned long long i = (unsigned long long)blockIdx.x * blockDim.x + threadIdx.x;
+  if (i >= n) return;
+  const unsigned long long draw = hash(hash(progress->dropout_key, layer), i / 4u) >> (16u * (i % 4u)) & 0xffffu;
+  x[i] = store(draw < threshold ? 0.0f : load(x[i]) * scale);
+}
+
+// Softmax cross-entropy over batch × 10 logits without their bias, of the first `valid[step]` images (all, where valid is null).
+// dlogits (may be null) is the gradient of the mean loss. One block of 256 threads.
+KERNEL void cross_entropy(const float* logits, const float* bias, const unsigned char* labels, const unsigned int* valid,
+                          const Progress* progress, Stored* dlogits, float* dbias, StepResult* results, unsigned int batch) {
+  __shared__ double losses[256];
+  __shared__ int hits[256];
+  __shared__ float columns[256][10];
+  const unsigned int me = threadIdx.x, images = valid ? valid[progress->current] : batch;
+  double loss = 0.0;
+  int correct = 0;
+  float column[10];
+  for (int c = 0; c < 10; ++c) column[c] = 0.0f;
+  const float share = 1.0f / (float)batch;
+  for (unsigned int n = me; n < images; n += 256u) {
+    const int label = labels[n];
+    float row[10], largest = 0.0f, own = 0.0f;
+    int best = 0;
+    for (int c = 0; c < 10; ++c) {
+      row[c] = logits[n * 10u + c] + bias[c];
+      own = c == label ? row[c] : own;
+      if (c == 0 || row[c] > largest) {
+        largest = row[c];
+        best = c;
+      }
+    }
+    double sum = 0.0;
+    for (int c = 0; c < 10; ++c) sum += exp((double)(row[c] - largest));
+    loss += log(sum) - (double)(own - largest);
+    correct += best == label && sum == sum ? 1 : 0;
+    if (dlogits) {
+      for (int c = 0; c < 10; ++c) {
+        const float gradient = ((float)(exp((double)(row[c] - largest)) / sum) - (c == label ? 1.0f : 0.0f)) * share;
+        dlogits[n * 10u + c] = store(gradient);
+        column[c] += gradient;
+      }
+    }
+  }
+  losses[me] = loss;
+  hits[me] = correct;
+  for (int c = 0; c < 10; ++c) columns[me][c] = column[c];
+  for (unsigned int half = 128u; half > 0u; half /= 2u) {
+    __syncthreads();
+    if (me >= half) continue;
+    losses[me] += losses[me + half];
+    hits[me] += hits[me + half];
+    for (int c = 0; c < 10; ++c) columns[me][c] += columns[me + half][c];
+  }
+  if (me != 0u) return;
+  results[progress->current].loss_sum = losses[0];
+  results[progress->current].correct = hits[0];
+  if (!dlogits) return;
+  for (int c = 0; c < 10; ++c) dbias[c] = columns[0][c];
+}
+
+// A run of parameters that are treated alike.
+struct Chunk {
+  unsigned long long offset;
+  unsigned int size;
+  unsigned int kind;  // bit 0: decays; bit 1: a weight, whose gradient is Stored and which has a Stored copy
+};
+
+// Stochastic gradient descent with momentum (evaluator/parameters.h); a block for each chunk.
+KERNEL void descend(const Chunk* chunks, float* values, float* momenta, const float* gradients, const Stored* weight_gradients,
+                    Stored* weights, const Progress* progress, float momentum, float weight_decay) {
+  const Chunk chunk = chunks[blockIdx.x];
+  const float decay = chunk.kind & 1u ? weight_decay : 0.0f, rate = progress->rate;
+  for (unsigned int i = threadIdx.x; i < chunk.size; i += blockDim.x) {
+    const unsigned long long at = chunk.offset + i;
+    const float w = values[at], g = chunk.kind & 2u ? load(weight_gradients[at]) : gradients[at];
+    const float v = momentum * momenta[at] + (g + decay * w), next = w - rate * v;
+    momenta[at] = v;
+    values[at] = next;
+    if (chunk.kind & 2u) weights[at] = store(next);
+  }
+}
+
+// The weights' copies, from values that the host has written.
+KERNEL void store_weights(const float* values, Stored* weights, unsigned long long n) {
+  const unsigned long long i = (unsigned long long)blockIdx.x * blockDim.x + threadIdx.x;
+  if (i < n) weights[i] = store(values[i]);
+}

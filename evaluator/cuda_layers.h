@@ -1,0 +1,8 @@
+/// The text of evaluator/cuda_layers.cu, put into the program when it is built.
+#pragma once
+
+namespace actsearch {
+
+extern const char* const kCudaLayersText;
+
+}  // namespace actsearch

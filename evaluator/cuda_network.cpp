@@ -1,0 +1,687 @@
+#include "evaluator/cuda_network.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <stdexcept>
+
+#include "evaluator/cublas_lt.h"
+#include "evaluator/cuda_layers.h"
+#include "evaluator/network_layout.h"
+#include "kernels/cuda_source.h"
+
+namespace actsearch {
+namespace {
+
+// What evaluator/cuda_layers.cu calls by the same names.
+struct Progress {
+  std::uint32_t step = 0, current = 0;
+  float rate = 0;
+  std::uint32_t unused = 0;
+  std::uint64_t dropout_key = 0;
+};
+struct PlannedImage {
+  std::uint32_t index = 0;
+  std::int8_t dx = 0, dy = 0;
+  std::uint8_t flip = 0, unused = 0;
+};
+struct StepResult {
+  double loss_sum = 0;
+  std::int32_t correct = 0, unused = 0;
+};
+struct Chunk {
+  std::uint64_t offset = 0;
+  std::uint32_t size = 0, kind = 0;
+};
+constexpr std::uint32_t kDecays = 1, kIsWeight = 2;
+
+constexpr unsigned kThreads = 256;
+constexpr int kChannelMultiple = 8;
+
+int vector_width(Storage storage) { return cuda_vector_width(storage, kChannelMultiple); }
+
+unsigned blocks_for(std::size_t threads) { return static_cast<unsigned>((threads + kThreads - 1) / kThreads); }
+
+/// Device memory of the network's, counted.
+class Memory {
+ public:
+  CudaMemory operator()(std::size_t bytes) {
+    CudaMemory memory(bytes);
+    total_ += bytes;
+    return memory;
+  }
+  CudaMemory floats(std::size_t count) { return (*this)(count * sizeof(float)); }
+  void give_back(const CudaMemory& memory) { total_ -= memory.size(); }
+  std::size_t total() const { return total_; }
+
+ private:
+  std::size_t total_ = 0;
+};
+
+/// Per-channel arrays of one layer, one after the other.
+class ChannelArrays {
+ public:
+  enum Array : std::uint8_t { kRunningMean, kRunningVariance, kMean, kInverseDeviation, kScale, kShift, kA, kB, kD, kCount };
+  ChannelArrays(Memory& memory, std::size_t channels) : channels_(channels), memory_(memory.floats(kCount * channels)) {}
+  CudaAddress operator[](Array array) const { return memory_.address() + static_cast<std::size_t>(array) * channels_ * sizeof(float); }
+
+ private:
+  std::size_t channels_;
+  CudaMemory memory_;
+};
+
+struct FeatureBlock {
+  FeatureLayout layout;
+  CudnnConvolution forward, weight_gradient;
+  std::optional<CudnnConvolution> input_gradient;  // not of the first
+  CudaMemory z, y, pooled;
+  ChannelArrays arrays;
+  CudaAddress output() const { return layout.pool ? pooled.address() : y.address(); }
+};
+
+struct DenseBlock {
+  DenseLayout layout;
+  CudaProduct forward, weight_gradient, input_gradient;
+  CudaMemory z, y;  // the last layer has no y
+};
+
+/// The kernels of cuda_layers.cu.
+struct LayerKernels {
+  explicit LayerKernels(const std::string& cubin) : module(cubin) {}
+  CudaModule module;
+  CudaFunction begin_step = module.function("begin_step"), fill_batch = module.function("fill_batch"),
+               channel_sums = module.function("channel_sums"), finish_statistics = module.function("finish_statistics"),
+               running_affine = module.function("running_affine"), finish_backward = module.function("finish_backward"),
+               finish_bias = module.function("finish_bias"), max_pool = module.function("max_pool"),
+               max_pool_backward = module.function("max_pool_backward"), dropout = module.function("dropout"),
+               cross_entropy = module.function("cross_entropy"), descend = module.function("descend"),
+               store_weights = module.function("store_weights");
+};
+
+/// A candidate's kernels.
+struct ActivationKernels {
+  explicit ActivationKernels(const std::string& cubin) : module(cubin) {}
+  CudaModule module;
+  CudaFunction forward = module.function("activation_forward"), sums = module.function("activation_sums"),
+               apply = module.function("activation_apply");
+};
+
+CudaDataset::Images upload(const ImageSet& set) {
+  CudaDataset::Images images{set.size(), CudaMemory(set.pixels.size()), CudaMemory(set.labels.size())};
+  CudaStream stream;
+  stream.copy_to_device(images.pixels.address(), set.pixels.data(), set.pixels.size());
+  stream.copy_to_device(images.labels.address(), set.labels.data(), set.labels.size());
+  stream.synchronise();
+  return images;
+}
+
+}  // namespace
+
+CudaDataset::CudaDataset(const Dataset& dataset) : train(upload(dataset.train)), test(upload(dataset.test)) {}
+
+std::string cuda_layers_source(Storage storage) { return cuda_tensor_words(storage, vector_width(storage)) + kCudaLayersText; }
+std::string cuda_activation_source(const Program& activation, Storage storage) {
+  return cuda_source(activation, storage, vector_width(storage));
+}
+
+struct CudaNetwork::Impl {
+  Impl(const CudaDevice& device_, const CudaDataset& dataset_, const Recipe& recipe_, Precision precision, EngineChoices& choices,
+       const std::string& layers_cubin)
+      : device(device_),
+        dataset(dataset_),
+        recipe(recipe_),
+        storage(precision == Precision::kBf16 ? Storage::kBf16 : Storage::kFp32),
+        batch(static_cast<std::size_t>(recipe_.batch)),
+        cudnn(stream),
+        layers(layers_cubin) {
+    Parameters unused;
+    layout = lay_out(recipe.network, 0, unused);
+    for (const FeatureLayout& feature : layout.features) require_multiple(feature.channels);
+    for (const DenseLayout& dense : layout.hidden) require_multiple(dense.units);
+    add_features(choices);
+    for (const DenseLayout& dense : layout.hidden) hidden.push_back(dense_block(dense, false));
+    head.emplace(dense_block(layout.head, true));
+    for (CudaMemory& gradient : gradients_by_layer) gradient = memory(tensor_bytes(largest));
+    images = memory(tensor_bytes(kImageBytes));
+    labels = memory(batch);
+    dL_dlogits = memory(tensor_bytes(kClasses));
+    workspace = memory(std::max(workspace_bytes, CudaProduct::kWorkspaceBytes));
+    prepare_plan_memory();
+    prepare_constants();
+  }
+
+  static void require_multiple(std::size_t channels) {
+    if (channels % kChannelMultiple != 0) {
+      throw std::invalid_argument("on a CUDA device every layer has a multiple of " + std::to_string(kChannelMultiple) + " channels, not " +
+                                  std::to_string(channels));
+    }
+  }
+
+  std::size_t tensor_bytes(std::size_t elements_per_image) const { return batch * elements_per_image * storage_bytes(storage); }
+
+  void add_features(EngineChoices& choices) {
+    for (const FeatureLayout& feature : layout.features) {
+      const CudaConvolutionShape shape{recipe.batch, static_cast<int>(feature.in_channels), static_cast<int>(feature.channels),
+                                       feature.side, storage};
+      const auto convolution = [&](ConvolutionPass pass) {
+        CudnnConvolution made(cudnn, pass, shape, choices);
+        workspace_bytes = std::max(workspace_bytes, made.workspace_bytes());
+        return made;
+      };
+      std::optional<CudnnConvolution> input_gradient;
+      if (!features.empty()) input_gradient.emplace(convolution(ConvolutionPass::kInputGradient));
+      features.push_back({feature, convolution(ConvolutionPass::kForward), convolution(ConvolutionPass::kWeightGradient),
+                          std::move(input_gradient), memory(tensor_bytes(feature.elements())), memory(tensor_bytes(feature.elements())),
+                          memory(feature.pool ? tensor_bytes(feature.output_elements()) : 0), ChannelArrays(memory, feature.channels)});
+      largest = std::max(largest, feature.elements());
+    }
+  }
+
+  DenseBlock dense_block(const DenseLayout& dense, bool last) {
+    const auto product = [&](ProductPass pass) {
+      return CudaProduct(cublas, pass, recipe.batch, static_cast<int>(dense.inputs), static_cast<int>(dense.units), storage,
+                         last && pass == ProductPass::kForward);
+    };
+    largest = std::max(largest, dense.inputs);
+    return {dense,
+            product(ProductPass::kForward),
+            product(ProductPass::kWeightGradient),
+            product(ProductPass::kInputGradient),
+            last ? memory.floats(batch * dense.units) : memory(tensor_bytes(dense.units)),
+            memory(last ? 0 : tensor_bytes(dense.units))};
+  }
+
+  void prepare_plan_memory() {
+    const std::size_t most_images = std::max(dataset.train.count, dataset.test.count) + batch;
+    most_steps = most_images / batch + 1;
+    plan = memory(most_images * sizeof(PlannedImage));
+    rates = memory.floats(most_steps);
+    dropout_keys = memory(most_steps * sizeof(std::uint64_t));
+    valid = memory(most_steps * sizeof(std::uint32_t));
+    results = memory(most_steps * sizeof(StepResult));
+    progress = memory(sizeof(Progress));
+    stream.set_zero(rates.address(), rates.size());
+    stream.set_zero(dropout_keys.address(), dropout_keys.size());
+  }
+
+  /// Pixel scales, and ones and zeros for the dense layers' activations.
+  void prepare_constants() {
+    std::array<float, 2 * kImageChannels> affine{};
+    for (std::size_t c = 0; c < kImageChannels; ++c) {
+      affine[c] = recipe.augmentation.normalise ? 1.0f / kChannelDeviation[c] : 1.0f;
+      affine[kImageChannels + c] = recipe.augmentation.normalise ? -kChannelMean[c] / kChannelDeviation[c] : 0.0f;
+    }
+    pixel_affine = memory.floats(affine.size());
+    stream.copy_to_device(pixel_affine.address(), affine.data(), sizeof affine);
+    std::size_t widest = 0;
+    for (const DenseLayout& dense : layout.hidden) widest = std::max(widest, dense.units);
+    std::vector<float> numbers(2 * widest, 0.0f);
+    std::fill_n(numbers.begin(), widest, 1.0f);
+    ones_and_zeros = memory.floats(numbers.size());
+    stream.copy_to_device(ones_and_zeros.address(), numbers.data(), numbers.size() * sizeof(float));
+    zeros = ones_and_zeros.address() + widest * sizeof(float);
+    stream.synchronise();
+  }
+
+  // Launches. --------------------------------------------------------------------------------------------------------------------
+
+  struct RowLaunch {
+    CudaExtent grid, block;
+    std::size_t shared_bytes = 0;
+  };
+  /// For kernels over rows × channels with so many sums a channel (kernels/cuda_source.h).
+  RowLaunch over_rows(std::size_t count, std::size_t channels, std::size_t kinds) const {
+    constexpr std::size_t kMostShared = 48 << 10;
+    const auto width = static_cast<std::size_t>(vector_width(storage));
+    const std::size_t vectors = channels / width, across = std::min<std::size_t>(vectors, 32);
+    std::size_t lines = kThreads / across;
+    const auto shared = [&] { return lines * across * width * kinds * sizeof(float); };
+    while (lines > 1 && shared() > kMostShared) lines /= 2;
+    const std::size_t columns = (vectors + across - 1) / across;
+    const std::size_t blocks_at_once = static_cast<std::size_t>(device.multiprocessors()) * (kinds > 0 ? 4 : 8);
+    const std::size_t blocks = std::clamp<std::size_t>((count + lines - 1) / lines, 1, std::max<std::size_t>(blocks_at_once / columns, 1));
+    return {{static_cast<unsigned>(blocks), static_cast<unsigned>(columns)},
+            {static_cast<unsigned>(across), static_cast<unsigned>(lines)},
+            shared()};
+  }
+  /// For kernels with a thread for each channel, or 32 that share it.
+  static CudaExtent over_channels(std::size_t channels) { return {static_cast<unsigned>((channels + 31) / 32), 1}; }
+
+  CudaAddress value(std::size_t offset) const { return values.address() + offset * sizeof(float); }
+  CudaAddress gradient(std::size_t offset) const { return gradients.address() + offset * sizeof(float); }
+  CudaAddress weight(std::size_t offset) const { return weights.address() + offset * storage_bytes(storage); }
+  CudaAddress weight_gradient(std::size_t offset) const { return weight_gradients.address() + offset * storage_bytes(storage); }
+  std::size_t rows(const FeatureBlock& block) const { return batch * static_cast<std::size_t>(block.layout.side * block.layout.side); }
+
+  void begin_step_and_fill(const CudaDataset::Images& set) {
+    stream.launch(layers.begin_step, {}, {}, 0, progress.address(), rates.address(), dropout_keys.address());
+    stream.launch(layers.fill_batch, {blocks_for(batch * kImageSide * kImageSide)}, {kThreads}, 0, set.pixels.address(),
+                  set.labels.address(), plan.address(), progress.address(), pixel_affine.address(),
+                  pixel_affine.address() + kImageChannels * sizeof(float), images.address(), labels.address(),
+                  static_cast<std::uint32_t>(batch));
+  }
+
+  void activate(CudaAddress z, CudaAddress scale, CudaAddress shift, CudaAddress beta, CudaAddress y, std::size_t count,
+                std::size_t channels) {
+    const RowLaunch shape = over_rows(count, channels, 0);
+    stream.launch(activation->forward, shape.grid, shape.block, 0, z, scale, shift, beta, y, static_cast<std::uint64_t>(count),
+                  static_cast<std::uint32_t>(channels));
+  }
+
+  void batch_statistics(FeatureBlock& block) {
+    using A = ChannelArrays;
+    const FeatureLayout& at = block.layout;
+    const RowLaunch shape = over_rows(rows(block), at.channels, 2);
+    stream.launch(layers.channel_sums, shape.grid, shape.block, shape.shared_bytes, block.z.address(), sums.address(),
+                  static_cast<std::uint64_t>(rows(block)), static_cast<std::uint32_t>(at.channels));
+    stream.launch(layers.finish_statistics, over_channels(at.channels), {32, 32}, 0, block.z.address(), sums.address(), shape.grid.x,
+                  static_cast<std::uint64_t>(rows(block)), static_cast<std::uint32_t>(at.channels), value(at.gamma), value(at.delta),
+                  static_cast<float>(recipe.network.batch_norm_momentum), static_cast<float>(recipe.network.batch_norm_epsilon),
+                  block.arrays[A::kMean], block.arrays[A::kInverseDeviation], block.arrays[A::kRunningMean],
+                  block.arrays[A::kRunningVariance], block.arrays[A::kScale], block.arrays[A::kShift]);
+  }
+
+  void drop(CudaAddress x, std::size_t units, std::size_t layer) {
+    if (recipe.network.dropout <= 0) return;
+    const std::size_t n = batch * units;
+    stream.launch(layers.dropout, {blocks_for(n)}, {kThreads}, 0, x, static_cast<std::uint64_t>(n),
+                  static_cast<std::uint32_t>(recipe.network.dropout * 65536.0), static_cast<float>(1.0 / (1.0 - recipe.network.dropout)),
+                  progress.address(), static_cast<std::uint32_t>(layer));
+  }
+
+  /// From the batch's images to the logits without their bias.
+  void forward(bool training) {
+    using A = ChannelArrays;
+    CudaAddress x = images.address();
+    for (FeatureBlock& block : features) {
+      const FeatureLayout& at = block.layout;
+      block.forward.run(x, weight(at.weights), block.z.address(), workspace.address());
+      if (training) batch_statistics(block);
+      activate(block.z.address(), block.arrays[A::kScale], block.arrays[A::kShift], value(at.beta), block.y.address(), rows(block),
+               at.channels);
+      if (at.pool) {
+        stream.launch(layers.max_pool, {pool_blocks(at)}, {kThreads}, 0, block.y.address(), block.pooled.address(),
+                      static_cast<std::uint32_t>(batch), static_cast<std::uint32_t>(at.side), static_cast<std::uint32_t>(at.channels));
+      }
+      x = block.output();
+    }
+    for (std::size_t i = 0; i < hidden.size(); ++i) {
+      DenseBlock& block = hidden[i];
+      block.forward.run(stream, x, weight(block.layout.weights), block.z.address(), workspace.address());
+      activate(block.z.address(), ones_and_zeros.address(), value(block.layout.bias), value(block.layout.beta), block.y.address(), batch,
+               block.layout.units);
+      if (training) drop(block.y.address(), block.layout.units, i);
+      x = block.y.address();
+    }
+    head->forward.run(stream, x, weight(head->layout.weights), head->z.address(), workspace.address());
+  }
+
+  unsigned pool_blocks(const FeatureLayout& at) const {
+    return blocks_for(batch * at.output_elements() / static_cast<std::size_t>(vector_width(storage)));
+  }
+
+  void score(bool training) {
+    stream.launch(layers.cross_entropy, {}, {kThreads}, 0, head->z.address(), value(head->layout.bias), labels.address(),
+                  training ? CudaAddress{0} : valid.address(), progress.address(), training ? dL_dlogits.address() : CudaAddress{0},
+                  gradient(head->layout.bias), results.address(), static_cast<std::uint32_t>(batch));
+  }
+
+  CudaAddress feature_output() const { return features.back().output(); }
+
+  void backward() {
+    CudaAddress incoming = gradients_by_layer[0].address(), other = gradients_by_layer[1].address();
+    const auto dense_backward = [&](DenseBlock& block, CudaAddress x, CudaAddress dL_dy, CudaAddress dL_dx) {
+      block.weight_gradient.run(stream, dL_dy, x, weight_gradient(block.layout.weights), workspace.address());
+      block.input_gradient.run(stream, dL_dy, weight(block.layout.weights), dL_dx, workspace.address());
+    };
+    dense_backward(*head, hidden.empty() ? feature_output() : hidden.back().y.address(), dL_dlogits.address(), incoming);
+    for (std::size_t i = hidden.size(); i-- > 0;) {
+      DenseBlock& block = hidden[i];
+      drop(incoming, block.layout.units, i);
+      hidden_activation_backward(block, incoming);
+      dense_backward(block, i == 0 ? feature_output() : hidden[i - 1].y.address(), incoming, other);
+      std::swap(incoming, other);
+    }
+    for (std::size_t i = features.size(); i-- > 0;) {
+      FeatureBlock& block = features[i];
+      const FeatureLayout& at = block.layout;
+      if (at.pool) {
+        stream.launch(layers.max_pool_backward, {pool_blocks(at)}, {kThreads}, 0, block.y.address(), block.pooled.address(), incoming,
+                      other, static_cast<std::uint32_t>(batch), static_cast<std::uint32_t>(at.side),
+                      static_cast<std::uint32_t>(at.channels));
+        std::swap(incoming, other);
+      }
+      feature_activation_backward(block, incoming);
+      block.weight_gradient.run(i == 0 ? images.address() : features[i - 1].output(), weight_gradient(at.weights), incoming,
+                                workspace.address());
+      if (block.input_gradient) block.input_gradient->run(other, weight(at.weights), incoming, workspace.address());
+      std::swap(incoming, other);
+    }
+  }
+
+  /// The activation's two backward passes, in place. Returns the blocks of the first.
+  template <class Finish>
+  void activation_backward(CudaAddress z, CudaAddress dL_dy, CudaAddress scale, CudaAddress shift, CudaAddress beta, CudaAddress a,
+                           CudaAddress b, CudaAddress d, std::size_t count, std::size_t channels, Finish&& finish) {
+    const auto all_rows = static_cast<std::uint64_t>(count);
+    const auto all_channels = static_cast<std::uint32_t>(channels);
+    const RowLaunch first = over_rows(count, channels, 2 + activation_parameters);
+    stream.launch(activation->sums, first.grid, first.block, first.shared_bytes, z, dL_dy, scale, shift, beta, sums.address(), all_rows,
+                  all_channels);
+    finish(first.grid.x);
+    const RowLaunch second = over_rows(count, channels, 0);
+    stream.launch(activation->apply, second.grid, second.block, 0, z, dL_dy, scale, shift, beta, a, b, d, dL_dy, all_rows, all_channels);
+  }
+
+  void feature_activation_backward(FeatureBlock& block, CudaAddress dL_dy) {
+    using A = ChannelArrays;
+    const FeatureLayout& at = block.layout;
+    activation_backward(block.z.address(), dL_dy, block.arrays[A::kScale], block.arrays[A::kShift], value(at.beta), block.arrays[A::kA],
+                        block.arrays[A::kB], block.arrays[A::kD], rows(block), at.channels, [&](unsigned blocks) {
+                          stream.launch(layers.finish_backward, over_channels(at.channels), {32, 32}, 0, sums.address(), blocks,
+                                        static_cast<std::uint64_t>(rows(block)), static_cast<std::uint32_t>(at.channels),
+                                        static_cast<std::uint32_t>(activation_parameters), value(at.gamma), block.arrays[A::kMean],
+                                        block.arrays[A::kInverseDeviation], gradient(at.gamma), gradient(at.delta), gradient(at.beta),
+                                        block.arrays[A::kA], block.arrays[A::kB], block.arrays[A::kD]);
+                        });
+  }
+
+  void hidden_activation_backward(DenseBlock& block, CudaAddress dL_dy) {
+    const DenseLayout& at = block.layout;
+    const CudaAddress ones = ones_and_zeros.address();
+    activation_backward(block.z.address(), dL_dy, ones, value(at.bias), value(at.beta), ones, zeros, zeros, batch, at.units,
+                        [&](unsigned blocks) {
+                          stream.launch(layers.finish_bias, over_channels(at.units), {32, 32}, 0, sums.address(), blocks,
+                                        static_cast<std::uint32_t>(at.units), static_cast<std::uint32_t>(activation_parameters),
+                                        gradient(at.bias), gradient(at.beta));
+                        });
+  }
+
+  void descend() {
+    stream.launch(layers.descend, {chunk_count}, {kThreads}, 0, chunks.address(), values.address(), momenta.address(), gradients.address(),
+                  weight_gradients.address(), weights.address(), progress.address(), static_cast<float>(recipe.momentum),
+                  static_cast<float>(recipe.weight_decay));
+  }
+
+  void store_weights() {
+    stream.launch(layers.store_weights, {blocks_for(parameter_count)}, {kThreads}, 0, values.address(), weights.address(),
+                  static_cast<std::uint64_t>(parameter_count));
+  }
+
+  // A trial. ---------------------------------------------------------------------------------------------------------------------
+
+  /// Where the parameters of another candidate lie, and memory for them.
+  void lay_out_parameters(const Parameters& parameters) {
+    for (std::size_t i = 0; i < features.size(); ++i) features[i].layout = layout.features[i];
+    for (std::size_t i = 0; i < hidden.size(); ++i) hidden[i].layout = layout.hidden[i];
+    head->layout = layout.head;
+    const ParameterSegment& last = parameters.segments().back();
+    const std::size_t count = last.offset + last.size;
+    if (count == parameter_count) return;
+    for (CudaMemory* old : {&values, &momenta, &gradients, &weights, &weight_gradients, &chunks, &sums}) {
+      memory.give_back(*old);
+      *old = CudaMemory();
+    }
+    parameter_count = count;
+    values = memory.floats(count);
+    momenta = memory.floats(count);
+    gradients = memory.floats(count);
+    weights = memory(count * storage_bytes(storage));
+    weight_gradients = memory(count * storage_bytes(storage));
+    upload_chunks(parameters);
+    sums = memory.floats(most_sums());
+  }
+
+  void upload_chunks(const Parameters& parameters) {
+    constexpr std::size_t kMost = 4096;
+    std::vector<Chunk> table;
+    for (const ParameterSegment& segment : parameters.segments()) {
+      const std::uint32_t kind =
+          (decays(segment.kind, recipe.decay_all) ? kDecays : 0) | (segment.kind == ParameterKind::kWeight ? kIsWeight : 0);
+      for (std::size_t done = 0; done < segment.size; done += kMost) {
+        table.push_back({segment.offset + done, static_cast<std::uint32_t>(std::min(kMost, segment.size - done)), kind});
+      }
+    }
+    chunk_count = static_cast<unsigned>(table.size());
+    chunks = memory(table.size() * sizeof(Chunk));
+    stream.copy_to_device(chunks.address(), table.data(), chunks.size());
+    stream.synchronise();
+  }
+
+  std::size_t most_sums() const {
+    std::size_t most = 0;
+    const auto consider = [&](std::size_t count, std::size_t channels, std::size_t kinds) {
+      most = std::max(most, over_rows(count, channels, kinds).grid.x * kinds * channels);
+    };
+    for (const FeatureBlock& block : features) {
+      consider(rows(block), block.layout.channels, 2);
+      consider(rows(block), block.layout.channels, 2 + activation_parameters);
+    }
+    for (const DenseBlock& block : hidden) consider(batch, block.layout.units, 2 + activation_parameters);
+    return most;
+  }
+
+  void start_values(const Parameters& parameters) {
+    stream.copy_to_device(values.address(), parameters.value(0), values.size());
+    stream.set_zero(momenta.address(), momenta.size());
+    stream.set_zero(gradients.address(), gradients.size());
+    stream.set_zero(weight_gradients.address(), weight_gradients.size());
+    std::size_t most = 0;
+    for (const FeatureBlock& block : features) most = std::max(most, block.layout.channels);
+    const std::vector<float> ones(most, 1.0f);
+    for (const FeatureBlock& block : features) {
+      const std::size_t bytes = block.layout.channels * sizeof(float);
+      stream.set_zero(block.arrays[ChannelArrays::kRunningMean], bytes);
+      stream.copy_to_device(block.arrays[ChannelArrays::kRunningVariance], ones.data(), bytes);
+    }
+    store_weights();
+    stream.synchronise();
+  }
+
+  void record() {
+    stream.begin_capture();
+    begin_step_and_fill(dataset.train);
+    forward(true);
+    score(true);
+    backward();
+    descend();
+    training_step = stream.end_capture();
+    for (const ImageRole role : {ImageRole::kTraining, ImageRole::kTest}) {
+      stream.begin_capture();
+      begin_step_and_fill(images_of(role));
+      forward(false);
+      score(false);
+      evaluation_step[static_cast<std::size_t>(role)] = stream.end_capture();
+    }
+  }
+
+  const CudaDataset::Images& images_of(ImageRole role) const { return role == ImageRole::kTraining ? dataset.train : dataset.test; }
+
+  /// The next step of whatever plan lies there. Waits, so that `at` may go.
+  void set_step(std::int64_t step) {
+    const Progress at{.step = static_cast<std::uint32_t>(step)};
+    stream.copy_to_device(progress.address(), &at, sizeof at);
+    stream.synchronise();
+    next_step = step;
+  }
+
+  std::span<const StepResult> read_results(std::size_t first, std::size_t count) {
+    host_results.resize(count);
+    stream.copy_to_host(host_results.data(), results.address() + first * sizeof(StepResult), count * sizeof(StepResult));
+    stream.synchronise();
+    return host_results;
+  }
+
+  const CudaDevice& device;
+  const CudaDataset& dataset;
+  const Recipe recipe;
+  const Storage storage;
+  const std::size_t batch;
+  NetworkLayout layout;
+
+  CudaStream stream;
+  Cudnn cudnn;
+  CublasLt cublas;
+  LayerKernels layers;
+  std::unique_ptr<ActivationKernels> activation;
+  std::size_t activation_parameters = 0;
+
+  Memory memory;
+  std::vector<FeatureBlock> features;
+  std::vector<DenseBlock> hidden;
+  std::optional<DenseBlock> head;
+  std::size_t largest = 0;  ///< elements per image of the largest gradient
+  std::array<CudaMemory, 2> gradients_by_layer;
+  CudaMemory images, labels, dL_dlogits, workspace;
+  std::size_t workspace_bytes = 0;
+  CudaMemory pixel_affine, ones_and_zeros;
+  CudaAddress zeros = 0;
+
+  std::size_t parameter_count = 0;
+  CudaMemory values, momenta, gradients, weights, weight_gradients, chunks;
+  unsigned chunk_count = 0;
+  CudaMemory sums;  ///< of blocks of rows, before they are added up
+
+  std::size_t most_steps = 0;
+  CudaMemory plan, rates, dropout_keys, valid, results, progress;
+  std::int64_t next_step = -1;  ///< that the device is at; -1: of no training plan
+  CudaGraph training_step;
+  std::array<CudaGraph, 2> evaluation_step;  ///< by ImageRole
+
+  std::vector<StepResult> host_results;
+  std::vector<BatchResult> batch_results;
+  std::vector<float> host_values, host_momenta;
+  std::vector<std::vector<float>> host_statistics;  ///< mean and variance of each feature block
+};
+
+CudaNetwork::CudaNetwork(const CudaDevice& device, const CudaDataset& dataset, const Recipe& recipe, Precision precision,
+                         EngineChoices& choices, const std::string& layers) {
+  device.make_current();
+  impl_ = std::make_unique<Impl>(device, dataset, recipe, precision, choices, layers);
+}
+
+CudaNetwork::~CudaNetwork() {
+  try {
+    impl_->device.make_current();
+  } catch (const CudaError&) {  // the device is lost, and its memory with it
+  }
+}
+
+void CudaNetwork::begin_trial(const Program& program, const std::string& kernels, std::uint64_t seed) {
+  Impl& network = *impl_;
+  network.device.make_current();
+  network.activation = std::make_unique<ActivationKernels>(kernels);
+  network.activation_parameters = static_cast<std::size_t>(program.parameter_count());
+  Parameters parameters;
+  network.layout = lay_out(network.recipe.network, program.parameter_count(), parameters);
+  initialise(network.recipe.network, network.layout, seed, parameters);
+  network.lay_out_parameters(parameters);
+  network.start_values(parameters);
+  network.record();
+  network.next_step = -1;
+}
+
+void CudaNetwork::begin_epoch(const EpochPlan& epoch) {
+  Impl& network = *impl_;
+  if (static_cast<std::size_t>(epoch.steps()) > network.most_steps)
+    throw std::logic_error("CudaNetwork: an epoch longer than the data set");
+  std::vector<PlannedImage> images;
+  images.reserve(epoch.images.size());
+  for (const EpochPlan::Image& image : epoch.images) {
+    images.push_back({image.index, static_cast<std::int8_t>(image.transform.dx), static_cast<std::int8_t>(image.transform.dy),
+                      static_cast<std::uint8_t>(image.transform.flip), 0});
+  }
+  const std::vector<float> rates(epoch.rates.begin(), epoch.rates.end());
+  network.stream.copy_to_device(network.plan.address(), images.data(), images.size() * sizeof(PlannedImage));
+  network.stream.copy_to_device(network.rates.address(), rates.data(), rates.size() * sizeof(float));
+  network.stream.copy_to_device(network.dropout_keys.address(), epoch.dropout_keys.data(),
+                                epoch.dropout_keys.size() * sizeof(std::uint64_t));
+  network.set_step(0);
+}
+
+std::span<const BatchResult> CudaNetwork::train(std::int64_t first, std::int64_t count) {
+  Impl& network = *impl_;
+  if (network.next_step < 0) throw std::logic_error("CudaNetwork: train before begin_epoch");
+  if (network.next_step != first) network.set_step(first);
+  for (std::int64_t i = 0; i < count; ++i) network.stream.launch(network.training_step);
+  network.next_step = first + count;
+  network.batch_results.clear();
+  for (const StepResult& result : network.read_results(static_cast<std::size_t>(first), static_cast<std::size_t>(count))) {
+    network.batch_results.push_back({result.loss_sum, result.correct});
+  }
+  return network.batch_results;
+}
+
+BatchResult CudaNetwork::evaluate(ImageRole role, std::span<const std::uint32_t> indices) {
+  Impl& network = *impl_;
+  const std::size_t steps = (indices.size() + network.batch - 1) / network.batch;
+  std::vector<PlannedImage> images(steps * network.batch);  // what is left of the last batch shows image 0 and does not count
+  std::vector<std::uint32_t> valid(steps, static_cast<std::uint32_t>(network.batch));
+  for (std::size_t i = 0; i < indices.size(); ++i) images[i].index = indices[i];
+  if (indices.size() % network.batch != 0) valid.back() = static_cast<std::uint32_t>(indices.size() % network.batch);
+  network.stream.copy_to_device(network.plan.address(), images.data(), images.size() * sizeof(PlannedImage));
+  network.stream.copy_to_device(network.valid.address(), valid.data(), valid.size() * sizeof(std::uint32_t));
+  network.set_step(0);
+  network.next_step = -1;  // the plan of training is gone
+  using A = ChannelArrays;
+  for (const FeatureBlock& block : network.features) {
+    network.stream.launch(network.layers.running_affine, {blocks_for(block.layout.channels)}, {kThreads}, 0,
+                          network.value(block.layout.gamma), network.value(block.layout.delta), block.arrays[A::kRunningMean],
+                          block.arrays[A::kRunningVariance], static_cast<float>(network.recipe.network.batch_norm_epsilon),
+                          block.arrays[A::kScale], block.arrays[A::kShift], static_cast<std::uint32_t>(block.layout.channels));
+  }
+  for (std::size_t i = 0; i < steps; ++i) network.stream.launch(network.evaluation_step[static_cast<std::size_t>(role)]);
+  BatchResult total;
+  for (const StepResult& result : network.read_results(0, steps)) {
+    total.loss_sum += result.loss_sum;
+    total.correct += result.correct;
+  }
+  return total;
+}
+
+std::vector<std::span<float>> CudaNetwork::state() {
+  Impl& network = *impl_;
+  network.host_values.resize(network.parameter_count);
+  network.host_momenta.resize(network.parameter_count);
+  network.stream.copy_to_host(network.host_values.data(), network.values.address(), network.values.size());
+  network.stream.copy_to_host(network.host_momenta.data(), network.momenta.address(), network.momenta.size());
+  network.host_statistics.clear();
+  for (const FeatureBlock& block : network.features) {
+    for (const auto array : {ChannelArrays::kRunningMean, ChannelArrays::kRunningVariance}) {
+      auto& values = network.host_statistics.emplace_back(block.layout.channels);
+      network.stream.copy_to_host(values.data(), block.arrays[array], values.size() * sizeof(float));
+    }
+  }
+  network.stream.synchronise();
+  std::vector<std::span<float>> state{network.host_values, network.host_momenta};
+  for (auto& values : network.host_statistics) state.emplace_back(values);
+  return state;
+}
+
+void CudaNetwork::restore() {
+  Impl& network = *impl_;
+  network.stream.copy_to_device(network.values.address(), network.host_values.data(), network.values.size());
+  network.stream.copy_to_device(network.momenta.address(), network.host_momenta.data(), network.momenta.size());
+  std::size_t next = 0;
+  for (const FeatureBlock& block : network.features) {
+    for (const auto array : {ChannelArrays::kRunningMean, ChannelArrays::kRunningVariance}) {
+      const auto& values = network.host_statistics.at(next++);
+      network.stream.copy_to_device(block.arrays[array], values.data(), values.size() * sizeof(float));
+    }
+  }
+  network.store_weights();
+  network.stream.synchronise();
+}
+
+std::vector<float> CudaNetwork::beta(int k) {
+  Impl& network = *impl_;
+  network.host_values.resize(network.parameter_count);
+  network.stream.copy_to_host(network.host_values.data(), network.values.address(), network.values.size());
+  network.stream.synchronise();
+  return beta_of(network.layout, k, network.host_values.data());
+}
+
+std::size_t CudaNetwork::nodes_per_step() const { return impl_->training_step.nodes(); }
+std::size_t CudaNetwork::memory_bytes() const { return impl_->memory.total(); }
+
+}  // namespace actsearch

@@ -1,0 +1,66 @@
+/// A network trained on an NVIDIA device: a whole training step is one graph, recorded once for each candidate.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "evaluator/cudnn.h"
+#include "evaluator/dataset.h"
+#include "evaluator/learner.h"
+#include "evaluator/recipe.h"
+#include "grammar/program.h"
+#include "kernels/cuda_driver.h"
+#include "kernels/storage.h"
+
+namespace actsearch {
+
+/// The images of a data set in a device's memory, as uint8, once for all networks on it. Made with the device current.
+struct CudaDataset {
+  explicit CudaDataset(const Dataset& dataset);
+  struct Images {
+    std::size_t count = 0;
+    CudaMemory pixels, labels;
+  };
+  Images train, test;
+};
+
+/// The text of the network's own kernels (evaluator/cuda_layers.cu), to be compiled once for a storage.
+std::string cuda_layers_source(Storage storage);
+/// The text of a candidate's kernels as CudaNetwork wants them.
+std::string cuda_activation_source(const Program& activation, Storage storage);
+
+/// Made once for a recipe, then used for one candidate after the other, by one thread at a time.
+class CudaNetwork : public Learner {
+ public:
+  /// Everything outlives the network. `layers` is the cubin of cuda_layers_source. CudaOutOfMemory if it does not fit.
+  /// std::invalid_argument if a layer's channels are not a multiple of 8.
+  CudaNetwork(const CudaDevice& device, const CudaDataset& dataset, const Recipe& recipe, Precision precision, EngineChoices& choices,
+              const std::string& layers);
+  ~CudaNetwork() override;
+
+  /// Starts over with another candidate, on the calling thread from here on: initial weights of the seed. `kernels` is the cubin of
+  /// cuda_activation_source.
+  void begin_trial(const Program& activation, const std::string& kernels, std::uint64_t seed);
+
+  void begin_epoch(const EpochPlan& plan) override;
+  std::span<const BatchResult> train(std::int64_t first, std::int64_t count) override;
+  std::int64_t steps_at_once() const override { return 64; }
+  BatchResult evaluate(ImageRole role, std::span<const std::uint32_t> indices) override;
+  std::vector<std::span<float>> state() override;
+  void restore() override;
+  std::vector<float> beta(int k) override;
+
+  /// Kernels and library calls of one training step.
+  std::size_t nodes_per_step() const;
+  /// Device memory that this network holds.
+  std::size_t memory_bytes() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace actsearch

@@ -1,0 +1,100 @@
+#include "search/device.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "evaluator/cuda_backend.h"
+#include "search/machine.h"
+
+namespace actsearch {
+namespace {
+
+std::string cores_text() {
+  const int cores = available_cores();
+  return std::to_string(cores) + (cores == 1 ? " core" : " cores");
+}
+
+Device cpu(const std::string& note) { return {.cuda = {}, .description = cores_text(), .note = note}; }
+
+/// The devices of those ordinals; all of them for an empty list.
+Device cuda(std::vector<int> ordinals) {
+  const std::vector<std::string> names = cuda_devices();
+  const auto count = static_cast<int>(names.size());
+  for (int i = 0; ordinals.empty() && i < count; ++i) ordinals.push_back(i);
+  Device device{.cuda = ordinals, .description = "", .note = ""};
+  for (const int ordinal : ordinals) {
+    if (ordinal >= count) {
+      throw CudaMissing("there is no CUDA device " + std::to_string(ordinal) + ": there " + (count == 1 ? "is " : "are ") +
+                        std::to_string(count) + ", counted from 0");
+    }
+    device.description += (device.description.empty() ? "" : " + ") + names[static_cast<std::size_t>(ordinal)];
+  }
+  return device;
+}
+
+int ordinal_of(const std::string& text) {
+  constexpr std::string_view kPrefix = "cuda:";
+  int ordinal = -1;
+  const char* const end = text.data() + text.size();
+  if (text.starts_with(kPrefix) && text.size() > kPrefix.size()) {
+    const auto [stop, error] = std::from_chars(text.data() + kPrefix.size(), end, ordinal);
+    if (error != std::errc() || stop != end) ordinal = -1;
+  }
+  if (ordinal < 0) throw UsageError("--device is auto, cpu, cuda, cuda:N or all, not '" + text + "'");
+  return ordinal;
+}
+
+}  // namespace
+
+void declare_device(Options& options) {
+  options.value(
+      "device", "D",
+      "auto, cpu, cuda (the first NVIDIA device), cuda:N or all (NVIDIA devices) [auto: the first NVIDIA device that can be used, "
+      "else the CPU]");
+  options.flag("deterministic", "on CUDA: take cuDNN's engines as proposed, not the fastest, so that every run gives the same bits");
+}
+
+Device chosen_device(const Options& options) {
+  const std::string text = options.text("device").value_or("auto");
+  const auto chosen = [&]() -> Device {
+    if (text == "cpu") return cpu("");
+    if (text == "all") return cuda({});
+    if (text == "cuda") return cuda({0});
+    if (text != "auto") return cuda({ordinal_of(text)});
+    try {
+      return cuda({0});
+    } catch (const CudaMissing& missing) {
+      return cpu(missing.what());
+    }
+  };
+  Device device = chosen();
+  device.deterministic = options.has("deterministic");
+  return device;
+}
+
+Precision chosen_precision(const Options& options, const Device& device) {
+  const std::string name = options.choice("precision", {"auto", "bf16", "fp32"});
+  if (name == "auto") return device.is_cuda() ? Precision::kBf16 : native_precision();
+  return name == "bf16" ? Precision::kBf16 : Precision::kFp32;
+}
+
+Evaluator make_evaluator(const Device& device, const Dataset& dataset, RunPlan& plan, std::function<void(const std::string&)> say) {
+  if (!device.is_cuda()) {
+    return [&dataset](const Program& program, const Recipe& recipe, const TrialOptions& trial) {
+      return train(program, recipe, dataset, trial);
+    };
+  }
+  CudaOptions options;
+  options.devices = device.cuda;
+  options.jobs = plan.jobs / static_cast<int>(device.cuda.size());
+  options.compile_threads = std::max(1, available_cores() - 1);
+  options.deterministic = device.deterministic;
+  options.say = std::move(say);
+  const auto backend = std::make_shared<CudaBackend>(dataset, std::move(options));
+  plan.ahead = plan.jobs;
+  plan.upcoming = [backend, precision = plan.precision](const Candidate& candidate) { backend->prepare(candidate.program, precision); };
+  return
+      [backend](const Program& program, const Recipe& recipe, const TrialOptions& trial) { return backend->train(program, recipe, trial); };
+}
+
+}  // namespace actsearch
