@@ -11,6 +11,7 @@
 #include "evaluator/cublas_lt.h"
 #include "evaluator/cuda_compiler.h"
 #include "evaluator/cuda_network.h"
+#include "kernels/cuda_activation.h"
 #include "kernels/nvrtc.h"
 
 namespace actsearch {
@@ -159,13 +160,13 @@ CudaBackend::~CudaBackend() = default;
 
 void CudaBackend::prepare(const Program& activation, Precision precision) {
   for (const std::string& architecture : impl_->architectures) {
-    impl_->compiler.prepare(cuda_activation_source(activation, storage_of(precision)), architecture);
+    impl_->compiler.prepare(CudaActivation::source(activation, storage_of(precision)), architecture);
   }
 }
 
 TrialOutcome CudaBackend::train(const Program& activation, const Recipe& recipe, const TrialOptions& options) {
   const std::string name = to_text(recipe, options.precision);
-  const std::string source = cuda_activation_source(activation, storage_of(options.precision));
+  const std::string source = CudaActivation::source(activation, storage_of(options.precision));
   for (;;) {
     Impl::Lease lease = impl_->acquire(name);
     try {

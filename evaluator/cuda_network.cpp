@@ -8,7 +8,7 @@
 #include "evaluator/cublas_lt.h"
 #include "evaluator/cuda_layers.h"
 #include "evaluator/network_layout.h"
-#include "kernels/cuda_source.h"
+#include "kernels/cuda_activation.h"
 
 namespace actsearch {
 namespace {
@@ -36,9 +36,6 @@ struct Chunk {
 constexpr std::uint32_t kDecays = 1, kIsWeight = 2;
 
 constexpr unsigned kThreads = 256;
-constexpr int kChannelMultiple = 8;
-
-int vector_width(Storage storage) { return cuda_vector_width(storage, kChannelMultiple); }
 
 unsigned blocks_for(std::size_t threads) { return static_cast<unsigned>((threads + kThreads - 1) / kThreads); }
 
@@ -98,14 +95,6 @@ struct LayerKernels {
                store_weights = module.function("store_weights");
 };
 
-/// A candidate's kernels.
-struct ActivationKernels {
-  explicit ActivationKernels(const std::string& cubin) : module(cubin) {}
-  CudaModule module;
-  CudaFunction forward = module.function("activation_forward"), sums = module.function("activation_sums"),
-               apply = module.function("activation_apply");
-};
-
 CudaDataset::Images upload(const ImageSet& set) {
   CudaDataset::Images images{set.size(), CudaMemory(set.pixels.size()), CudaMemory(set.labels.size())};
   CudaStream stream;
@@ -119,11 +108,7 @@ CudaDataset::Images upload(const ImageSet& set) {
 
 CudaDataset::CudaDataset(const Dataset& dataset) : train(upload(dataset.train)), test(upload(dataset.test)) {}
 
-std::string cuda_layers_source(Storage storage) { return cuda_tensor_words(storage, vector_width(storage)) + kCudaLayersText; }
-std::string cuda_activation_source(const Program& activation, Storage storage) {
-  return cuda_source(activation, storage, vector_width(storage));
-}
-
+std::string cuda_layers_source(Storage storage) { return cuda_tensor_words(storage, cuda_width(storage)) + kCudaLayersText; }
 struct CudaNetwork::Impl {
   Impl(const CudaDevice& device_, const CudaDataset& dataset_, const Recipe& recipe_, Precision precision, EngineChoices& choices,
        const std::string& layers_cubin)
@@ -151,9 +136,9 @@ struct CudaNetwork::Impl {
   }
 
   static void require_multiple(std::size_t channels) {
-    if (channels % kChannelMultiple != 0) {
-      throw std::invalid_argument("on a CUDA device every layer has a multiple of " + std::to_string(kChannelMultiple) + " channels, not " +
-                                  std::to_string(channels));
+    if (channels % kCudaChannelMultiple != 0) {
+      throw std::invalid_argument("on a CUDA device every layer has a multiple of " + std::to_string(kCudaChannelMultiple) +
+                                  " channels, not " + std::to_string(channels));
     }
   }
 
@@ -225,25 +210,6 @@ struct CudaNetwork::Impl {
 
   // Launches. --------------------------------------------------------------------------------------------------------------------
 
-  struct RowLaunch {
-    CudaExtent grid, block;
-    std::size_t shared_bytes = 0;
-  };
-  /// For kernels over rows × channels with so many sums a channel (kernels/cuda_source.h).
-  RowLaunch over_rows(std::size_t count, std::size_t channels, std::size_t kinds) const {
-    constexpr std::size_t kMostShared = 48 << 10;
-    const auto width = static_cast<std::size_t>(vector_width(storage));
-    const std::size_t vectors = channels / width, across = std::min<std::size_t>(vectors, 32);
-    std::size_t lines = kThreads / across;
-    const auto shared = [&] { return lines * across * width * kinds * sizeof(float); };
-    while (lines > 1 && shared() > kMostShared) lines /= 2;
-    const std::size_t columns = (vectors + across - 1) / across;
-    const std::size_t blocks_at_once = static_cast<std::size_t>(device.multiprocessors()) * (kinds > 0 ? 4 : 8);
-    const std::size_t blocks = std::clamp<std::size_t>((count + lines - 1) / lines, 1, std::max<std::size_t>(blocks_at_once / columns, 1));
-    return {{static_cast<unsigned>(blocks), static_cast<unsigned>(columns)},
-            {static_cast<unsigned>(across), static_cast<unsigned>(lines)},
-            shared()};
-  }
   /// For kernels with a thread for each channel, or 32 that share it.
   static CudaExtent over_channels(std::size_t channels) { return {static_cast<unsigned>((channels + 31) / 32), 1}; }
 
@@ -261,17 +227,10 @@ struct CudaNetwork::Impl {
                   static_cast<std::uint32_t>(batch));
   }
 
-  void activate(CudaAddress z, CudaAddress scale, CudaAddress shift, CudaAddress beta, CudaAddress y, std::size_t count,
-                std::size_t channels) {
-    const RowLaunch shape = over_rows(count, channels, 0);
-    stream.launch(activation->forward, shape.grid, shape.block, 0, z, scale, shift, beta, y, static_cast<std::uint64_t>(count),
-                  static_cast<std::uint32_t>(channels));
-  }
-
   void batch_statistics(FeatureBlock& block) {
     using A = ChannelArrays;
     const FeatureLayout& at = block.layout;
-    const RowLaunch shape = over_rows(rows(block), at.channels, 2);
+    const CudaRowLaunch shape = row_launch(device, storage, rows(block), at.channels, 2);
     stream.launch(layers.channel_sums, shape.grid, shape.block, shape.shared_bytes, block.z.address(), sums.address(),
                   static_cast<std::uint64_t>(rows(block)), static_cast<std::uint32_t>(at.channels));
     stream.launch(layers.finish_statistics, over_channels(at.channels), {32, 32}, 0, block.z.address(), sums.address(), shape.grid.x,
@@ -297,8 +256,8 @@ struct CudaNetwork::Impl {
       const FeatureLayout& at = block.layout;
       block.forward.run(x, weight(at.weights), block.z.address(), workspace.address());
       if (training) batch_statistics(block);
-      activate(block.z.address(), block.arrays[A::kScale], block.arrays[A::kShift], value(at.beta), block.y.address(), rows(block),
-               at.channels);
+      activation->forward(stream, block.z.address(), block.arrays[A::kScale], block.arrays[A::kShift], value(at.beta), block.y.address(),
+                          rows(block), at.channels);
       if (at.pool) {
         stream.launch(layers.max_pool, {pool_blocks(at)}, {kThreads}, 0, block.y.address(), block.pooled.address(),
                       static_cast<std::uint32_t>(batch), static_cast<std::uint32_t>(at.side), static_cast<std::uint32_t>(at.channels));
@@ -308,8 +267,8 @@ struct CudaNetwork::Impl {
     for (std::size_t i = 0; i < hidden.size(); ++i) {
       DenseBlock& block = hidden[i];
       block.forward.run(stream, x, weight(block.layout.weights), block.z.address(), workspace.address());
-      activate(block.z.address(), ones_and_zeros.address(), value(block.layout.bias), value(block.layout.beta), block.y.address(), batch,
-               block.layout.units);
+      activation->forward(stream, block.z.address(), ones_and_zeros.address(), value(block.layout.bias), value(block.layout.beta),
+                          block.y.address(), batch, block.layout.units);
       if (training) drop(block.y.address(), block.layout.units, i);
       x = block.y.address();
     }
@@ -317,7 +276,7 @@ struct CudaNetwork::Impl {
   }
 
   unsigned pool_blocks(const FeatureLayout& at) const {
-    return blocks_for(batch * at.output_elements() / static_cast<std::size_t>(vector_width(storage)));
+    return blocks_for(batch * at.output_elements() / static_cast<std::size_t>(cuda_width(storage)));
   }
 
   void score(bool training) {
@@ -359,42 +318,28 @@ struct CudaNetwork::Impl {
     }
   }
 
-  /// The activation's two backward passes, in place. Returns the blocks of the first.
-  template <class Finish>
-  void activation_backward(CudaAddress z, CudaAddress dL_dy, CudaAddress scale, CudaAddress shift, CudaAddress beta, CudaAddress a,
-                           CudaAddress b, CudaAddress d, std::size_t count, std::size_t channels, Finish&& finish) {
-    const auto all_rows = static_cast<std::uint64_t>(count);
-    const auto all_channels = static_cast<std::uint32_t>(channels);
-    const RowLaunch first = over_rows(count, channels, 2 + activation_parameters);
-    stream.launch(activation->sums, first.grid, first.block, first.shared_bytes, z, dL_dy, scale, shift, beta, sums.address(), all_rows,
-                  all_channels);
-    finish(first.grid.x);
-    const RowLaunch second = over_rows(count, channels, 0);
-    stream.launch(activation->apply, second.grid, second.block, 0, z, dL_dy, scale, shift, beta, a, b, d, dL_dy, all_rows, all_channels);
-  }
-
+  /// The activation's two backward passes, in place.
   void feature_activation_backward(FeatureBlock& block, CudaAddress dL_dy) {
     using A = ChannelArrays;
     const FeatureLayout& at = block.layout;
-    activation_backward(block.z.address(), dL_dy, block.arrays[A::kScale], block.arrays[A::kShift], value(at.beta), block.arrays[A::kA],
-                        block.arrays[A::kB], block.arrays[A::kD], rows(block), at.channels, [&](unsigned blocks) {
-                          stream.launch(layers.finish_backward, over_channels(at.channels), {32, 32}, 0, sums.address(), blocks,
-                                        static_cast<std::uint64_t>(rows(block)), static_cast<std::uint32_t>(at.channels),
-                                        static_cast<std::uint32_t>(activation_parameters), value(at.gamma), block.arrays[A::kMean],
-                                        block.arrays[A::kInverseDeviation], gradient(at.gamma), gradient(at.delta), gradient(at.beta),
-                                        block.arrays[A::kA], block.arrays[A::kB], block.arrays[A::kD]);
-                        });
+    const CudaAddress z = block.z.address(), scale = block.arrays[A::kScale], shift = block.arrays[A::kShift];
+    const unsigned blocks = activation->sums(stream, z, dL_dy, scale, shift, value(at.beta), sums.address(), rows(block), at.channels);
+    stream.launch(layers.finish_backward, over_channels(at.channels), {32, 32}, 0, sums.address(), blocks,
+                  static_cast<std::uint64_t>(rows(block)), static_cast<std::uint32_t>(at.channels),
+                  static_cast<std::uint32_t>(activation->parameters()), value(at.gamma), block.arrays[A::kMean],
+                  block.arrays[A::kInverseDeviation], gradient(at.gamma), gradient(at.delta), gradient(at.beta), block.arrays[A::kA],
+                  block.arrays[A::kB], block.arrays[A::kD]);
+    activation->apply(stream, z, dL_dy, scale, shift, value(at.beta), {block.arrays[A::kA], block.arrays[A::kB], block.arrays[A::kD]},
+                      dL_dy, rows(block), at.channels);
   }
 
   void hidden_activation_backward(DenseBlock& block, CudaAddress dL_dy) {
     const DenseLayout& at = block.layout;
-    const CudaAddress ones = ones_and_zeros.address();
-    activation_backward(block.z.address(), dL_dy, ones, value(at.bias), value(at.beta), ones, zeros, zeros, batch, at.units,
-                        [&](unsigned blocks) {
-                          stream.launch(layers.finish_bias, over_channels(at.units), {32, 32}, 0, sums.address(), blocks,
-                                        static_cast<std::uint32_t>(at.units), static_cast<std::uint32_t>(activation_parameters),
-                                        gradient(at.bias), gradient(at.beta));
-                        });
+    const CudaAddress z = block.z.address(), ones = ones_and_zeros.address(), shift = value(at.bias);
+    const unsigned blocks = activation->sums(stream, z, dL_dy, ones, shift, value(at.beta), sums.address(), batch, at.units);
+    stream.launch(layers.finish_bias, over_channels(at.units), {32, 32}, 0, sums.address(), blocks, static_cast<std::uint32_t>(at.units),
+                  static_cast<std::uint32_t>(activation->parameters()), gradient(at.bias), gradient(at.beta));
+    activation->apply(stream, z, dL_dy, ones, shift, value(at.beta), {ones, zeros, zeros}, dL_dy, batch, at.units);
   }
 
   void descend() {
@@ -450,14 +395,12 @@ struct CudaNetwork::Impl {
 
   std::size_t most_sums() const {
     std::size_t most = 0;
-    const auto consider = [&](std::size_t count, std::size_t channels, std::size_t kinds) {
-      most = std::max(most, over_rows(count, channels, kinds).grid.x * kinds * channels);
-    };
     for (const FeatureBlock& block : features) {
-      consider(rows(block), block.layout.channels, 2);
-      consider(rows(block), block.layout.channels, 2 + activation_parameters);
+      const std::size_t channels = block.layout.channels;
+      most = std::max({most, row_launch(device, storage, rows(block), channels, 2).grid.x * 2 * channels,
+                       activation->sum_count(rows(block), channels)});
     }
-    for (const DenseBlock& block : hidden) consider(batch, block.layout.units, 2 + activation_parameters);
+    for (const DenseBlock& block : hidden) most = std::max(most, activation->sum_count(batch, block.layout.units));
     return most;
   }
 
@@ -495,6 +438,28 @@ struct CudaNetwork::Impl {
     }
   }
 
+  /// The step's library calls without what is between them, over whatever the tensors hold.
+  void library_calls() {
+    const CudaAddress from = gradients_by_layer[0].address(), to = gradients_by_layer[1].address(), room = workspace.address();
+    const auto dense = [&](DenseBlock& block, CudaAddress x, CudaAddress dL_dy) {
+      block.forward.run(stream, x, weight(block.layout.weights), block.z.address(), room);
+      block.weight_gradient.run(stream, dL_dy, x, weight_gradient(block.layout.weights), room);
+      block.input_gradient.run(stream, dL_dy, weight(block.layout.weights), to, room);
+    };
+    CudaAddress x = images.address();
+    for (FeatureBlock& block : features) {
+      block.forward.run(x, weight(block.layout.weights), block.z.address(), room);
+      block.weight_gradient.run(x, weight_gradient(block.layout.weights), from, room);
+      if (block.input_gradient) block.input_gradient->run(to, weight(block.layout.weights), from, room);
+      x = block.output();
+    }
+    for (DenseBlock& block : hidden) {
+      dense(block, x, from);
+      x = block.y.address();
+    }
+    dense(*head, x, dL_dlogits.address());
+  }
+
   const CudaDataset::Images& images_of(ImageRole role) const { return role == ImageRole::kTraining ? dataset.train : dataset.test; }
 
   /// The next step of whatever plan lies there. Waits, so that `at` may go.
@@ -523,8 +488,7 @@ struct CudaNetwork::Impl {
   Cudnn cudnn;
   CublasLt cublas;
   LayerKernels layers;
-  std::unique_ptr<ActivationKernels> activation;
-  std::size_t activation_parameters = 0;
+  std::unique_ptr<CudaActivation> activation;
 
   Memory memory;
   std::vector<FeatureBlock> features;
@@ -570,8 +534,7 @@ CudaNetwork::~CudaNetwork() {
 void CudaNetwork::begin_trial(const Program& program, const std::string& kernels, std::uint64_t seed) {
   Impl& network = *impl_;
   network.device.make_current();
-  network.activation = std::make_unique<ActivationKernels>(kernels);
-  network.activation_parameters = static_cast<std::size_t>(program.parameter_count());
+  network.activation = std::make_unique<CudaActivation>(network.device, kernels, network.storage, program.parameter_count());
   Parameters parameters;
   network.layout = lay_out(network.recipe.network, program.parameter_count(), parameters);
   initialise(network.recipe.network, network.layout, seed, parameters);
@@ -683,5 +646,33 @@ std::vector<float> CudaNetwork::beta(int k) {
 
 std::size_t CudaNetwork::nodes_per_step() const { return impl_->training_step.nodes(); }
 std::size_t CudaNetwork::memory_bytes() const { return impl_->memory.total(); }
+
+double CudaNetwork::library_seconds() {
+  Impl& network = *impl_;
+  network.stream.begin_capture();
+  network.library_calls();
+  const CudaGraph calls = network.stream.end_capture();
+  constexpr int kWarmUp = 3, kRepetitions = 20;
+  for (int i = 0; i < kWarmUp; ++i) network.stream.launch(calls);
+  CudaTimer timer;
+  timer.start(network.stream);
+  for (int i = 0; i < kRepetitions; ++i) network.stream.launch(calls);
+  return timer.stop_seconds(network.stream) / kRepetitions;
+}
+
+std::size_t CudaNetwork::elementwise_bytes() const {
+  const Impl& network = *impl_;
+  double elements = static_cast<double>(network.batch) * kImageBytes;
+  for (const FeatureBlock& block : network.features) {
+    // Statistics read z; forward reads z and writes y; the two backward passes read z and dL_dy, the second writes dL_dz. A pool reads
+    // y and writes a quarter; backward it reads y and two quarters and writes dL_dy.
+    const double size = static_cast<double>(network.batch * block.layout.elements());
+    elements += 8 * size + (block.layout.pool ? 3.75 * size : 0);
+  }
+  for (const DenseBlock& block : network.hidden) elements += 7 * static_cast<double>(network.batch * block.layout.units);
+  const auto stored = static_cast<double>(storage_bytes(network.storage));
+  const double parameter_bytes = 4 * sizeof(float) + 2 * stored;  // values and momenta read and written, a gradient, a stored weight
+  return static_cast<std::size_t>(elements * stored + static_cast<double>(network.parameter_count) * parameter_bytes);
+}
 
 }  // namespace actsearch

@@ -29,8 +29,6 @@ struct CudaDataset {
 
 /// The text of the network's own kernels (evaluator/cuda_layers.cu), to be compiled once for a storage.
 std::string cuda_layers_source(Storage storage);
-/// The text of a candidate's kernels as CudaNetwork wants them.
-std::string cuda_activation_source(const Program& activation, Storage storage);
 
 /// Made once for a recipe, then used for one candidate after the other, by one thread at a time.
 class CudaNetwork : public Learner {
@@ -42,7 +40,7 @@ class CudaNetwork : public Learner {
   ~CudaNetwork() override;
 
   /// Starts over with another candidate, on the calling thread from here on: initial weights of the seed. `kernels` is the cubin of
-  /// cuda_activation_source.
+  /// CudaActivation::source.
   void begin_trial(const Program& activation, const std::string& kernels, std::uint64_t seed);
 
   void begin_epoch(const EpochPlan& plan) override;
@@ -55,8 +53,13 @@ class CudaNetwork : public Learner {
 
   /// Kernels and library calls of one training step.
   std::size_t nodes_per_step() const;
-  /// Device memory that this network holds.
+  /// Device memory that this network holds, without what the libraries keep for themselves.
   std::size_t memory_bytes() const;
+
+  /// For measurements, after begin_trial. Seconds of one training step's convolutions and products alone, and the bytes that the rest of
+  /// the step must at least read and write: with a device's bandwidth they give the least time that a step could take.
+  double library_seconds();
+  std::size_t elementwise_bytes() const;
 
  private:
   struct Impl;

@@ -5,14 +5,15 @@
 #include <utility>
 
 // The functions used, by their names in cuda.h, whose macros choose the version.
-#define ACTSEARCH_DRIVER_FUNCTIONS(X)                                                                                                     \
-  X(cuInit)                                                                                                                               \
-  X(cuGetErrorName) X(cuGetErrorString) X(cuDeviceGetCount) X(cuDeviceGet) X(cuDeviceGetName) X(cuDeviceGetAttribute) X(cuDeviceTotalMem) \
-      X(cuDevicePrimaryCtxRetain) X(cuDevicePrimaryCtxRelease) X(cuCtxSetCurrent) X(cuMemGetInfo) X(cuMemAlloc) X(cuMemFree)              \
-          X(cuMemcpyHtoDAsync) X(cuMemcpyDtoHAsync) X(cuMemsetD8Async) X(cuModuleLoadData) X(cuModuleUnload) X(cuModuleGetFunction)       \
-              X(cuLaunchKernel) X(cuStreamCreate) X(cuStreamDestroy) X(cuStreamSynchronize) X(cuStreamBeginCapture) X(cuStreamEndCapture) \
-                  X(cuGraphInstantiateWithFlags) X(cuGraphGetNodes) X(cuGraphLaunch) X(cuGraphExecDestroy) X(cuGraphDestroy)              \
-                      X(cuEventCreate) X(cuEventRecord) X(cuEventSynchronize) X(cuEventElapsedTime) X(cuEventDestroy)
+#define ACTSEARCH_DRIVER_FUNCTIONS(X)                                                                                                      \
+  X(cuInit)                                                                                                                                \
+  X(cuGetErrorName)                                                                                                                        \
+  X(cuGetErrorString) X(cuDeviceGetCount) X(cuDeviceGet) X(cuDeviceGetName) X(cuDeviceGetAttribute) X(cuDeviceTotalMem)                    \
+      X(cuDevicePrimaryCtxRetain) X(cuDevicePrimaryCtxRelease) X(cuCtxSetCurrent) X(cuMemGetInfo) X(cuMemAlloc) X(cuMemFree)               \
+          X(cuMemcpyHtoDAsync) X(cuMemcpyDtoHAsync) X(cuMemcpyDtoDAsync) X(cuMemsetD8Async) X(cuModuleLoadData) X(cuModuleUnload)          \
+              X(cuModuleGetFunction) X(cuLaunchKernel) X(cuStreamCreate) X(cuStreamDestroy) X(cuStreamSynchronize) X(cuStreamBeginCapture) \
+                  X(cuStreamEndCapture) X(cuGraphInstantiateWithFlags) X(cuGraphGetNodes) X(cuGraphLaunch) X(cuGraphExecDestroy)           \
+                      X(cuGraphDestroy) X(cuEventCreate) X(cuEventRecord) X(cuEventSynchronize) X(cuEventElapsedTime) X(cuEventDestroy)
 #define ACTSEARCH_MEMBER(name) decltype(&::name) name;
 #define ACTSEARCH_TEXT_OF(name) #name
 #define ACTSEARCH_TEXT(name) ACTSEARCH_TEXT_OF(name)
@@ -155,6 +156,9 @@ void CudaStream::copy_to_device(CudaAddress to, const void* from, std::size_t by
 }
 void CudaStream::copy_to_host(void* to, CudaAddress from, std::size_t bytes) {
   if (bytes > 0) check(driver().cuMemcpyDtoHAsync(to, from, bytes, stream_of(handle_)), "copy from the device");
+}
+void CudaStream::copy(CudaAddress to, CudaAddress from, std::size_t bytes) {
+  if (bytes > 0) check(driver().cuMemcpyDtoDAsync(to, from, bytes, stream_of(handle_)), "copy on the device");
 }
 void CudaStream::set_zero(CudaAddress to, std::size_t bytes) {
   if (bytes > 0) check(driver().cuMemsetD8Async(to, 0, bytes, stream_of(handle_)), "clear memory");

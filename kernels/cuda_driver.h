@@ -128,6 +128,7 @@ class CudaStream {
 
   void copy_to_device(CudaAddress to, const void* from, std::size_t bytes);
   void copy_to_host(void* to, CudaAddress from, std::size_t bytes);
+  void copy(CudaAddress to, CudaAddress from, std::size_t bytes);
   void set_zero(CudaAddress to, std::size_t bytes);
   void synchronise();
 

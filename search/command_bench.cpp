@@ -8,6 +8,7 @@
 #include <random>
 #include <thread>
 
+#include "evaluator/cuda_throughput.h"
 #include "evaluator/throughput.h"
 #include "evaluator/trainer.h"
 #include "grammar/notation.h"
@@ -15,6 +16,7 @@
 #include "kernels/eigen_kernel.h"
 #include "search/candidate.h"
 #include "search/command.h"
+#include "search/device.h"
 #include "search/format.h"
 #include "search/machine.h"
 #include "search/options.h"
@@ -180,35 +182,79 @@ Table to_table(const Json& rows) {
   return table;
 }
 
+Json cuda_results(const Device& device, Precision precision, double seconds) {
+  CudaMeasurement what;
+  what.precision = precision;
+  what.activations = {"relu", "swish"};
+  what.recipes = {"vgg-s", "vgg16-slim", "vgg16-bn"};
+  what.jobs = {1, 2, 4, 8};
+  what.seconds = seconds;
+  std::cerr << "measuring " << device.description << ": kernels, then training with 1, 2, 4 and 8 networks at once\n";
+  const CudaThroughput speed = measure_cuda(device.cuda.front(), what);
+  constexpr double kGiga = 1e9, kMilli = 1e-3;
+  Json kernels = Json::array(), compilations = Json::array(), training = Json::array();
+  kernels.push_back(
+      {{"function", "(copy)"}, {"pass", "copy"}, {"gb_per_second", speed.copy_bytes_per_second / kGiga}, {"share_of_copy", 1.0}});
+  for (const auto& kernel : speed.kernels) {
+    kernels.push_back({{"function", kernel.activation},
+                       {"pass", kernel.pass},
+                       {"gb_per_second", kernel.bytes_per_second / kGiga},
+                       {"share_of_copy", kernel.bytes_per_second / speed.copy_bytes_per_second}});
+  }
+  for (const auto& one : speed.compilations) compilations.push_back({{"function", one.activation}, {"nvrtc_ms", one.seconds / kMilli}});
+  for (const auto& row : speed.training) {
+    training.push_back({{"network", row.recipe},
+                        {"activation", row.activation},
+                        {"batch", row.batch},
+                        {"jobs", row.jobs},
+                        {"images_per_second", row.images_per_second},
+                        {"floor_images_per_second", row.floor_images_per_second},
+                        {"start_ms", row.start_seconds / kMilli},
+                        {"nodes", row.nodes},
+                        {"job_mib", static_cast<double>(row.memory_bytes) / (1 << 20)}});
+  }
+  return {{"kernels", kernels}, {"compilations", compilations}, {"training", training}};
+}
+
+Json cpu_results(Precision precision, double seconds) {
+  return {{"kernels", kernel_results(precision == Precision::kBf16 ? Storage::kBf16 : Storage::kFp32)},
+          {"training", training_results(precision, seconds)}};
+}
+
 }  // namespace
 
 int bench_command(const Words& words) {
   Options options(
       "bench", "[flags]",
-      "Measures this machine: the fused Eigen kernels on one core, in ns an element (the fastest call, in training's storage), and\n"
-      "training of vgg-s and vgg16-slim (a network to a core) and of vgg16-bn (all cores in one) beside what their convolutions\n"
-      "alone would allow. Rates of several networks at once are added up.");
+      "Measures this machine. On the CPU: the fused Eigen kernels on one core, in ns an element (the fastest call, in training's\n"
+      "storage), and training of vgg-s and vgg16-slim (a network to a core) and of vgg16-bn (all cores in one) beside what their\n"
+      "convolutions alone would allow. On a CUDA device: the fused kernels beside a copy, compilation, and training with several\n"
+      "networks at once, beside the least time that the library's calls and the bytes of the rest allow one network. Rates of\n"
+      "several networks at once are added up.");
+  declare_device(options);
   options.value("precision", "P", "auto, bf16 or fp32 [auto]");
   options.value("format", "F", "text or json [text]");
   if (!options.parse(words)) return 0;
   const Format format = options.format({"text", "json"});
-  const Precision precision = chosen_precision(options);
+  const Device device = chosen_device(options);
+  const Precision precision = chosen_precision(options, device);
   constexpr double kTrainingSeconds = 2;
 
-  const Json result = {{"machine", machine_text()},
-                       {"commit", program_commit()},
-                       {"built_for", built_instruction_sets()},
-                       {"precision", to_text(precision)},
-                       {"kernels", kernel_results(precision == Precision::kBf16 ? Storage::kBf16 : Storage::kFp32)},
-                       {"training", training_results(precision, kTrainingSeconds)}};
+  Json result = {{"machine", machine_text() + (device.is_cuda() ? ", " + device.description : "")},
+                 {"commit", program_commit()},
+                 {"built_for", built_instruction_sets()},
+                 {"precision", to_text(precision)}};
+  result.update(device.is_cuda() ? cuda_results(device, precision, kTrainingSeconds) : cpu_results(precision, kTrainingSeconds));
   if (format == Format::kJson) {
     std::cout << result.dump(2) << '\n';
     return 0;
   }
-  std::cout << machine_text() << ", commit " << program_commit() << ", " << to_text(precision) << "\n\n";
-  write_table(std::cout, to_table(result["kernels"]));
-  std::cout << '\n';
-  write_table(std::cout, to_table(result["training"]));
+  std::cout << result["machine"].get<std::string>() << ", commit " << program_commit() << ", " << to_text(precision) << '\n';
+  for (const char* const part : {"kernels", "compilations", "training"}) {
+    if (!result.contains(part)) continue;
+    std::cout << '\n';
+    write_table(std::cout, to_table(result[part]));
+  }
   return 0;
 }
 

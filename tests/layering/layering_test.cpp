@@ -46,8 +46,10 @@ const std::vector<Outside>& outside() {
       {"GoogleTest", std::regex("g(test|mock)/.*"), std::regex("tests/.*")},
       {"Google Benchmark", std::regex("benchmark/.*"), std::regex("bench/.*")},
       {"SIMD intrinsics", std::regex("(imm|x86)intrin\\.h"), std::regex("(kernels|evaluator|bench)/.*")},
+      {"CUDA", std::regex("(cuda|cudnn|cublasLt|nvrtc)\\.h"),
+       std::regex("(kernels/cuda_driver|evaluator/(cudnn|cublas_lt))\\.cpp|tests/cuda_simulator/.*")},
       {"the system", std::regex("([a-z]+\\.h|(sys|linux)/[a-z]+\\.h)"),
-       std::regex("(kernels/(nvrtc|cubin_cache)\\.|(evaluator|db|search|tests|bench)/).*")},
+       std::regex("(kernels/(shared_library|cubin_cache)\\.|(evaluator|db|search|tests|bench)/).*")},
       {"the standard library", std::regex("[a-z_0-9]+"), std::regex(".*")},
   };
   return rows;
@@ -159,6 +161,8 @@ TEST(Layering, RefusesALibraryOutsideItsFiles) {
   EXPECT_EQ(violations("search/runner.cpp", "#include <boost/program_options.hpp>\n").size(), 1u);
   EXPECT_EQ(violations("grammar/program.cpp", "#include <Eigen/Core>\n").size(), 1u);
   EXPECT_EQ(violations("grammar/program.cpp", "#include <unistd.h>\n").size(), 1u);
+  EXPECT_EQ(violations("evaluator/trainer.cpp", "#include <cudnn.h>\n").size(), 1u);
+  EXPECT_EQ(violations("evaluator/cudnn.cpp", "#include <cudnn.h>\n").size(), 0u);
   EXPECT_EQ(violations("search/runner.cpp", "#include <nowhere/known.hpp>\n").size(), 1u);
 }
 

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Checks and measures a machine with an NVIDIA GPU in minutes, from a bundle (scripts/bundle.sh) or a built checkout: the tests labelled
+# gpu, compute-sanitizer over the small ones where it exists, the benchmark, and the PyTorch baseline where python3 has torch.
+#
+#   scripts/gpu_check.sh [OUT]        OUT/gpu.json and OUT/gpu.md [gpu-check]; the logs lie beside them
+#
+# The exit code is 1 if a test or the sanitizer found something, or if there is no GPU that can be used.
+set -uo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+out=${1:-gpu-check}
+mkdir -p "$out"
+bin=$here/bin
+[[ -d $bin ]] || bin=$here/build/ci
+torch_seconds=${ACTSEARCH_TORCH_SECONDS:-1}
+export XDG_CACHE_HOME=${XDG_CACHE_HOME:-$(cd "$out" && pwd)/cache}
+
+# cuDNN and its like often lie in Python's site-packages.
+libraries=$(python3 - <<'PYTHON' 2>/dev/null
+import glob, os, site, sysconfig
+roots = {sysconfig.get_paths()["purelib"], *site.getsitepackages()}
+print(":".join(sorted({os.path.dirname(f) for r in roots for f in glob.glob(os.path.join(r, "nvidia", "**", "lib", "lib*.so*"), recursive=True)})))
+PYTHON
+)
+export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:-}${LD_LIBRARY_PATH:+:}/usr/local/cuda/lib64${libraries:+:$libraries}
+
+failed=0
+run() { # NAME command…: its output in OUT/NAME.log, a line on the screen
+  local name=$1
+  shift
+  if "$@" >"$out/$name.log" 2>&1; then
+    echo "gpu_check: $name: passed" >&2
+  else
+    echo "gpu_check: $name: FAILED (exit code $?), see $out/$name.log" >&2
+    tail -n 20 "$out/$name.log" >&2
+    failed=1
+  fi
+}
+
+nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader >"$out/nvidia-smi.txt" 2>&1 || true
+ldd "$bin/actsearch" >"$out/ldd.txt" 2>&1
+for tests in cuda_kernel_tests cuda_training_tests; do run "$tests" "$bin/$tests" --gtest_brief=1; done
+if grep -q 'SKIPPED' "$out"/cuda_*_tests.log && ! grep -q 'PASSED' "$out/cuda_kernel_tests.log"; then
+  echo "gpu_check: no GPU that can be used: $(grep -h -m 1 'missing\|finds no GPU\|built without' "$out/cuda_kernel_tests.log")" >&2
+  failed=1
+fi
+if command -v compute-sanitizer >/dev/null; then
+  small='*TenStepsInBf16*:*ANetworkTakesOneCandidateAfterTheOther*:*Sizes*'
+  for tests in cuda_kernel_tests cuda_training_tests; do
+    run "memcheck-$tests" compute-sanitizer --error-exitcode 9 "$bin/$tests" --gtest_brief=1 --gtest_filter="$small"
+  done
+  run "racecheck-cuda_kernel_tests" compute-sanitizer --tool racecheck --error-exitcode 9 "$bin/cuda_kernel_tests" --gtest_brief=1 --gtest_filter="$small"
+else
+  echo "gpu_check: compute-sanitizer is not here: not run" >&2
+fi
+"$bin/actsearch" bench --device cuda --format json >"$out/bench.json" 2>"$out/bench.log" || { failed=1; cat "$out/bench.log" >&2; }
+if python3 -c 'import torch, sys; sys.exit(not torch.cuda.is_available())' 2>/dev/null; then
+  python3 "$here/bench/torch_baseline.py" --activations relu,swish --seconds "$torch_seconds" --setups bf16-graph,bf16-compile-graph \
+    >"$out/torch.json" 2>"$out/torch.log" || { failed=1; tail -n 5 "$out/torch.log" >&2; }
+else
+  echo "gpu_check: python3 has no torch with a GPU: no baseline" >&2
+fi
+python3 "$here/bench/gpu_table.py" "$out" && cat "$out/gpu.md"
+exit $failed

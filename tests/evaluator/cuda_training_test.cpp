@@ -1,0 +1,324 @@
+// Training on CUDA devices beside training on the CPU. Run twice: on the simulated device of tests/cuda_simulator, and, under the label
+// gpu, on a real one, where the recipes themselves are trained; skipped where there is none.
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <mutex>
+#include <thread>
+
+#include "evaluator/cpu_learner.h"
+#include "evaluator/cuda_backend.h"
+#include "evaluator/cuda_compiler.h"
+#include "evaluator/cuda_network.h"
+#include "evaluator/random.h"
+#include "grammar/notation.h"
+#include "kernels/cuda_activation.h"
+
+namespace actsearch {
+namespace {
+
+bool simulated() { return std::getenv("ACTSEARCH_SIMULATOR_DEVICES") != nullptr; }
+
+std::filesystem::path cache() {
+  static const auto folder = std::filesystem::temp_directory_path() / ("actsearch-cuda-test-" + std::to_string(::getuid()));
+  return folder;
+}
+
+Program program_of(const char* text) { return lower(parse(text)); }
+
+const Dataset& small_dataset() {
+  static const Dataset dataset = make_synthetic(1, 120, 50);
+  return dataset;
+}
+
+/// Every kind of layer.
+Recipe small_recipe() {
+  Recipe recipe = find_recipe("vgg-s");
+  recipe.name = "test";
+  recipe.network.features = {8, Network::kPool, 16, 16, Network::kPool, 24, Network::kPool};
+  recipe.network.dense = {32};
+  recipe.network.dropout = 0.25;
+  recipe.epochs = 2;
+  recipe.batch = 8;
+  recipe.validation_size = 20;
+  recipe.augmentation.pad = 4;
+  return recipe;
+}
+
+class CudaTraining : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    try {
+      cuda_devices();
+    } catch (const CudaMissing& missing) {
+      GTEST_SKIP() << missing.what();
+    }
+  }
+
+  static CudaOptions options() {
+    CudaOptions options;
+    options.deterministic = true;
+    options.cache = cache();
+    return options;
+  }
+};
+
+/// A plan of so many steps over the training set, as the trainer draws it.
+EpochPlan plan_of(const Recipe& recipe, const Dataset& dataset, std::int64_t steps) {
+  EpochPlan plan;
+  for (std::int64_t step = 0; step < steps; ++step) {
+    for (int i = 0; i < recipe.batch; ++i) {
+      const auto index = static_cast<std::uint32_t>((step * recipe.batch + i) % static_cast<std::int64_t>(dataset.train.size()));
+      plan.images.push_back({index, draw_transform(recipe.augmentation, 7, 0, index)});
+    }
+    plan.rates.push_back(0.02);
+    plan.dropout_keys.push_back(hash(11, step));
+  }
+  return plan;
+}
+
+/// A network with all that it needs.
+struct OnDevice {
+  OnDevice(const Recipe& recipe, const Dataset& dataset, Precision precision) : compiler(cache(), 1), choices(true), device(0) {
+    device.make_current();
+    images = std::make_unique<CudaDataset>(dataset);
+    storage = precision == Precision::kBf16 ? Storage::kBf16 : Storage::kFp32;
+    network = std::make_unique<CudaNetwork>(device, *images, recipe, precision, choices,
+                                            compiler.cubin(cuda_layers_source(storage), device.architecture()));
+  }
+  ~OnDevice() {
+    device.make_current();
+    network.reset();
+    images.reset();
+  }
+  void begin(const char* formula, std::uint64_t seed) {
+    const Program program = program_of(formula);
+    network->begin_trial(program, compiler.cubin(CudaActivation::source(program, storage), device.architecture()), seed);
+  }
+  CudaCompiler compiler;
+  EngineChoices choices;
+  CudaDevice device;
+  Storage storage = Storage::kFp32;
+  std::unique_ptr<CudaDataset> images;
+  std::unique_ptr<CudaNetwork> network;
+};
+
+/// Ten steps on both, loss by loss.
+void expect_same_losses(const Recipe& recipe, const Dataset& dataset, Precision precision, const char* formula, double tolerance) {
+  const EpochPlan plan = plan_of(recipe, dataset, 10);
+  const EigenKernel kernel(program_of(formula));
+  CpuLearner cpu(kernel, recipe, dataset, precision, 1, 3);
+  OnDevice cuda(recipe, dataset, precision);
+  cuda.begin(formula, 3);
+  cpu.begin_epoch(plan);
+  cuda.network->begin_epoch(plan);
+  const auto results = cuda.network->train(0, 10);
+  ASSERT_EQ(results.size(), 10u);
+  for (std::int64_t step = 0; step < 10; ++step) {
+    const double expected = cpu.train(step, 1)[0].loss_sum;
+    EXPECT_NEAR(results[static_cast<std::size_t>(step)].loss_sum, expected, tolerance * expected) << formula << ", step " << step;
+  }
+}
+
+TEST_F(CudaTraining, TenStepsInFp32LoseWhatTheyLoseOnTheCpu) {
+  for (const char* const formula : {"relu", "swish", "x * sigmoid(beta0 * x) + beta1 * sin(x)"}) {
+    expect_same_losses(small_recipe(), small_dataset(), Precision::kFp32, formula, 2e-4);
+  }
+}
+
+TEST_F(CudaTraining, TenStepsInBf16LoseAboutWhatTheyLoseInFp32OnTheCpu) {
+  Recipe recipe = small_recipe();
+  recipe.network.dropout = 0;
+  const EpochPlan plan = plan_of(recipe, small_dataset(), 10);
+  const EigenKernel kernel(program_of("swish"));
+  CpuLearner cpu(kernel, recipe, small_dataset(), Precision::kFp32, 1, 3);
+  OnDevice cuda(recipe, small_dataset(), Precision::kBf16);
+  cuda.begin("swish", 3);
+  cpu.begin_epoch(plan);
+  cuda.network->begin_epoch(plan);
+  const auto results = cuda.network->train(0, 10);
+  for (std::int64_t step = 0; step < 10; ++step) {
+    const double expected = cpu.train(step, 1)[0].loss_sum;
+    EXPECT_NEAR(results[static_cast<std::size_t>(step)].loss_sum, expected, 0.1 * expected) << "step " << step;
+  }
+}
+
+TEST_F(CudaTraining, TheRecipesTenStepsInFp32LoseWhatTheyLoseOnTheCpu) {
+  if (simulated()) GTEST_SKIP() << "too much for the simulator";
+  static const Dataset dataset = make_synthetic(1, 2'000, 200);
+  for (const char* const recipe : {"vgg-s", "vgg16-slim"})
+    expect_same_losses(find_recipe(recipe), dataset, Precision::kFp32, "swish", 2e-3);
+}
+
+TEST_F(CudaTraining, EvaluationAndStateAreTheCpus) {
+  const Recipe recipe = small_recipe();
+  const EpochPlan plan = plan_of(recipe, small_dataset(), 3);
+  const EigenKernel kernel(program_of("swish"));
+  CpuLearner cpu(kernel, recipe, small_dataset(), Precision::kFp32, 1, 3);
+  OnDevice cuda(recipe, small_dataset(), Precision::kFp32);
+  cuda.begin("swish", 3);
+  cpu.begin_epoch(plan);
+  cuda.network->begin_epoch(plan);
+  cpu.train(0, 3);
+  cuda.network->train(0, 3);
+
+  // 45 images: the last batch is not a whole one.
+  std::vector<std::uint32_t> indices(45);
+  for (std::size_t i = 0; i < indices.size(); ++i) indices[i] = static_cast<std::uint32_t>(i);
+  for (const ImageRole role : {ImageRole::kTraining, ImageRole::kTest}) {
+    const BatchResult expected = cpu.evaluate(role, indices), found = cuda.network->evaluate(role, indices);
+    EXPECT_NEAR(found.loss_sum, expected.loss_sum, 2e-4 * expected.loss_sum);
+    EXPECT_NEAR(found.correct, expected.correct, 1);
+  }
+
+  const auto expected = cpu.state();
+  const auto found = cuda.network->state();
+  ASSERT_EQ(found.size(), expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    ASSERT_EQ(found[i].size(), expected[i].size()) << i;
+    double difference = 0, size = 0;
+    for (std::size_t k = 0; k < found[i].size(); ++k) {
+      difference += std::pow(found[i][k] - expected[i][k], 2);
+      size += std::pow(expected[i][k], 2);
+    }
+    EXPECT_LT(std::sqrt(difference), 2e-3 * std::sqrt(size)) << "array " << i;
+  }
+  const auto beta = cpu.beta(0), cuda_beta = cuda.network->beta(0);
+  ASSERT_EQ(cuda_beta.size(), beta.size());
+  for (std::size_t i = 0; i < beta.size(); ++i) EXPECT_NEAR(cuda_beta[i], beta[i], 1e-5);
+}
+
+TEST_F(CudaTraining, AStateThatIsPutBackGoesOnAsItWas) {
+  const Recipe recipe = small_recipe();
+  const EpochPlan plan = plan_of(recipe, small_dataset(), 6);
+  OnDevice cuda(recipe, small_dataset(), Precision::kBf16);
+  cuda.begin("swish", 3);
+  cuda.network->begin_epoch(plan);
+  cuda.network->train(0, 3);
+  std::vector<std::vector<float>> kept;
+  for (const auto values : cuda.network->state()) kept.emplace_back(values.begin(), values.end());
+  const auto rest = cuda.network->train(3, 3);
+  const std::vector<BatchResult> expected(rest.begin(), rest.end());
+
+  cuda.begin("swish", 99);  // another start
+  const auto state = cuda.network->state();
+  for (std::size_t i = 0; i < kept.size(); ++i) std::copy(kept[i].begin(), kept[i].end(), state[i].begin());
+  cuda.network->restore();
+  cuda.network->begin_epoch(plan);
+  const auto again = cuda.network->train(3, 3);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(again[i].loss_sum, expected[i].loss_sum) << i;
+}
+
+TEST_F(CudaTraining, ANetworkTakesOneCandidateAfterTheOther) {
+  const Recipe recipe = small_recipe();
+  const EpochPlan plan = plan_of(recipe, small_dataset(), 2);
+  OnDevice cuda(recipe, small_dataset(), Precision::kFp32);
+  const auto losses = [&](const char* formula) {
+    cuda.begin(formula, 1);
+    cuda.network->begin_epoch(plan);
+    const auto results = cuda.network->train(0, 2);
+    return std::pair(results[0].loss_sum, results[1].loss_sum);
+  };
+  const auto first = losses("swish");
+  const auto other = losses("x * sigmoid(beta0 * x) + beta1 * x");  // more parameters, so more memory
+  EXPECT_NE(first, other);
+  EXPECT_EQ(losses("swish"), first) << "nothing of the candidate in between is left";
+  EXPECT_GT(cuda.network->nodes_per_step(), 30u);
+}
+
+TEST_F(CudaTraining, TwoTrialsOfASeedAreTheSameBitForBit) {
+  CudaBackend backend(small_dataset(), options());
+  TrialOptions trial;
+  trial.seed = 5;
+  trial.precision = Precision::kBf16;
+  trial.report_test = true;
+  const auto first = backend.train(program_of("swish"), small_recipe(), trial);
+  const auto second = backend.train(program_of("swish"), small_recipe(), trial);
+  ASSERT_EQ(first.failure, Failure::kNone) << first.detail;
+  ASSERT_EQ(first.epochs.size(), 2u);
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(first.epochs[i].train_loss, second.epochs[i].train_loss);
+    EXPECT_EQ(first.epochs[i].validation_loss, second.epochs[i].validation_loss);
+    EXPECT_EQ(first.epochs[i].test_accuracy, second.epochs[i].test_accuracy);
+  }
+  EXPECT_EQ(first.beta_values, second.beta_values);
+}
+
+TEST_F(CudaTraining, ACandidateThatBlowsUpFailsWithTheStep) {
+  CudaBackend backend(small_dataset(), options());
+  const auto outcome = backend.train(program_of("exp(exp(x * x))"), small_recipe(), {});
+  EXPECT_EQ(outcome.failure, Failure::kNonFiniteLoss);
+  EXPECT_NE(outcome.detail.find("step"), std::string::npos);
+}
+
+TEST_F(CudaTraining, SeveralThreadsShareTheDevice) {
+  CudaOptions several = options();
+  several.jobs = 2;
+  CudaBackend backend(small_dataset(), several);
+  backend.prepare(program_of("relu"), Precision::kFp32);
+  std::vector<TrialOutcome> outcomes(4);
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < outcomes.size(); ++i) {
+      threads.emplace_back([&, i] {
+        TrialOptions trial;
+        trial.seed = i % 2;
+        outcomes[i] = backend.train(program_of("relu"), small_recipe(), trial);
+      });
+    }
+  }
+  for (std::size_t i = 0; i < 2; ++i) EXPECT_EQ(outcomes[i].epochs.back().train_loss, outcomes[i + 2].epochs.back().train_loss);
+  EXPECT_NE(outcomes[0].epochs.back().train_loss, outcomes[1].epochs.back().train_loss);
+}
+
+TEST_F(CudaTraining, ARecipeWithOddChannelsIsRefused) {
+  Recipe recipe = small_recipe();
+  recipe.network.features = {12, Network::kPool};
+  CudaBackend backend(small_dataset(), options());
+  EXPECT_THROW(backend.train(program_of("relu"), recipe, {}), std::invalid_argument);
+}
+
+TEST_F(CudaTraining, WithoutMemoryForAllJobsThereAreFewer) {
+  if (!simulated()) GTEST_SKIP() << "needs the simulator's small memory";
+  const char* const memory = std::getenv("ACTSEARCH_SIMULATOR_MEMORY");
+  if (!memory) GTEST_SKIP() << "run with ACTSEARCH_SIMULATOR_MEMORY";
+  CudaOptions several = options();
+  several.jobs = 8;
+  std::mutex mutex;
+  std::vector<std::string> said;
+  several.say = [&](const std::string& line) {
+    const std::lock_guard lock(mutex);
+    said.push_back(line);
+  };
+  CudaBackend backend(small_dataset(), several);
+  std::vector<TrialOutcome> outcomes(8);
+  {
+    std::vector<std::jthread> threads;
+    for (TrialOutcome& outcome : outcomes) {
+      threads.emplace_back([&] { outcome = backend.train(program_of("relu"), small_recipe(), {}); });
+    }
+  }
+  for (const TrialOutcome& outcome : outcomes) {
+    ASSERT_EQ(outcome.epochs.size(), 2u);
+    EXPECT_EQ(outcome.epochs[1].train_loss, outcomes[0].epochs[1].train_loss);
+  }
+  ASSERT_FALSE(said.empty());
+  EXPECT_NE(said[0].find("out of memory"), std::string::npos) << said[0];
+  Recipe large = small_recipe();
+  large.batch = 100;
+  EXPECT_THROW(backend.train(program_of("relu"), large, {}), std::runtime_error);
+}
+
+TEST_F(CudaTraining, ALostDeviceIsAnError) {
+  if (!std::getenv("ACTSEARCH_SIMULATOR_LOST_AFTER")) GTEST_SKIP() << "run with ACTSEARCH_SIMULATOR_LOST_AFTER";
+  CudaBackend backend(small_dataset(), options());
+  EXPECT_THROW(backend.train(program_of("relu"), small_recipe(), {}), std::runtime_error);
+}
+
+}  // namespace
+}  // namespace actsearch
