@@ -50,13 +50,19 @@ function(actsearch_test name)
                        PROPERTIES LABELS "${ARG_LABEL}" COST ${cost_${ARG_LABEL}} TIMEOUT ${ARG_TIMEOUT} SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
 endfunction()
 
-# actsearch_simulated_test(NAME [SUFFIX s ENVIRONMENT variables… FILTER pattern]): the same program's tests once more, as unit tests on the
-# simulated CUDA device of tests/cuda_simulator.
-function(actsearch_simulated_test name)
-  cmake_parse_arguments(ARG "" "SUFFIX;FILTER" "ENVIRONMENT" ${ARGN})
-  set(variables "LD_LIBRARY_PATH=${ACTSEARCH_CUDA_SIMULATOR}" "XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/simulator-cache"
-      "ACTSEARCH_SIMULATOR_DEVICES=1" ${ARG_ENVIRONMENT})
-  add_dependencies(${name} ${ACTSEARCH_CUDA_SIMULATOR_TARGETS})
-  gtest_discover_tests(${name} TEST_PREFIX "${name}.simulated${ARG_SUFFIX}." TEST_FILTER "${ARG_FILTER}" DISCOVERY_TIMEOUT 60
-                       PROPERTIES LABELS unit COST 3 TIMEOUT 300 ENVIRONMENT "${variables}" SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
+# actsearch_simulated_test(PROGRAM [SUFFIX s] [LABEL unit|slow] [ENVIRONMENT variables…] [FILTER pattern]): tests of the same program once
+# more, as one CTest test, on the simulated CUDA device of tests/cuda_simulator.
+function(actsearch_simulated_test program)
+  cmake_parse_arguments(ARG "" "SUFFIX;FILTER;LABEL" "ENVIRONMENT" ${ARGN})
+  if(NOT ARG_LABEL)
+    set(ARG_LABEL unit)
+  endif()
+  if(NOT ARG_FILTER)
+    set(ARG_FILTER *)
+  endif()
+  add_dependencies(${program} ${ACTSEARCH_CUDA_SIMULATOR_TARGETS})
+  set(test ${program}.simulated${ARG_SUFFIX})
+  add_test(NAME ${test} COMMAND ${program} --gtest_filter=${ARG_FILTER})
+  set_tests_properties(${test} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 600
+    ENVIRONMENT "LD_LIBRARY_PATH=${ACTSEARCH_CUDA_SIMULATOR};XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/simulator-cache;ACTSEARCH_SIMULATOR_DEVICES=1;${ARG_ENVIRONMENT}")
 endfunction()

@@ -118,7 +118,7 @@ KERNEL void finish_statistics(const Stored* z, const float* sums, unsigned int b
   const float squares = over_blocks(sums, blocks, 2u, 1u, channels, c, lines);
   if (c >= channels || threadIdx.y != 0u) return;
   const float distance = sum / (float)rows, m = load(z[c]) + distance;
-  const float variance = fmaxf(squares / (float)rows - distance * distance, 0.0f) + (sum + squares - sum - squares);  // keeps NaN
+  const float spread = squares / (float)rows - distance * distance, variance = spread < 0.0f ? 0.0f : spread;  // NaN stays
   const float r = 1.0f / sqrtf(variance + epsilon);
   mean[c] = m;
   inverse_deviation[c] = r;

@@ -76,7 +76,7 @@ EpochPlan plan_of(const Recipe& recipe, const Dataset& dataset, std::int64_t ste
       const auto index = static_cast<std::uint32_t>((step * recipe.batch + i) % static_cast<std::int64_t>(dataset.train.size()));
       plan.images.push_back({index, draw_transform(recipe.augmentation, 7, 0, index)});
     }
-    plan.rates.push_back(0.02);
+    plan.rates.push_back(0.001);  // small: large steps amplify what rounding leaves
     plan.dropout_keys.push_back(hash(11, step));
   }
   return plan;
@@ -108,8 +108,9 @@ struct OnDevice {
   std::unique_ptr<CudaNetwork> network;
 };
 
-/// Ten steps on both, loss by loss.
-void expect_same_losses(const Recipe& recipe, const Dataset& dataset, Precision precision, const char* formula, double tolerance) {
+/// Ten steps on both, loss by loss. The first is a forward pass alone, so it is as near as rounding allows; what training makes of a
+/// difference later depends on the formula: kinks and large slopes amplify it.
+void expect_same_losses(const Recipe& recipe, const Dataset& dataset, Precision precision, const char* formula, double later) {
   const EpochPlan plan = plan_of(recipe, dataset, 10);
   const EigenKernel kernel(program_of(formula));
   CpuLearner cpu(kernel, recipe, dataset, precision, 1, 3);
@@ -121,14 +122,15 @@ void expect_same_losses(const Recipe& recipe, const Dataset& dataset, Precision 
   ASSERT_EQ(results.size(), 10u);
   for (std::int64_t step = 0; step < 10; ++step) {
     const double expected = cpu.train(step, 1)[0].loss_sum;
-    EXPECT_NEAR(results[static_cast<std::size_t>(step)].loss_sum, expected, tolerance * expected) << formula << ", step " << step;
+    EXPECT_NEAR(results[static_cast<std::size_t>(step)].loss_sum, expected, (step == 0 ? 2e-6 : later) * expected)
+        << formula << ", step " << step;
   }
 }
 
 TEST_F(CudaTraining, TenStepsInFp32LoseWhatTheyLoseOnTheCpu) {
-  for (const char* const formula : {"relu", "swish", "x * sigmoid(beta0 * x) + beta1 * sin(x)"}) {
-    expect_same_losses(small_recipe(), small_dataset(), Precision::kFp32, formula, 2e-4);
-  }
+  expect_same_losses(small_recipe(), small_dataset(), Precision::kFp32, "swish", 1e-5);
+  expect_same_losses(small_recipe(), small_dataset(), Precision::kFp32, "relu", 5e-4);
+  expect_same_losses(small_recipe(), small_dataset(), Precision::kFp32, "x * sigmoid(beta0 * x) + beta1 * sin(x)", 2e-3);
 }
 
 TEST_F(CudaTraining, TenStepsInBf16LoseAboutWhatTheyLoseInFp32OnTheCpu) {
@@ -149,10 +151,10 @@ TEST_F(CudaTraining, TenStepsInBf16LoseAboutWhatTheyLoseInFp32OnTheCpu) {
 }
 
 TEST_F(CudaTraining, TheRecipesTenStepsInFp32LoseWhatTheyLoseOnTheCpu) {
-  if (simulated()) GTEST_SKIP() << "too much for the simulator";
+  if (simulated() && !std::getenv("ACTSEARCH_TEST_RECIPES")) GTEST_SKIP() << "a minute on the simulator: run with ACTSEARCH_TEST_RECIPES";
   static const Dataset dataset = make_synthetic(1, 2'000, 200);
   for (const char* const recipe : {"vgg-s", "vgg16-slim"})
-    expect_same_losses(find_recipe(recipe), dataset, Precision::kFp32, "swish", 2e-3);
+    expect_same_losses(find_recipe(recipe), dataset, Precision::kFp32, "swish", 1e-4);
 }
 
 TEST_F(CudaTraining, EvaluationAndStateAreTheCpus) {
@@ -172,7 +174,7 @@ TEST_F(CudaTraining, EvaluationAndStateAreTheCpus) {
   for (std::size_t i = 0; i < indices.size(); ++i) indices[i] = static_cast<std::uint32_t>(i);
   for (const ImageRole role : {ImageRole::kTraining, ImageRole::kTest}) {
     const BatchResult expected = cpu.evaluate(role, indices), found = cuda.network->evaluate(role, indices);
-    EXPECT_NEAR(found.loss_sum, expected.loss_sum, 2e-4 * expected.loss_sum);
+    EXPECT_NEAR(found.loss_sum, expected.loss_sum, 1e-5 * expected.loss_sum);
     EXPECT_NEAR(found.correct, expected.correct, 1);
   }
 
@@ -186,7 +188,7 @@ TEST_F(CudaTraining, EvaluationAndStateAreTheCpus) {
       difference += std::pow(found[i][k] - expected[i][k], 2);
       size += std::pow(expected[i][k], 2);
     }
-    EXPECT_LT(std::sqrt(difference), 2e-3 * std::sqrt(size)) << "array " << i;
+    EXPECT_LT(std::sqrt(difference), (i == 1 ? 1e-3 : 1e-4) * std::sqrt(size)) << "array " << i;  // 1: momenta, sums of gradients
   }
   const auto beta = cpu.beta(0), cuda_beta = cuda.network->beta(0);
   ASSERT_EQ(cuda_beta.size(), beta.size());
@@ -309,15 +311,18 @@ TEST_F(CudaTraining, WithoutMemoryForAllJobsThereAreFewer) {
   }
   ASSERT_FALSE(said.empty());
   EXPECT_NE(said[0].find("out of memory"), std::string::npos) << said[0];
+  EXPECT_LT(said.size(), 8u);
   Recipe large = small_recipe();
+  large.network.features = {256, Network::kPool};
   large.batch = 100;
-  EXPECT_THROW(backend.train(program_of("relu"), large, {}), std::runtime_error);
+  EXPECT_THROW(backend.train(program_of("relu"), large, {}), CudaOutOfMemory) << "too much for one";
+  EXPECT_EQ(backend.train(program_of("relu"), small_recipe(), {}).epochs.size(), 2u) << "and what fits still does";
 }
 
 TEST_F(CudaTraining, ALostDeviceIsAnError) {
   if (!std::getenv("ACTSEARCH_SIMULATOR_LOST_AFTER")) GTEST_SKIP() << "run with ACTSEARCH_SIMULATOR_LOST_AFTER";
   CudaBackend backend(small_dataset(), options());
-  EXPECT_THROW(backend.train(program_of("relu"), small_recipe(), {}), std::runtime_error);
+  EXPECT_THROW(backend.train(program_of("relu"), small_recipe(), {}), CudaError);
 }
 
 }  // namespace

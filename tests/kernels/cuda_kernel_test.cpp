@@ -1,5 +1,5 @@
-// A candidate's kernels on a CUDA device beside the double reference. Run twice: on the simulated device of tests/cuda_simulator, and, under
-// the label gpu, on a real one; skipped where there is none.
+// A candidate's kernels on a CUDA device beside the double reference. Run twice: on the simulated device of tests/cuda_simulator, and,
+// under the label gpu, on a real one; skipped where there is none.
 
 #include <gtest/gtest.h>
 
@@ -102,8 +102,8 @@ void compare(const CudaDevice& device, const char* formula, Storage storage, std
 
 TEST_F(CudaKernels, AgreeWithTheReferenceAtAllSizes) {
   const CudaDevice device(0);
-  const std::vector<std::size_t> sizes = simulated() ? std::vector<std::size_t>{1, 255, 256, 257, 3'001}
-                                                     : std::vector<std::size_t>{1, 255, 256, 257, 1'000'003};
+  const std::vector<std::size_t> sizes =
+      simulated() ? std::vector<std::size_t>{1, 255, 256, 257, 3'001} : std::vector<std::size_t>{1, 255, 256, 257, 1'000'003};
   for (const char* const formula : {"relu", "swish", "gelu", "x * sigmoid(beta0 * x) + beta1 * tanh(x)"}) {
     for (const Storage storage : {Storage::kBf16, Storage::kFp32}) {
       for (const std::size_t rows : sizes) {
