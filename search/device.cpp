@@ -20,7 +20,9 @@ Device cpu(const std::string& note) { return {.cuda = {}, .description = cores_t
 Device cuda(std::vector<int> ordinals) {
   const std::vector<std::string> names = cuda_devices();
   const auto count = static_cast<int>(names.size());
-  for (int i = 0; ordinals.empty() && i < count; ++i) ordinals.push_back(i);
+  if (ordinals.empty()) {
+    for (int i = 0; i < count; ++i) ordinals.push_back(i);
+  }
   Device device{.cuda = ordinals, .description = "", .note = ""};
   for (const int ordinal : ordinals) {
     if (ordinal >= count) {
