@@ -50,19 +50,21 @@ function(actsearch_test name)
                        PROPERTIES LABELS "${ARG_LABEL}" COST ${cost_${ARG_LABEL}} TIMEOUT ${ARG_TIMEOUT} SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
 endfunction()
 
-# actsearch_simulated_test(PROGRAM [SUFFIX s] [LABEL unit|slow] [ENVIRONMENT variables…] [FILTER pattern]): tests of the same program once
-# more, as one CTest test, on the simulated CUDA device of tests/cuda_simulator.
+# actsearch_simulated_test(PROGRAM [SUFFIX s] [LABEL unit|slow] [ENVIRONMENT variables…] [FILTER pattern] [LIBRARIES folder]): tests
+# of the same program once more, as one CTest test, on the simulated CUDA device of tests/cuda_simulator. Libraries of LIBRARIES go first.
 function(actsearch_simulated_test program)
-  cmake_parse_arguments(ARG "" "SUFFIX;FILTER;LABEL" "ENVIRONMENT" ${ARGN})
+  cmake_parse_arguments(ARG "" "SUFFIX;FILTER;LABEL;LIBRARIES" "ENVIRONMENT" ${ARGN})
   if(NOT ARG_LABEL)
     set(ARG_LABEL unit)
   endif()
   if(NOT ARG_FILTER)
     set(ARG_FILTER *)
   endif()
+  set(path ${ARG_LIBRARIES} ${ACTSEARCH_CUDA_SIMULATOR})
+  list(JOIN path ":" path)
   add_dependencies(${program} ${ACTSEARCH_CUDA_SIMULATOR_TARGETS})
   set(test ${program}.simulated${ARG_SUFFIX})
   add_test(NAME ${test} COMMAND ${program} --gtest_filter=${ARG_FILTER})
   set_tests_properties(${test} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 600
-    ENVIRONMENT "LD_LIBRARY_PATH=${ACTSEARCH_CUDA_SIMULATOR};XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/simulator-cache;ACTSEARCH_SIMULATOR_DEVICES=1;${ARG_ENVIRONMENT}")
+    ENVIRONMENT "LD_LIBRARY_PATH=${path};XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/simulator-cache;ACTSEARCH_SIMULATOR_DEVICES=1;${ARG_ENVIRONMENT}")
 endfunction()

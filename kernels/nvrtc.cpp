@@ -25,7 +25,7 @@ namespace {
 constexpr int kCompilationError = 6;  // NVRTC_ERROR_COMPILATION
 
 const std::vector<const char*>& fixed_options() {
-  static const std::vector<const char*> options{"--std=c++17", "--prec-div=false", "--ptxas-options=--verbose"};
+  static const std::vector<const char*> options{"--std=c++17", "--prec-div=false", "--ftz=true", "--ptxas-options=--verbose"};
   return options;
 }
 

@@ -12,6 +12,8 @@
 #define __device__
 #define __forceinline__ inline
 #define __shared__
+#define __expf(x) expf(x)
+#define __fdividef(a, b) ((a) / (b))
 
 namespace cuda_shim {
 struct Index {

@@ -1,0 +1,40 @@
+// The real cuDNN, told that it stands before an H200 (tests/cuda_simulator/deviceless_cudnn.cpp), has an engine for every convolution of
+// every recipe: what is asked of it is accepted, without a GPU.
+
+#include <gtest/gtest.h>
+
+#include "evaluator/cudnn.h"
+#include "evaluator/network_layout.h"
+#include "evaluator/recipe.h"
+
+namespace actsearch {
+namespace {
+
+TEST(CudnnEngines, ThereIsOneForEveryConvolutionOfEveryRecipe) {
+  const CudaDevice device(0);
+  device.make_current();
+  CudaStream stream;
+  Cudnn cudnn(stream);
+  EngineChoices choices(true);
+  int convolutions = 0;
+  for (const Recipe& recipe : recipes()) {
+    Parameters parameters;
+    for (const FeatureLayout& feature : lay_out(recipe.network, 0, parameters).features) {
+      for (const Storage storage : {Storage::kBf16, Storage::kFp32}) {
+        for (const int batch : {recipe.batch, 512}) {
+          const CudaConvolutionShape shape{batch, static_cast<int>(feature.in_channels), static_cast<int>(feature.channels), feature.side,
+                                           storage};
+          for (const ConvolutionPass pass : {ConvolutionPass::kForward, ConvolutionPass::kInputGradient, ConvolutionPass::kWeightGradient}) {
+            const CudnnConvolution convolution(cudnn, pass, shape, choices);
+            EXPECT_LE(convolution.workspace_bytes(), std::size_t{256} << 20);
+            ++convolutions;
+          }
+        }
+      }
+    }
+  }
+  EXPECT_GT(convolutions, 500);
+}
+
+}  // namespace
+}  // namespace actsearch
