@@ -99,14 +99,24 @@ inline Pack exp(const Pack& x) {
 #endif
 }
 
-/// 1 / (1 + e^-x). A quotient costs as much as the exponential, so it is the processor's estimate and one step of Newton's method
-/// (2^-28); results below the smallest normal number may be 0.
+/// 1 / (1 + e^-x). e^-x is 2^n · 2^f: n the whole number nearest to -x / ln 2, 2^f a minimax polynomial (relative error below 2^-22). A
+/// quotient costs as much as the exponential, so it is the processor's estimate and one step of Newton's method (2^-28); results below
+/// the smallest normal number are 0.
 inline Pack logistic(const Pack& x) {
 #ifdef __AVX512F__
-  const Pack d = Pack(1.0) + exp(-x);
-  const __mmask16 not_huge = _mm512_cmp_ps_mask(d.v, Pack(1e38).v, _CMP_NGT_UQ);  // NaN too: it passes
+  // The constant comes first: the processor's min returns its second operand when one is NaN.
+  const Pack c(_mm512_min_ps(Pack(104.0).v, x.v));
+  const __mmask16 large = _mm512_cmp_ps_mask(x.v, Pack(-87.33654).v, _CMP_NLT_UQ);  // the result is, or NaN
+  const Pack n(_mm512_roundscale_ps((c * Pack(-1.44269504088896341)).v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+  const Pack f = multiply_add(c, Pack(-1.925963033500e-8), multiply_add(c, Pack(-1.44269502162933349609375), -n));
+  Pack p = multiply_add(Pack(1.3276472454890609e-3), f, Pack(9.675541892647743e-3));
+  p = multiply_add(p, f, Pack(5.550713092088699e-2));
+  p = multiply_add(p, f, Pack(2.4022120237350464e-1));
+  p = multiply_add(p, f, Pack(6.931469440460205e-1));
+  p = multiply_add(p, f, Pack(1.0000001192092896));
+  const Pack d = Pack(1.0) + Pack(_mm512_scalef_ps(p.v, n.v));
   const Pack r(_mm512_rcp14_ps(d.v));
-  return Pack(_mm512_maskz_fmadd_ps(not_huge, r.v, _mm512_fnmadd_ps(d.v, r.v, Pack(1.0).v), r.v));
+  return Pack(_mm512_maskz_fmadd_ps(large, r.v, _mm512_fnmadd_ps(d.v, r.v, Pack(1.0).v), r.v));
 #else
   return Pack(1.0) / (Pack(1.0) + exp(-x));
 #endif
