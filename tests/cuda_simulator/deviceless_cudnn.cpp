@@ -1,5 +1,5 @@
-// cuDNN itself on a machine without a GPU: every call goes on to the real library, which is told the properties of an H200 wherever a handle
-// would have told it of a device (deviceless compilation, cuDNN 9.8 and later). Engines are found and plans made; nothing is run.
+// cuDNN itself on a machine without a GPU: every call goes on to the real library, which is told the properties of an H200 wherever a
+// handle would have told it of a device (deviceless compilation, cuDNN 9.8 and later). Engines are found and plans made; nothing is run.
 
 #include <cudnn.h>
 #include <dlfcn.h>

@@ -186,6 +186,9 @@ nvrtcResult compile(_nvrtcProgram& program, const Options& options) {
     file << "#include \"tests/cuda_simulator/device_words.h\"\n#line 1 \"" << program.name << "\"\n"
          << program.source << "\n#line 1 \"simulator\"\n"
          << trailer(program.source, options.architecture, kernels);
+    // For tests of what a compile error comes to: a word that no source may hold.
+    const char* const refused = std::getenv("ACTSEARCH_SIMULATOR_REFUSES");
+    if (refused && program.source.find(refused) != std::string::npos) file << "\n#error " << refused << " is refused\n";
     if (!file.flush()) return refuse(NVRTC_ERROR_INTERNAL_ERROR, "cannot write to " + folder.path.string());
   }
   const int status = run_compiler(folder.path, options.for_compiler);

@@ -258,6 +258,25 @@ TEST_F(CudaTraining, ACandidateThatBlowsUpFailsWithTheStep) {
   EXPECT_NE(outcome.detail.find("step"), std::string::npos);
 }
 
+TEST_F(CudaTraining, ACandidateThatDoesNotCompileFailsWithTheWholeLogAndTheOthersTrain) {
+  if (!simulated()) GTEST_SKIP() << "no compiler refuses what is emitted; the simulator's can be told to";
+  setenv("ACTSEARCH_SIMULATOR_REFUSES", "coshf", 1);
+  CudaOptions fresh = options();
+  fresh.cache = std::filesystem::temp_directory_path() / ("actsearch-cuda-refused-" + std::to_string(::getpid()));
+  {
+    CudaBackend backend(small_dataset(), fresh);
+    backend.prepare(program_of("cosh(x)"), Precision::kFp32);
+    const auto refused = backend.train(program_of("cosh(x)"), small_recipe(), {});
+    EXPECT_EQ(refused.failure, Failure::kCompilation);
+    EXPECT_EQ(to_text(refused.failure), "does not compile");
+    EXPECT_NE(refused.detail.find("coshf is refused"), std::string::npos) << refused.detail;
+    EXPECT_TRUE(refused.epochs.empty());
+    EXPECT_EQ(backend.train(program_of("relu"), small_recipe(), {}).failure, Failure::kNone);
+  }
+  unsetenv("ACTSEARCH_SIMULATOR_REFUSES");
+  std::filesystem::remove_all(fresh.cache);
+}
+
 TEST_F(CudaTraining, SeveralThreadsShareTheDevice) {
   CudaOptions several = options();
   several.jobs = 2;

@@ -24,7 +24,8 @@ TEST(CudnnEngines, ThereIsOneForEveryConvolutionOfEveryRecipe) {
         for (const int batch : {recipe.batch, 512}) {
           const CudaConvolutionShape shape{batch, static_cast<int>(feature.in_channels), static_cast<int>(feature.channels), feature.side,
                                            storage};
-          for (const ConvolutionPass pass : {ConvolutionPass::kForward, ConvolutionPass::kInputGradient, ConvolutionPass::kWeightGradient}) {
+          for (const ConvolutionPass pass :
+               {ConvolutionPass::kForward, ConvolutionPass::kInputGradient, ConvolutionPass::kWeightGradient}) {
             const CudnnConvolution convolution(cudnn, pass, shape, choices);
             EXPECT_LE(convolution.workspace_bytes(), std::size_t{256} << 20);
             ++convolutions;

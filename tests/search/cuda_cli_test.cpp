@@ -1,4 +1,5 @@
-// The command line on CUDA devices, those of tests/cuda_simulator: what a person sees with one, with two, without one, and when one is lost.
+// The command line on CUDA devices, those of tests/cuda_simulator: what a person sees with one, with two, without one, and when one is
+// lost.
 
 #include <gtest/gtest.h>
 
@@ -30,10 +31,26 @@ class CudaCommandLine : public ::testing::Test {
  protected:
   /// A search of so many short trials; one step each.
   Ran search(const std::string& trials, const std::string& device, const std::string& jobs = "1") const {
-    return run_program(directory_.path(),
-                       {"search", "--db", (directory_.path() / "s.db").string(), "--data", "synthetic:160", "--recipe", "vgg-s", "--epochs",
-                        "1", "--unary", "identity,tanh,relu", "--binary", "add,mul", "--budget-trials", trials, "--device", device, "--jobs",
-                        jobs, "--deterministic"});
+    return run_program(directory_.path(), {"search",
+                                           "--db",
+                                           (directory_.path() / "s.db").string(),
+                                           "--data",
+                                           "synthetic:160",
+                                           "--recipe",
+                                           "vgg-s",
+                                           "--epochs",
+                                           "1",
+                                           "--unary",
+                                           "identity,tanh,relu",
+                                           "--binary",
+                                           "add,mul",
+                                           "--budget-trials",
+                                           trials,
+                                           "--device",
+                                           device,
+                                           "--jobs",
+                                           jobs,
+                                           "--deterministic"});
   }
   /// Trials of each status, "done 2, failed 1".
   std::string statuses() const {
