@@ -108,9 +108,9 @@ struct OnDevice {
   std::unique_ptr<CudaNetwork> network;
 };
 
-/// Ten steps on both, loss by loss. The first is a forward pass alone, so it is as near as rounding allows; what training makes of a
-/// difference later depends on the formula: kinks and large slopes amplify it.
-void expect_same_losses(const Recipe& recipe, const Dataset& dataset, Precision precision, const char* formula, double later) {
+/// Ten steps on both, loss by loss. The first is a forward pass alone, so it is as near as rounding allows; from then on a step may
+/// multiply a difference by `growth`, which depends on the formula: kinks, large slopes and depth amplify.
+void expect_same_losses(const Recipe& recipe, const Dataset& dataset, Precision precision, const char* formula, double growth) {
   const EpochPlan plan = plan_of(recipe, dataset, 10);
   const EigenKernel kernel(program_of(formula));
   CpuLearner cpu(kernel, recipe, dataset, precision, 1, 3);
@@ -122,15 +122,15 @@ void expect_same_losses(const Recipe& recipe, const Dataset& dataset, Precision 
   ASSERT_EQ(results.size(), 10u);
   for (std::int64_t step = 0; step < 10; ++step) {
     const double expected = cpu.train(step, 1)[0].loss_sum;
-    EXPECT_NEAR(results[static_cast<std::size_t>(step)].loss_sum, expected, (step == 0 ? 2e-6 : later) * expected)
+    EXPECT_NEAR(results[static_cast<std::size_t>(step)].loss_sum, expected, 2e-6 * std::pow(growth, step) * expected)
         << formula << ", step " << step;
   }
 }
 
 TEST_F(CudaTraining, TenStepsInFp32LoseWhatTheyLoseOnTheCpu) {
-  expect_same_losses(small_recipe(), small_dataset(), Precision::kFp32, "swish", 1e-5);
-  expect_same_losses(small_recipe(), small_dataset(), Precision::kFp32, "relu", 5e-4);
-  expect_same_losses(small_recipe(), small_dataset(), Precision::kFp32, "x * sigmoid(beta0 * x) + beta1 * sin(x)", 2e-3);
+  expect_same_losses(small_recipe(), small_dataset(), Precision::kFp32, "swish", 1.5);
+  expect_same_losses(small_recipe(), small_dataset(), Precision::kFp32, "relu", 2);
+  expect_same_losses(small_recipe(), small_dataset(), Precision::kFp32, "x * sigmoid(beta0 * x) + beta1 * sin(x)", 2.5);
 }
 
 TEST_F(CudaTraining, TenStepsInBf16LoseAboutWhatTheyLoseInFp32OnTheCpu) {
@@ -153,8 +153,7 @@ TEST_F(CudaTraining, TenStepsInBf16LoseAboutWhatTheyLoseInFp32OnTheCpu) {
 TEST_F(CudaTraining, TheRecipesTenStepsInFp32LoseWhatTheyLoseOnTheCpu) {
   if (simulated() && !std::getenv("ACTSEARCH_TEST_RECIPES")) GTEST_SKIP() << "a minute on the simulator: run with ACTSEARCH_TEST_RECIPES";
   static const Dataset dataset = make_synthetic(1, 2'000, 200);
-  for (const char* const recipe : {"vgg-s", "vgg16-slim"})
-    expect_same_losses(find_recipe(recipe), dataset, Precision::kFp32, "swish", 1e-4);
+  for (const char* const recipe : {"vgg-s", "vgg16-slim"}) expect_same_losses(find_recipe(recipe), dataset, Precision::kFp32, "swish", 2);
 }
 
 TEST_F(CudaTraining, EvaluationAndStateAreTheCpus) {
