@@ -139,7 +139,8 @@ void Database::reject(Id study, std::string_view formula, std::string_view reaso
   impl_->connection->run("INSERT OR IGNORE INTO rejection (study, formula, reason) VALUES (?1, ?2, ?3)", study, formula, reason);
 }
 
-ClaimState Database::claim(Id study, Id candidate, Id recipe, std::uint64_t seed, std::chrono::seconds lease, Claim* claim) {
+ClaimState Database::claim(Id study, Id candidate, Id recipe, std::uint64_t seed, std::chrono::seconds lease, Claim* claim,
+                           std::optional<std::uint64_t> place) {
   const std::lock_guard lock(impl_->mutex);
   Connection& connection = *impl_->connection;
   auto trial = find_trial(connection, study, candidate, recipe, seed);
@@ -155,6 +156,7 @@ ClaimState Database::claim(Id study, Id candidate, Id recipe, std::uint64_t seed
     trial = StoredTrial{connection.last_insert_id(), "released", "", 0, false};
   }
   connection.run("INSERT OR IGNORE INTO study_trial (study, trial) VALUES (?1, ?2)", study, trial->id);
+  if (place) connection.run("UPDATE study_trial SET place = ?3 WHERE study = ?1 AND trial = ?2", study, trial->id, *place);
   const auto state = settled(*trial);
   Claim taken{trial->id, 1};
   if (!state) {
@@ -248,6 +250,28 @@ std::vector<FailureRow> Database::failures(const std::optional<std::string>& rec
     rows.push_back({row.text(0), row.text(1), row.text(2), row.text(3), static_cast<std::uint64_t>(row.integer(4))});
   }
   return rows;
+}
+
+std::vector<Observation> Database::observations(Id study) const {
+  const std::lock_guard lock(impl_->mutex);
+  auto row = impl_->connection->prepare(
+      "SELECT s.place, coalesce(t.validation_accuracy, t.final_test_accuracy) FROM study_trial s JOIN trial t ON t.id = s.trial"
+      " WHERE s.study = ?1 AND s.place IS NOT NULL AND t.status IN ('done', 'failed') ORDER BY t.finished, t.id",
+      study);
+  std::vector<Observation> all;
+  while (row.step()) all.push_back({static_cast<std::uint64_t>(row.integer(0)), row.real(1)});
+  return all;
+}
+
+std::optional<std::optional<double>> Database::score(std::string_view fingerprint, Id recipe) const {
+  const std::lock_guard lock(impl_->mutex);
+  auto row = impl_->connection->prepare(
+      "SELECT count(*), avg(CASE WHEN t.status = 'done' THEN coalesce(t.validation_accuracy, t.final_test_accuracy) END)"
+      " FROM trial t JOIN candidate c ON c.id = t.candidate WHERE c.fingerprint = ?1 AND t.recipe = ?2 AND t.status IN ('done', 'failed')",
+      fingerprint, recipe);
+  row.step();
+  if (row.integer(0) == 0) return std::nullopt;
+  return row.real(1);
 }
 
 StudyCounts Database::counts(Id study) const {

@@ -102,6 +102,12 @@ struct FailureRow {
   std::uint64_t seed = 0;
 };
 
+/// How a trial of a place in a study's space ended.
+struct Observation {
+  std::uint64_t place = 0;
+  std::optional<double> accuracy;  ///< absent where it failed
+};
+
 /// Of the trials that a study has claimed or found done by another.
 struct StudyCounts {
   std::int64_t candidates = 0, done = 0, failed = 0, running = 0, rejected = 0;
@@ -132,8 +138,9 @@ class Database {
   void reject(Id study, std::string_view formula, std::string_view reason);
 
   /// Takes (candidate, recipe, seed) for this process in one transaction. A claim whose lease ran out, or whose process on this
-  /// machine is gone, is taken over. `claim` is set when kClaimed.
-  ClaimState claim(Id study, Id candidate, Id recipe, std::uint64_t seed, std::chrono::seconds lease, Claim* claim);
+  /// machine is gone, is taken over. `claim` is set when kClaimed. `place` is where in its space the study found the candidate.
+  ClaimState claim(Id study, Id candidate, Id recipe, std::uint64_t seed, std::chrono::seconds lease, Claim* claim,
+                   std::optional<std::uint64_t> place = std::nullopt);
   /// Prolongs every claim of this Database object.
   void renew(std::chrono::seconds lease);
   /// Gives a claim back unfinished (its epochs are dropped unless keep_epochs).
@@ -147,6 +154,10 @@ class Database {
   std::vector<LeaderboardRow> leaderboard(const LeaderboardQuery& query) const;
   std::vector<FailureRow> failures(const std::optional<std::string>& recipe) const;
   StudyCounts counts(Id study) const;
+  /// The ended trials of a study whose places are known, in the order in which they ended.
+  std::vector<Observation> observations(Id study) const;
+  /// What is known of a function under a recipe: absent without an ended trial, else the mean accuracy, absent where all failed.
+  std::optional<std::optional<double>> score(std::string_view fingerprint, Id recipe) const;
   std::vector<StudyRecord> studies() const;
   /// (candidate formula, name) pairs of the best by leaderboard order, for rerun --top.
   std::vector<CandidateRecord> top_candidates(const LeaderboardQuery& query) const;

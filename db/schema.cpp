@@ -92,12 +92,19 @@ CREATE VIEW leaderboard AS
   FROM standing s JOIN candidate c ON c.id = s.candidate JOIN recipe r ON r.id = s.recipe;
 )sql";
 
+/// Where in its space a study found a trial's candidate: what a strategy that learns is told again when its study goes on.
+const char* const kVersion3 = R"sql(
+ALTER TABLE study_trial ADD COLUMN place INTEGER;
+DROP VIEW study_trials;
+CREATE VIEW study_trials AS SELECT study, trial, place FROM study_trial;
+)sql";
+
 struct Step {
   const char* sql;
   void (*fill)(Connection&);  ///< what the step computes beyond SQL; may be null
 };
 /// Step i makes version i + 1 of version i. A step that has been released never changes.
-constexpr std::array<Step, kSchemaVersion> kSteps = {{{kVersion1, nullptr}, {kVersion2, refresh_all_standings}}};
+constexpr std::array<Step, kSchemaVersion> kSteps = {{{kVersion1, nullptr}, {kVersion2, refresh_all_standings}, {kVersion3, nullptr}}};
 
 [[noreturn]] void refuse(const std::filesystem::path& file, const std::string& why) { throw DatabaseError(file.string() + ": " + why); }
 

@@ -57,23 +57,44 @@ Space::Space(std::string_view name, const std::optional<std::vector<std::string>
   const auto found = std::find(names.begin(), names.end(), name);
   if (found == names.end()) throw std::invalid_argument("no space '" + shortened(name) + "'; known are " + listed(names));
   units_ = static_cast<int>(found - names.begin()) + 1;
-  for (std::uint64_t unit = 1; unit <= static_cast<std::uint64_t>(units_); ++unit) {
-    const std::uint64_t choices = unit * unary_.size();
-    size_ *= choices * choices * binary_.size();
+  for (std::size_t unit = 1; unit <= static_cast<std::size_t>(units_); ++unit) {
+    radices_.insert(radices_.end(), {unary_.size(), unit, unary_.size(), unit, binary_.size()});
   }
+  for (const std::size_t radix : radices_) size_ *= radix;
+}
+
+Space::Choice Space::kind(std::size_t choice) {
+  constexpr std::array kKinds{Choice::kUnary, Choice::kInput, Choice::kUnary, Choice::kInput, Choice::kBinary};
+  static_assert(kKinds.size() == kChoicesPerUnit);
+  return kKinds[choice % kChoicesPerUnit];
+}
+
+std::vector<std::size_t> Space::choices(std::uint64_t index) const {
+  if (index >= size_) throw std::out_of_range("index " + std::to_string(index) + " of a space of " + std::to_string(size_));
+  std::vector<std::size_t> choices;
+  for (const std::size_t radix : radices_) {
+    choices.push_back(static_cast<std::size_t>(index % radix));
+    index /= radix;
+  }
+  return choices;
+}
+
+std::uint64_t Space::index_of(const std::vector<std::size_t>& choices) const {
+  if (choices.size() != radices_.size()) throw std::out_of_range("choices of another space");
+  std::uint64_t index = 0;
+  for (std::size_t i = choices.size(); i-- > 0;) {
+    if (choices[i] >= radices_[i]) throw std::out_of_range("a choice that is not in the space");
+    index = index * radices_[i] + choices[i];
+  }
+  return index;
 }
 
 std::vector<Space::Unit> Space::decode(std::uint64_t index) const {
-  if (index >= size_) throw std::out_of_range("index " + std::to_string(index) + " of a space of " + std::to_string(size_));
-  const auto next_digit = [&index](std::size_t radix) {
-    const auto digit = static_cast<std::size_t>(index % radix);
-    index /= radix;
-    return digit;
-  };
+  const std::vector<std::size_t> chosen = choices(index);
   std::vector<Unit> units(static_cast<std::size_t>(units_));
   for (std::size_t i = 0; i < units.size(); ++i) {
-    for (Argument& argument : units[i].arguments) argument = {unary_[next_digit(unary_.size())], next_digit(i + 1)};
-    units[i].binary = binary_[next_digit(binary_.size())];
+    const std::size_t* const unit = chosen.data() + i * kChoicesPerUnit;
+    units[i] = {binary_[unit[4]], {Argument{unary_[unit[0]], unit[1]}, Argument{unary_[unit[2]], unit[3]}}};
   }
   return units;
 }

@@ -36,6 +36,16 @@ class Space {
   Expression at(std::uint64_t index) const;
   /// Its operators by name: "sigmoid_mul(beta_times(x), identity(x))"; with several units "a = …; b = …; mul(identity(x), tanh(b))".
   std::string describe(std::uint64_t index) const;
+  /// What an index stands for, choice by choice: for each unit the first unary operator, its input (0 is x, i the output of unit i), the
+  /// second unary operator, its input, and the binary operator, each as a place in its list. kind() says which a choice is.
+  enum class Choice : std::uint8_t { kUnary, kInput, kBinary };
+  static constexpr std::size_t kChoicesPerUnit = 5;
+  static Choice kind(std::size_t choice);
+  /// How many ways there are for each choice; as many as there are choices.
+  const std::vector<std::size_t>& radices() const { return radices_; }
+  /// std::out_of_range for an index or choices that are not of this space.
+  std::vector<std::size_t> choices(std::uint64_t index) const;
+  std::uint64_t index_of(const std::vector<std::size_t>& choices) const;
   /// An index drawn by a uniform random number; the bias is below size() / 2^64.
   std::uint64_t sample(std::uint64_t random) const { return random % size_; }
 
@@ -56,6 +66,7 @@ class Space {
   int units_;
   std::vector<const OperatorInfo*> unary_, binary_;
   std::uint64_t size_ = 1;
+  std::vector<std::size_t> radices_;
 };
 
 /// "core1", "core2", "core3".

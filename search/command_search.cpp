@@ -10,6 +10,7 @@
 #include "search/interrupt.h"
 #include "search/machine.h"
 #include "search/options.h"
+#include "search/strategy.h"
 #include "search/study.h"
 #include "search/version.h"
 
@@ -28,7 +29,7 @@ Options declared() {
   options.value("space", "NAME", "core1, core2 or core3 [core1]");
   options.value("unary", "A,B,...", "only these unary operators");
   options.value("binary", "A,B,...", "only these binary operators");
-  options.value("strategy", "NAME", "random or exhaustive [random]");
+  options.value("strategy", "NAME", "random, exhaustive, evolution or ppo [random]");
   options.flag("baselines", "train the named functions first (ReLU, Swish and the others of the paper)");
   declare_training(options, kDefaultSearchRecipe);
   declare_device(options);
@@ -73,7 +74,7 @@ int chosen_jobs(const Options& options, const Device& device) {
 SearchPlan planned(const Options& options, const Device& device) {
   SearchPlan plan{.run = {},
                   .space = Space(options.text("space").value_or("core1"), options.list("unary"), options.list("binary")),
-                  .strategy = options.choice("strategy", {"random", "exhaustive"}),
+                  .strategy = options.choice("strategy", strategy_names()),
                   .baselines = options.has("baselines"),
                   .data = "",
                   .commit = std::string(program_commit()),

@@ -264,7 +264,8 @@ class Runner {
   }
 
   ClaimState claim(Task& task) {
-    const ClaimState state = database_.claim(study_, task.candidate_id, recipe_id_, task.seed, plan_.lease, &task.claim);
+    const ClaimState state =
+        database_.claim(study_, task.candidate_id, recipe_id_, task.seed, plan_.lease, &task.claim, task.candidate->index);
     if (state == ClaimState::kClaimed) {
       const std::lock_guard lock(mutex_);
       ++running_;

@@ -6,6 +6,8 @@
 #include <unordered_set>
 
 #include "grammar/nearest.h"
+#include "search/evolution.h"
+#include "search/ppo.h"
 
 namespace actsearch {
 namespace {
@@ -45,15 +47,17 @@ class Random : public Strategy {
 void Strategy::observe(std::uint64_t /*place*/, std::optional<double> /*accuracy*/) {}
 
 const std::vector<std::string_view>& strategy_names() {
-  static const std::vector<std::string_view> names{"exhaustive", "random"};
+  static const std::vector<std::string_view> names{"random", "exhaustive", "evolution", "ppo"};
   return names;
 }
 
 std::unique_ptr<Strategy> make_strategy(std::string_view name, const Space& space, std::uint64_t seed) {
   if (name == "exhaustive") return std::make_unique<Exhaustive>(space, seed);
   if (name == "random") return std::make_unique<Random>(space, seed);
+  if (name == "evolution") return std::make_unique<Evolution>(space, seed);
+  if (name == "ppo") return std::make_unique<Ppo>(space, seed);
   throw std::invalid_argument("no strategy '" + shortened(name) + "'" + did_you_mean(name, strategy_names()) +
-                              "; known are exhaustive, random");
+                              "; known are random, exhaustive, evolution, ppo");
 }
 
 }  // namespace actsearch

@@ -1,4 +1,4 @@
-/// What to try next: a strategy proposes places in a space.
+/// What to try next: a strategy proposes places in a space and learns from what becomes of them.
 #pragma once
 
 #include <cstdint>
@@ -11,24 +11,27 @@
 
 namespace actsearch {
 
-/// A stream of places in a space, the same for the same space and seed. A resumed study walks the stream from its start; what is
-/// finished is passed quickly. Not thread-safe.
+/// A stream of places in a space. The same seed and the same observations between the same proposals give the same stream. What a
+/// strategy has learned is a function of what it observed, so the stored results of a study are its whole state: a resumed study
+/// observes them again, in order. Not thread-safe.
 class Strategy {
  public:
   virtual ~Strategy() = default;
   /// The next place, below the space's size; absent when there is none left.
   virtual std::optional<std::uint64_t> propose() = 0;
-  /// The outcome of a trial of that place in this run: its validation accuracy, or absent where it failed. Both built-in strategies
-  /// propose the same whatever they observe.
+  /// The outcome of a place, proposed before or not: its validation accuracy, or absent where it failed or was refused.
   virtual void observe(std::uint64_t place, std::optional<double> accuracy);
+  /// Whether proposals depend on what was observed. Those that do not are walked from their start by a resumed study.
+  virtual bool learns() const { return false; }
 };
 
-/// "exhaustive", "random".
+/// "random", "exhaustive", "evolution", "ppo".
 const std::vector<std::string_view>& strategy_names();
 
 /// exhaustive: every place once, in a seeded order, so that every beginning of it is a fair sample; constant memory. random: uniform
-/// draws, repeated where they hit a place drawn before, until there is none left; it remembers what it drew. The space outlives the
-/// strategy. std::invalid_argument for an unknown name.
+/// draws, repeated where they hit a place drawn before, until there is none left; it remembers what it drew. evolution:
+/// search/evolution.h. ppo: search/ppo.h. The last two propose places again, and never end. The space outlives the strategy.
+/// std::invalid_argument for an unknown name.
 std::unique_ptr<Strategy> make_strategy(std::string_view name, const Space& space, std::uint64_t seed);
 
 }  // namespace actsearch

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "grammar/hash.h"
+
 namespace actsearch {
 namespace {
 
@@ -43,10 +45,17 @@ std::string conditions_text(const Recipe& recipe, Precision precision, const std
 StudyCandidates::StudyCandidates(Database& database, Id study, const SearchPlan& plan, const std::atomic<bool>& interrupt)
     : database_(database),
       study_(study),
+      recipe_(database.recipe(plan.run.recipe.name, plan.run.recipe_text)),
       plan_(plan),
       interrupt_(interrupt),
       strategy_(make_strategy(plan.strategy, plan.space, plan.run.seed)),
-      next_baseline_(plan.baselines ? 0 : baselines().size()) {}
+      next_baseline_(plan.baselines ? 0 : baselines().size()) {
+  if (!strategy_->learns()) return;
+  const std::vector<Observation> before = database.observations(study);
+  // Its draws go on where nobody has drawn before, not from the start.
+  if (!before.empty()) strategy_ = make_strategy(plan.strategy, plan.space, mixed(plan.run.seed + before.size()));
+  for (const Observation& seen : before) strategy_->observe(seen.place, seen.accuracy);
+}
 
 std::optional<Candidate> StudyCandidates::next() {
   while (next_baseline_ < baselines().size()) {
@@ -56,19 +65,56 @@ std::optional<Candidate> StudyCandidates::next() {
       return candidate;
     }
   }
-  while (!interrupt_) {
+  return propose();
+}
+
+std::optional<Candidate> StudyCandidates::propose() {
+  for (int in_vain = 0; !interrupt_ && in_vain < kMostInVain; in_vain += strategy_->learns() ? 1 : 0) {
     const auto place = strategy_->propose();
     if (!place) return std::nullopt;
-    if (auto candidate = accept(plan_.space.at(*place))) {
-      candidate->index = place;
-      return candidate;
+    auto considered = consider(plan_.space.at(*place));
+    if (const auto* refusal = std::get_if<Refusal>(&considered)) {
+      ++rejected_;
+      database_.reject(study_, refusal->formula, refusal->reason);
+      strategy_->observe(*place, std::nullopt);
+      continue;
     }
+    auto& candidate = std::get<Candidate>(considered);
+    const bool met = !fingerprints_.insert(candidate.fingerprint).second;
+    if (known(*place, candidate.fingerprint, met)) {
+      repeated_ += met ? 1 : 0;
+      continue;
+    }
+    candidate.index = place;
+    return std::move(candidate);
   }
   return std::nullopt;
 }
 
+bool StudyCandidates::known(std::uint64_t place, const std::string& fingerprint, bool met) {
+  if (!strategy_->learns()) return met;
+  if (const auto score = scores_.find(fingerprint); score != scores_.end()) {
+    strategy_->observe(place, score->second);
+    return true;
+  }
+  if (const auto stored = database_.score(fingerprint, recipe_)) {
+    scores_[fingerprint] = *stored;
+    strategy_->observe(place, *stored);
+    return true;
+  }
+  auto& others = also_at_[fingerprint];
+  if (met) others.push_back(place);  // in training now
+  return met;
+}
+
 void StudyCandidates::observe(const Candidate& candidate, std::optional<double> accuracy) {
   if (candidate.index) strategy_->observe(*candidate.index, accuracy);
+  if (!strategy_->learns()) return;
+  scores_[candidate.fingerprint] = accuracy;
+  if (const auto others = also_at_.find(candidate.fingerprint); others != also_at_.end()) {
+    for (const std::uint64_t place : others->second) strategy_->observe(place, accuracy);
+    others->second.clear();
+  }
 }
 
 std::optional<Candidate> StudyCandidates::accept(const Expression& expression) {

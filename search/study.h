@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
+#include <vector>
 
 #include "evaluator/dataset.h"
 #include "grammar/space.h"
@@ -41,7 +43,9 @@ std::string conditions_text(const Recipe& recipe, Precision precision, const std
 SearchReport run_search(Database& database, const SearchPlan& plan, const Evaluator& evaluator, Progress& progress,
                         const std::atomic<bool>& interrupt);
 
-/// The candidates of a study: each function once, however it is spelled; what is refused is stored with its reason.
+/// The candidates of a study: each function once, however it is spelled; what is refused is stored with its reason. A strategy that learns
+/// is first told the study's stored results, and of a function that it proposes again, or that has been trained under the recipe
+/// before, the stored score, at no cost. It ends when that many proposals in a row bring nothing new.
 class StudyCandidates : public CandidateSource {
  public:
   /// All references outlive the object.
@@ -55,14 +59,24 @@ class StudyCandidates : public CandidateSource {
 
  private:
   std::optional<Candidate> accept(const Expression& expression);
+  /// The next candidate of the strategy, or absent when there is none.
+  std::optional<Candidate> propose();
+  /// Whether the place's function needs no trial. The strategy has been told its score then, or will be when its trial ends. `met`:
+  /// in this run.
+  bool known(std::uint64_t place, const std::string& fingerprint, bool met);
 
+  static constexpr int kMostInVain = 5'000;
   Database& database_;
   const Id study_;
+  const Id recipe_;
   const SearchPlan& plan_;
   const std::atomic<bool>& interrupt_;
   std::unique_ptr<Strategy> strategy_;
   std::size_t next_baseline_ = 0;
   std::unordered_set<std::string> fingerprints_;
+  // Of a strategy that learns:
+  std::unordered_map<std::string, std::optional<double>> scores_;        ///< of functions whose trials ended, by fingerprint
+  std::unordered_map<std::string, std::vector<std::uint64_t>> also_at_;  ///< places that were proposed while the function was in training
   std::int64_t rejected_ = 0, repeated_ = 0;
 };
 

@@ -29,7 +29,7 @@ class Files : public DatabaseTest {
 TEST_F(Files, AreInWalModeAndFullySynchronous) {
   const auto connection = open_for_writing(file_, 1s);
   for (const auto& [pragma, value] : std::vector<std::pair<std::string, std::string>>{
-           {"journal_mode", "wal"}, {"synchronous", "2"}, {"foreign_keys", "1"}, {"user_version", "2"}, {"application_id", "1633907827"}}) {
+           {"journal_mode", "wal"}, {"synchronous", "2"}, {"foreign_keys", "1"}, {"user_version", "3"}, {"application_id", "1633907827"}}) {
     auto row = connection->prepare("PRAGMA " + pragma);
     ASSERT_TRUE(row.step());
     EXPECT_EQ(row.text(0), value) << pragma;
@@ -56,9 +56,9 @@ TEST_F(Files, OfAnotherProgramAreRefused) {
 
 TEST_F(Files, OfANewerVersionAreRefused) {
   { open(); }
-  raw("PRAGMA user_version = 3");
+  raw("PRAGMA user_version = " + std::to_string(kSchemaVersion + 1));
   for (const auto access : {Database::Access::kCreate, Database::Access::kReadOnly}) {
-    EXPECT_TRUE(contains(error(access), "newer actsearch (schema version 3")) << error(access);
+    EXPECT_TRUE(contains(error(access), "newer actsearch (schema version " + std::to_string(kSchemaVersion + 1))) << error(access);
   }
 }
 
@@ -123,6 +123,25 @@ TEST_F(Files, OfVersion1AreMigratedWithTheirTrials) {
   Search(db).finished("x", 2, accuracy(0.7));
   EXPECT_EQ(db.leaderboard({}).at(0).n, 3);
   EXPECT_EQ(error(Database::Access::kReadOnly), "");
+}
+
+TEST_F(Files, OfVersion2AreMigratedWithTheirStudies) {
+  {
+    sqlite::Connection connection(file_, sqlite::Connection::Mode::kCreate, 1s);
+    migrate(connection, 2);
+    connection.execute(R"sql(
+      INSERT INTO study VALUES (1, 'search', 'core1', 'random', 1, 'vgg-s …', 'synthetic', '{"seeds":1}', 'abc123', 'a machine', '');
+      INSERT INTO recipe (id, name, text) VALUES (1, 'vgg-s', 'vgg-s fp32');
+      INSERT INTO candidate VALUES (1, 'fingerprint of x', 'x', '', 0);
+      INSERT INTO trial (id, candidate, recipe, seed, status, attempts, owner, lease_until_ms, validation_accuracy)
+        VALUES (7, 1, 1, 0, 'done', 1, 'o', 0, 0.6);
+      INSERT INTO study_trial VALUES (1, 7);
+    )sql");
+  }
+  const Database db = open();
+  EXPECT_EQ(cell(db, "SELECT trial FROM study_trials"), "7");
+  EXPECT_EQ(cell(db, "SELECT place FROM study_trials"), "NULL");
+  EXPECT_TRUE(db.observations(1).empty()) << "where it was found is not known";
 }
 
 TEST_F(Files, AMigrationThatFailsLeavesTheOldVersion) {

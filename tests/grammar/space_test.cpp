@@ -146,5 +146,21 @@ TEST(SeededPermutation, EveryPrefixIsAFairSample) {
   }
 }
 
+TEST(Space, AnIndexAndItsChoicesAreTheSamePlace) {
+  for (const char* const name : {"core1", "core2", "core3"}) {
+    const Space space(name);
+    EXPECT_EQ(space.radices().size(), static_cast<std::size_t>(space.units()) * Space::kChoicesPerUnit);
+    for (const std::uint64_t place : {std::uint64_t{0}, space.size() / 3, space.size() - 1}) {
+      EXPECT_EQ(space.index_of(space.choices(place)), place) << name;
+    }
+    auto choices = space.choices(0);
+    choices.back() = space.binary().size();
+    EXPECT_THROW(space.index_of(choices), std::out_of_range);
+    choices.pop_back();
+    EXPECT_THROW(space.index_of(choices), std::out_of_range);
+    EXPECT_THROW(space.choices(space.size()), std::out_of_range);
+  }
+}
+
 }  // namespace
 }  // namespace actsearch

@@ -54,6 +54,42 @@ TEST_F(StudyTest, RunAgainItFindsEverythingDone) {
   EXPECT_EQ(count("studies"), "1");
 }
 
+TEST_F(StudyTest, AStrategyThatLearnsTrainsEachFunctionOnceAndPaysNothingForRepetitions) {
+  for (const char* const strategy : {"evolution", "ppo"}) {
+    SearchPlan plan = small_plan();
+    plan.strategy = strategy;
+    plan.run.seed = 11;
+    plan.run.budget.trials = kFunctions + 5;
+    std::map<std::string, int> trained;
+    std::mutex mutex;
+    const SearchReport report = run(plan, [&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
+      const std::lock_guard lock(mutex);
+      ++trained[std::to_string(evaluate_forward(program, 1.0, {})) + " " + std::to_string(evaluate_forward(program, -2.0, {}))];
+      return fake_outcome(program, recipe, options);
+    });
+    for (const auto& [function, times] : trained) EXPECT_EQ(times, 1) << strategy << ": " << function;
+    EXPECT_EQ(report.run.done, static_cast<std::int64_t>(trained.size())) << strategy << ": only trials are charged";
+    EXPECT_GT(report.repeated, 100) << strategy;
+    EXPECT_EQ(report.run.ending, Ending::kFinished) << strategy << " ends when it proposes nothing new";
+    const auto observations = database_.observations(report.study);
+    EXPECT_EQ(observations.size(), trained.size());
+    for (const Observation& seen : observations) EXPECT_LT(seen.place, plan.space.size());
+  }
+}
+
+TEST_F(StudyTest, AStrategyThatLearnsGoesOnWithWhatItsStudyKnows) {
+  SearchPlan plan = small_plan();
+  plan.strategy = "evolution";
+  plan.run.budget.trials = 5;
+  const SearchReport first = run(plan);
+  EXPECT_EQ(first.run.done, 5);
+  const SearchReport second = run(plan);
+  EXPECT_EQ(second.study, first.study);
+  EXPECT_EQ(second.run.done, 5);
+  EXPECT_EQ(second.run.skipped, 0) << "what is known costs not even a claim";
+  EXPECT_EQ(count("trials", "status = 'done'"), "10");
+}
+
 TEST_F(StudyTest, EndsAtTheTrialBudgetAndGoesOnInTheNextRun) {
   SearchPlan plan = small_plan();
   plan.run.budget.trials = 5;
