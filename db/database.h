@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "db/statistics.h"
+
 namespace actsearch {
 
 /// A database that cannot be used: not one of ours, newer than this program, locked, read-only, on a full disk. The message
@@ -83,6 +85,7 @@ struct LeaderboardQuery {
   std::optional<std::string> recipe = std::nullopt;
   int top = 20;
   enum class Sort : std::uint8_t { kAccuracy, kLowerBound, kTime, kTrials } sort = Sort::kAccuracy;
+  std::optional<std::string> reference = std::nullopt;  ///< fingerprint of the function that each row is compared with
 };
 
 struct LeaderboardRow {
@@ -95,6 +98,9 @@ struct LeaderboardRow {
   std::optional<double> beta;       ///< mean of the learned beta0 over channels and seeds
   int epochs = 0;
   double seconds = 0;  ///< mean per trial
+  /// With the query's reference, over the seeds that both have; p_holm is corrected for all rows of the answer. Absent with fewer
+  /// than two such seeds, and for the reference itself.
+  std::optional<PairedComparison> compared;
 };
 
 struct FailureRow {

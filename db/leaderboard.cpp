@@ -2,24 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 #include <numeric>
 #include <stdexcept>
 
+#include "db/statistics.h"
+
 namespace actsearch {
 namespace {
-
-/// P(|T| <= t) for t = √degrees · tan(theta): the finite sums of Abramowitz and Stegun, 26.7.3 and 26.7.4.
-double central_probability(double theta, int degrees) {
-  const double cosine = std::cos(theta);
-  const bool odd = degrees % 2 == 1;
-  double term = odd ? cosine : 1.0, sum = 0;
-  for (int k = odd ? 3 : 2; k <= degrees; k += 2) {
-    sum += term;
-    term *= (k - 1.0) / k * cosine * cosine;
-  }
-  return odd ? 2 / std::numbers::pi * (theta + std::sin(theta) * sum) : std::sin(theta) * sum;
-}
 
 /// The recipe text a query means; empty where nothing has been finished under that name.
 std::optional<Id> find_recipe_text(sqlite::Connection& connection, const std::optional<std::string>& name) {
@@ -44,16 +33,6 @@ std::string_view order_of(LeaderboardQuery::Sort sort) {
 }
 
 }  // namespace
-
-double student_t_95(int degrees) {
-  double low = 0, high = std::numbers::pi / 2;
-  constexpr int kHalvings = 60;  // more than a double's 53 bits
-  for (int i = 0; i < kHalvings; ++i) {
-    const double middle = (low + high) / 2;
-    (central_probability(middle, degrees) < 0.95 ? low : high) = middle;
-  }
-  return std::sqrt(degrees) * std::tan(low);
-}
 
 void refresh_standing(sqlite::Connection& connection, Id candidate, Id recipe) {
   std::vector<double> accuracies;
@@ -93,6 +72,31 @@ void refresh_all_standings(sqlite::Connection& connection) {
   while (pair.step()) refresh_standing(connection, pair.integer(0), pair.integer(1));
 }
 
+namespace {
+
+/// Each row beside the reference, over the seeds that both have.
+void compare(sqlite::Connection& connection, std::vector<Standing>& standings, const std::string& reference, Id recipe) {
+  std::vector<PairedComparison*> made;
+  for (Standing& standing : standings) {
+    if (standing.candidate.fingerprint == reference) continue;
+    std::vector<double> differences;
+    auto row = connection.prepare(
+        "SELECT coalesce(a.validation_accuracy, a.final_test_accuracy) - coalesce(b.validation_accuracy, b.final_test_accuracy)"
+        " FROM trial a JOIN trial b ON b.recipe = a.recipe AND b.seed = a.seed"
+        " WHERE a.recipe = ?1 AND a.candidate = (SELECT id FROM candidate WHERE fingerprint = ?2)"
+        " AND b.candidate = (SELECT id FROM candidate WHERE fingerprint = ?3) AND a.status = 'done' AND b.status = 'done' ORDER BY a.seed",
+        recipe, standing.candidate.fingerprint, reference);
+    while (row.step()) {
+      if (const auto difference = row.real(0)) differences.push_back(*difference);
+    }
+    standing.row.compared = paired(differences);
+    if (standing.row.compared) made.push_back(&*standing.row.compared);
+  }
+  holm(made);
+}
+
+}  // namespace
+
 std::vector<Standing> standings(sqlite::Connection& connection, const LeaderboardQuery& query) {
   std::vector<Standing> result;
   const auto recipe = find_recipe_text(connection, query.recipe);
@@ -121,6 +125,7 @@ std::vector<Standing> standings(sqlite::Connection& connection, const Leaderboar
     line.epochs = static_cast<int>(row.integer(11));
     line.seconds = row.real(12).value_or(0);
   }
+  if (query.reference) compare(connection, result, *query.reference, *recipe);
   return result;
 }
 

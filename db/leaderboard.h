@@ -8,9 +8,6 @@
 
 namespace actsearch {
 
-/// The t with P(|T| <= t) = 0.95 for Student's T with `degrees` >= 1 degrees of freedom.
-double student_t_95(int degrees);
-
 /// Recomputes the standing of a candidate under a recipe from its finished trials. Within the caller's transaction.
 void refresh_standing(sqlite::Connection& connection, Id candidate, Id recipe);
 /// The same for every pair that has a finished trial.

@@ -1,8 +1,11 @@
 // actsearch leaderboard and actsearch query: what a database holds.
 
+#include <algorithm>
 #include <iostream>
 
 #include "db/database.h"
+#include "grammar/notation.h"
+#include "search/candidate.h"
 #include "search/command.h"
 #include "search/format.h"
 #include "search/options.h"
@@ -18,6 +21,14 @@ Sort chosen_sort(const Options& options) {
   if (name == "time") return Sort::kTime;
   if (name == "trials") return Sort::kTrials;
   return Sort::kAccuracy;
+}
+
+std::string fingerprint_of(const std::string& formula) {
+  const auto considered = consider(parse(formula));
+  if (const auto* refusal = std::get_if<Refusal>(&considered)) {
+    throw UsageError("--compare: '" + refusal->formula + "' cannot have been trained: " + refusal->reason);
+  }
+  return std::get<Candidate>(considered).fingerprint;
 }
 
 /// Which trials are ranked, and what else there is: a name may stand for several conditions.
@@ -50,24 +61,30 @@ int leaderboard_command(const Words& words) {
   options.value("recipe", "R", "trials of this recipe: its name, or its whole text [the one with the most trials]");
   options.value("top", "N", "how many [20]");
   options.value("sort", "BY", "accuracy, lower-bound, time or trials [accuracy]");
+  options.value("compare", "F", "also each row's difference from this formula or name over the seeds that both have, with a paired test");
   options.flag("failures", "list failed trials with their reasons instead");
   options.value("format", "F", "table, csv or json [table]");
   if (!options.parse(words)) return 0;
 
   const std::string file = options.required("db");
   const Format format = options.format();
-  const LeaderboardQuery query{options.text("recipe"), static_cast<int>(options.integer("top", 1, 1'000'000).value_or(20)),
-                               chosen_sort(options)};
-  if (options.has("failures") && (options.has("sort") || options.has("top"))) {
-    throw UsageError("--failures lists all failed trials: --sort and --top do not go with it");
+  LeaderboardQuery query{options.text("recipe"), static_cast<int>(options.integer("top", 1, 1'000'000).value_or(20)), chosen_sort(options)};
+  const auto reference = options.text("compare");
+  if (reference) query.reference = fingerprint_of(*reference);
+  if (options.has("failures") && (options.has("sort") || options.has("top") || reference)) {
+    throw UsageError("--failures lists all failed trials: --sort, --top and --compare do not go with it");
   }
   const Database database(file, Database::Access::kReadOnly);
   if (options.has("failures")) {
     write(std::cout, failure_table(database.failures(query.recipe)), format);
     return 0;
   }
+  const auto rows = database.leaderboard(query);
+  if (reference && std::none_of(rows.begin(), rows.end(), [](const LeaderboardRow& row) { return row.compared.has_value(); })) {
+    throw UsageError("--compare " + *reference + ": no row has two seeds in common with it, which a paired test needs");
+  }
   say_conditions(database, query.recipe);
-  write(std::cout, leaderboard_table(database.leaderboard(query), format), format);
+  write(std::cout, leaderboard_table(rows, format, reference), format);
   return 0;
 }
 

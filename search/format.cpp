@@ -115,7 +115,41 @@ void write(std::ostream& out, const Table& table, Format format) {
   throw std::logic_error("write: no such format");
 }
 
-Table leaderboard_table(const std::vector<LeaderboardRow>& rows, Format format) {
+namespace {
+
+std::string verdict(const PairedComparison& compared) {
+  constexpr double kLevel = 0.05;
+  return compared.p_holm >= kLevel ? "tie" : compared.difference > 0 ? "better" : "worse";
+}
+
+/// Beside each row of the leaderboard, its comparison with the reference.
+void add_comparison(Table& table, const std::vector<LeaderboardRow>& rows, Format format, const std::string& reference) {
+  const bool people = format == Format::kTable;
+  const std::vector<std::string> columns =
+      people ? std::vector<std::string>{"pairs", "− " + reference + ", points", "95 % of it", "p (Holm)", "verdict"}
+             : std::vector<std::string>{"pairs", "difference", "difference_low", "difference_high", "p", "p_holm", "verdict"};
+  table.columns.insert(table.columns.end(), columns.begin(), columns.end());
+  table.numeric.insert(table.numeric.end(), columns.size() - 1, true);
+  table.numeric.push_back(false);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    auto& cells = table.rows[i];
+    if (!rows[i].compared) {
+      cells.insert(cells.end(), columns.size(), std::nullopt);
+      continue;
+    }
+    const PairedComparison& compared = *rows[i].compared;
+    const auto points = [](double difference) { return (difference < 0 ? "" : "+") + percent(difference); };
+    if (people) {
+      cells.insert(cells.end(), {std::to_string(compared.n), points(compared.difference),
+                                 points(compared.low) + " to " + points(compared.high), fixed(compared.p_holm, 4), verdict(compared)});
+    } else {
+      cells.insert(cells.end(), {std::to_string(compared.n), exact(compared.difference), exact(compared.low), exact(compared.high),
+                                 exact(compared.p), exact(compared.p_holm), verdict(compared)});
+    }
+  }
+}
+
+Table plain_leaderboard(const std::vector<LeaderboardRow>& rows, Format format) {
   Table table;
   if (format == Format::kTable) {
     table.columns = {"rank", "formula", "name", "accuracy %", "n", "95 % interval", "best %", "beta", "epochs", "s/trial"};
@@ -137,6 +171,14 @@ Table leaderboard_table(const std::vector<LeaderboardRow>& rows, Format format) 
                           optional_text(row.low), optional_text(row.high), optional_text(row.best), optional_text(row.beta),
                           std::to_string(row.epochs), exact(row.seconds)});
   }
+  return table;
+}
+
+}  // namespace
+
+Table leaderboard_table(const std::vector<LeaderboardRow>& rows, Format format, const std::optional<std::string>& reference) {
+  Table table = plain_leaderboard(rows, format);
+  if (reference) add_comparison(table, rows, format, *reference);
   return table;
 }
 

@@ -21,8 +21,9 @@ void write_csv(std::ostream& out, const Table& table);
 void write_json(std::ostream& out, const Table& table);
 void write(std::ostream& out, const Table& table, Format format);
 
-/// The leaderboard for people (accuracies in per cent, the interval in one column) or, for CSV and JSON, with every field in full.
-Table leaderboard_table(const std::vector<LeaderboardRow>& rows, Format format);
+/// The leaderboard for people (accuracies in per cent, the interval in one column) or, for CSV and JSON, with every field in full. With the
+/// name of a reference also what the rows' comparison with it says: better or worse where Holm's p is below 0.05, else a tie.
+Table leaderboard_table(const std::vector<LeaderboardRow>& rows, Format format, const std::optional<std::string>& reference = std::nullopt);
 Table failure_table(const std::vector<FailureRow>& rows);
 
 /// The shortest decimal that reads back to the same number; "nan", "inf", "-inf".

@@ -23,6 +23,56 @@ TEST(StudentT, AgreesWithTheTables) {
   for (const auto& [degrees, t] : table) EXPECT_NEAR(student_t_95(degrees), t, 1e-8) << degrees << " degrees of freedom";
 }
 
+TEST(Paired, IsTheTestOfTheDifferences) {
+  const auto result = paired(std::vector<double>{0.01, 0.02, 0.03});
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->n, 3);
+  EXPECT_NEAR(result->difference, 0.02, 1e-15);
+  EXPECT_NEAR(result->high - result->low, 2 * 4.3026527297 * 0.01 / std::sqrt(3.0), 1e-9);
+  EXPECT_NEAR(result->p, 0.0741799, 1e-6);  // t = 2·√3 with 2 degrees of freedom
+  EXPECT_FALSE(paired(std::vector<double>{0.01}).has_value());
+  EXPECT_EQ(paired(std::vector<double>{0.0, 0.0})->p, 1);
+  EXPECT_EQ(paired(std::vector<double>{0.5, 0.5})->p, 0);
+}
+
+TEST(Holm, MultipliesTheSmallestByAllAndNeverFallsBelowASmallerOne) {
+  PairedComparison a, b, c;
+  a.p = 0.01, b.p = 0.04, c.p = 0.03;
+  holm({&a, &b, &c});
+  EXPECT_NEAR(a.p_holm, 0.03, 1e-15);
+  EXPECT_NEAR(c.p_holm, 0.06, 1e-15);
+  EXPECT_NEAR(b.p_holm, 0.06, 1e-15);
+  PairedComparison large;
+  large.p = 0.9;
+  holm({&large, &a});
+  EXPECT_LE(large.p_holm, 1.0);
+}
+
+TEST_F(Leaderboard, ComparesRowsWithAReferenceOverTheSeedsThatBothHave) {
+  Database db = open();
+  Search search(db);
+  for (std::uint64_t seed = 0; seed < 4; ++seed) {
+    const double noise = 0.05 * static_cast<double>(seed % 3);  // of the seed, and so in both
+    search.finished("max(x, 0)", seed, accuracy(0.70 + noise));
+    search.finished("x * sigmoid(x)", seed, accuracy(0.71 + noise + 0.001 * static_cast<double>(seed)));
+  }
+  search.finished("x * sigmoid(x)", 9, accuracy(0.1));  // without a partner
+  search.finished("tanh(x)", 0, accuracy(0.6));
+  const auto rows = db.leaderboard({.reference = "fingerprint of max(x, 0)"});
+  ASSERT_EQ(rows.size(), 3u);
+  for (const LeaderboardRow& row : rows) {
+    if (row.formula == "x * sigmoid(x)") {
+      ASSERT_TRUE(row.compared.has_value());
+      EXPECT_EQ(row.compared->n, 4);
+      EXPECT_NEAR(row.compared->difference, 0.0115, 1e-12);
+      EXPECT_LT(row.compared->p_holm, 0.01) << "the seeds' noise is in both and cancels";
+      EXPECT_GT(row.compared->low, 0);
+    } else {
+      EXPECT_FALSE(row.compared.has_value()) << row.formula;
+    }
+  }
+}
+
 TEST_F(Leaderboard, StatesMeanCountAndTheIntervalOverSeeds) {
   Database db = open();
   Search search(db);

@@ -46,6 +46,36 @@ class CommandLine : public ::testing::Test {
   TemporaryDirectory directory_;
 };
 
+TEST_F(CommandLine, LeaderboardComparesWithAReference) {
+  const std::string db = path("compare.db");
+  {
+    Database database(db, Database::Access::kCreate);
+    std::ostringstream log;
+    Progress progress(log, {});
+    const std::atomic<bool> interrupt{false};
+    SearchPlan plan = small_plan();
+    plan.run.seeds = 3;
+    run_search(database, plan, fake_outcome, progress, interrupt);
+  }
+  const Ran table = run({"leaderboard", "--db", db, "--compare", "x + x"});
+  EXPECT_EQ(table.code, 0) << table.err;
+  for (const char* part : {"pairs", "− x + x, points", "p (Holm)", "worse"})
+    EXPECT_NE(table.out.find(part), std::string::npos) << table.out;
+  const Ran rows = run({"leaderboard", "--db", db, "--compare", "x + x", "--format", "json"});
+  int compared = 0;
+  for (const json& row : json::parse(rows.out)) {
+    if (row["difference"].is_null()) continue;
+    ++compared;
+    EXPECT_EQ(row["pairs"], 3);
+    EXPECT_GE(row["p_holm"], row["p"]);
+  }
+  EXPECT_EQ(compared, 11);
+  refuses({"leaderboard", "--db", db, "--compare", "relu"}, kUsage, {"--compare relu", "two seeds in common"});
+  refuses({"leaderboard", "--db", db, "--compare", "relu("}, kUsage, {"expected"});
+  refuses({"leaderboard", "--db", db, "--compare", "3"}, kUsage, {"constant"});
+  refuses({"leaderboard", "--db", db, "--compare", "relu", "--failures"}, kUsage, {"--compare"});
+}
+
 TEST_F(CommandLine, HelpOfEveryCommandIsOnStandardOutput) {
   const Ran overview = run({"--help"});
   EXPECT_EQ(overview.code, 0);

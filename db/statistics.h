@@ -1,0 +1,28 @@
+/// Statistics of few numbers: Student's t, paired differences, Holm's correction.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace actsearch {
+
+/// P(|T| <= t) for Student's T with `degrees` >= 1 degrees of freedom, t >= 0.
+double student_t_probability(double t, int degrees);
+/// The t with P(|T| <= t) = 0.95.
+double student_t_95(int degrees);
+
+/// Differences between two candidates' trials of the same seeds.
+struct PairedComparison {
+  int n = 0;                 ///< seeds that both have
+  double difference = 0;     ///< mean, ours minus the reference's
+  double low = 0, high = 0;  ///< its 95 % interval (Student's t)
+  double p = 1;              ///< two-sided paired t test
+  double p_holm = 1;         ///< corrected for all comparisons made together
+};
+/// Absent for fewer than two differences. p_holm is p until holm() is called. Equal differences have p 0, or 1 if they are 0.
+std::optional<PairedComparison> paired(std::span<const double> differences);
+/// Sets p_holm of comparisons that were made together (S. Holm, 1979).
+void holm(const std::vector<PairedComparison*>& comparisons);
+
+}  // namespace actsearch
