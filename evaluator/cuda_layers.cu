@@ -172,53 +172,59 @@ KERNEL void finish_bias(const float* sums, unsigned int blocks, unsigned int cha
   }
 }
 
-// 2×2 max-pool with stride 2; a thread for WIDTH channels of a window.
+// What a thread of a 2×2 pool with stride 2 works on: WIDTH channels of a window.
+struct Window {
+  unsigned int channel;
+  unsigned long long result, corner;  // rows of the pooled tensor, and of the other's first of four pixels
+  bool inside;
+  __device__ __forceinline__ Window(unsigned int images, unsigned int side, unsigned int channels) {
+    const unsigned int half = side / 2u, vectors = channels / WIDTH;
+    const unsigned long long place = (unsigned long long)blockIdx.x * blockDim.x + threadIdx.x;
+    result = place / vectors;
+    channel = (unsigned int)(place % vectors) * WIDTH;
+    inside = result < (unsigned long long)images * half * half;
+    const unsigned long long image = result / (half * half), row = result / half % half, column = result % half;
+    corner = (image * side + 2u * row) * side + 2u * column;
+  }
+};
+
+// 2×2 max-pool with stride 2.
 KERNEL void max_pool(const Stored* x, Stored* y, unsigned int images, unsigned int side, unsigned int channels) {
-  const unsigned int half = side / 2u, vectors = channels / WIDTH;
-  const unsigned long long place = (unsigned long long)blockIdx.x * blockDim.x + threadIdx.x;
-  const unsigned long long window = place / vectors;
-  if (window >= (unsigned long long)images * half * half) return;
-  const unsigned int channel = (unsigned int)(place % vectors) * WIDTH;
-  const unsigned long long image = window / (half * half), row = window / half % half, column = window % half;
-  const unsigned long long corner = (image * side + 2u * row) * side + 2u * column;
-  Vector best = read(x, corner, channels, channel);
+  const Window window(images, side, channels);
+  if (!window.inside) return;
+  Vector best = read(x, window.corner, channels, window.channel);
 #pragma unroll
   for (int k = 1; k < 4; ++k) {
-    const Vector other = read(x, corner + (k >> 1) * side + (k & 1), channels, channel);
+    const Vector other = read(x, window.corner + (k >> 1) * side + (k & 1), channels, window.channel);
 #pragma unroll
     for (int i = 0; i < WIDTH; ++i) {
       const float v = load(other.lane[i]);
       if (v > load(best.lane[i]) || v != v) best.lane[i] = other.lane[i];
     }
   }
-  write(y, window, channels, channel, best);
+  write(y, window.result, channels, window.channel, best);
 }
 
 // dL_dx from dL_dy: to the first (row by row) of the four that equals the maximum.
 KERNEL void max_pool_backward(const Stored* x, const Stored* y, const Stored* dy, Stored* dx, unsigned int images, unsigned int side,
                               unsigned int channels) {
-  const unsigned int half = side / 2u, vectors = channels / WIDTH;
-  const unsigned long long place = (unsigned long long)blockIdx.x * blockDim.x + threadIdx.x;
-  const unsigned long long window = place / vectors;
-  if (window >= (unsigned long long)images * half * half) return;
-  const unsigned int channel = (unsigned int)(place % vectors) * WIDTH;
-  const unsigned long long image = window / (half * half), row = window / half % half, column = window % half;
-  const unsigned long long corner = (image * side + 2u * row) * side + 2u * column;
-  const Vector best = read(y, window, channels, channel), gradient = read(dy, window, channels, channel);
+  const Window window(images, side, channels);
+  if (!window.inside) return;
+  const Vector best = read(y, window.result, channels, window.channel), gradient = read(dy, window.result, channels, window.channel);
   bool given[WIDTH];
 #pragma unroll
   for (int i = 0; i < WIDTH; ++i) given[i] = false;
 #pragma unroll
   for (int k = 0; k < 4; ++k) {
-    const unsigned long long at = corner + (k >> 1) * side + (k & 1);
-    Vector v = read(x, at, channels, channel);
+    const unsigned long long at = window.corner + (k >> 1) * side + (k & 1);
+    Vector v = read(x, at, channels, window.channel);
 #pragma unroll
     for (int i = 0; i < WIDTH; ++i) {
       const bool mine = !given[i] && load(v.lane[i]) == load(best.lane[i]);
       given[i] = given[i] || mine;
       v.lane[i] = mine ? gradient.lane[i] : store(0.0f);
     }
-    write(dx, at, channels, channel, v);
+    write(dx, at, channels, window.channel, v);
   }
 }
 

@@ -1,99 +1,18 @@
 #include "evaluator/cuda_network.h"
 
 #include <algorithm>
-#include <array>
-#include <optional>
 #include <stdexcept>
 
-#include "evaluator/cublas_lt.h"
+#include "evaluator/cuda_blocks.h"
 #include "evaluator/cuda_layers.h"
 #include "evaluator/network_layout.h"
 #include "kernels/cuda_activation.h"
 
 namespace actsearch {
+
+using namespace cuda_network;
+
 namespace {
-
-// What evaluator/cuda_layers.cu calls by the same names.
-struct Progress {
-  std::uint32_t step = 0, current = 0;
-  float rate = 0;
-  std::uint32_t unused = 0;
-  std::uint64_t dropout_key = 0;
-};
-struct PlannedImage {
-  std::uint32_t index = 0;
-  std::int8_t dx = 0, dy = 0;
-  std::uint8_t flip = 0, unused = 0;
-};
-struct StepResult {
-  double loss_sum = 0;
-  std::int32_t correct = 0, unused = 0;
-};
-struct Chunk {
-  std::uint64_t offset = 0;
-  std::uint32_t size = 0, kind = 0;
-};
-constexpr std::uint32_t kDecays = 1, kIsWeight = 2;
-
-constexpr unsigned kThreads = 256;
-
-unsigned blocks_for(std::size_t threads) { return static_cast<unsigned>((threads + kThreads - 1) / kThreads); }
-
-/// Device memory of the network's, counted.
-class Memory {
- public:
-  CudaMemory operator()(std::size_t bytes) {
-    CudaMemory memory(bytes);
-    total_ += bytes;
-    return memory;
-  }
-  CudaMemory floats(std::size_t count) { return (*this)(count * sizeof(float)); }
-  void give_back(const CudaMemory& memory) { total_ -= memory.size(); }
-  std::size_t total() const { return total_; }
-
- private:
-  std::size_t total_ = 0;
-};
-
-/// Per-channel arrays of one layer, one after the other.
-class ChannelArrays {
- public:
-  enum Array : std::uint8_t { kRunningMean, kRunningVariance, kMean, kInverseDeviation, kScale, kShift, kA, kB, kD, kCount };
-  ChannelArrays(Memory& memory, std::size_t channels) : channels_(channels), memory_(memory.floats(kCount * channels)) {}
-  CudaAddress operator[](Array array) const { return memory_.address() + static_cast<std::size_t>(array) * channels_ * sizeof(float); }
-
- private:
-  std::size_t channels_;
-  CudaMemory memory_;
-};
-
-struct FeatureBlock {
-  FeatureLayout layout;
-  CudnnConvolution forward, weight_gradient;
-  std::optional<CudnnConvolution> input_gradient;  // not of the first
-  CudaMemory z, y, pooled;
-  ChannelArrays arrays;
-  CudaAddress output() const { return layout.pool ? pooled.address() : y.address(); }
-};
-
-struct DenseBlock {
-  DenseLayout layout;
-  CudaProduct forward, weight_gradient, input_gradient;
-  CudaMemory z, y;  // the last layer has no y
-};
-
-/// The kernels of cuda_layers.cu.
-struct LayerKernels {
-  explicit LayerKernels(const std::string& cubin) : module(cubin) {}
-  CudaModule module;
-  CudaFunction begin_step = module.function("begin_step"), fill_batch = module.function("fill_batch"),
-               channel_sums = module.function("channel_sums"), finish_statistics = module.function("finish_statistics"),
-               running_affine = module.function("running_affine"), finish_backward = module.function("finish_backward"),
-               finish_bias = module.function("finish_bias"), max_pool = module.function("max_pool"),
-               max_pool_backward = module.function("max_pool_backward"), dropout = module.function("dropout"),
-               cross_entropy = module.function("cross_entropy"), descend = module.function("descend"),
-               store_weights = module.function("store_weights");
-};
 
 CudaDataset::Images upload(const ImageSet& set) {
   CudaDataset::Images images{set.size(), CudaMemory(set.pixels.size()), CudaMemory(set.labels.size())};

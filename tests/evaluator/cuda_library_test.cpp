@@ -4,15 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <functional>
 #include <random>
 #include <set>
 
 #include "evaluator/cublas_lt.h"
-#include "evaluator/cuda_backend.h"
 #include "evaluator/cudnn.h"
 #include "evaluator/network_layout.h"
+#include "tests/evaluator/cuda_fixture.h"
 #include "tests/kernels/tensor.h"
 
 namespace actsearch {
@@ -20,18 +19,8 @@ namespace {
 
 using testing::Tensor;
 
-bool simulated() { return std::getenv("ACTSEARCH_SIMULATOR_DEVICES") != nullptr; }
-
-class CudaLibraries : public ::testing::Test {
- protected:
-  void SetUp() override {
-    try {
-      cuda_devices();
-    } catch (const CudaMissing& missing) {
-      GTEST_SKIP() << missing.what();
-    }
-  }
-};
+using testing::simulated;
+using CudaLibraries = testing::OnCuda;
 
 /// A random tensor, here and on the device.
 struct Both {

@@ -18,11 +18,12 @@
 #include "evaluator/random.h"
 #include "grammar/notation.h"
 #include "kernels/cuda_activation.h"
+#include "tests/evaluator/cuda_fixture.h"
 
 namespace actsearch {
 namespace {
 
-bool simulated() { return std::getenv("ACTSEARCH_SIMULATOR_DEVICES") != nullptr; }
+using testing::simulated;
 
 std::filesystem::path cache() {
   static const auto folder = std::filesystem::temp_directory_path() / ("actsearch-cuda-test-" + std::to_string(::getuid()));
@@ -50,16 +51,8 @@ Recipe small_recipe() {
   return recipe;
 }
 
-class CudaTraining : public ::testing::Test {
+class CudaTraining : public testing::OnCuda {
  protected:
-  void SetUp() override {
-    try {
-      cuda_devices();
-    } catch (const CudaMissing& missing) {
-      GTEST_SKIP() << missing.what();
-    }
-  }
-
   static CudaOptions options() {
     CudaOptions options;
     options.deterministic = true;
