@@ -84,7 +84,7 @@ struct LeaderboardQuery {
   /// the most finished trials is ranked, alone.
   std::optional<std::string> recipe = std::nullopt;
   int top = 20;
-  enum class Sort : std::uint8_t { kAccuracy, kLowerBound, kTime, kTrials } sort = Sort::kAccuracy;
+  enum class Sort : std::uint8_t { kAccuracy, kLowerBound, kTime, kTrials } sort = Sort::kAccuracy;  ///< kLowerBound: by `bound`
   std::optional<std::string> reference = std::nullopt;  ///< fingerprint of the function that each row is compared with
 };
 
@@ -94,8 +94,11 @@ struct LeaderboardRow {
   double mean = 0;                  ///< validation accuracy (test accuracy, final, where the recipe has no validation images)
   int n = 0;                        ///< finished trials (seeds)
   std::optional<double> low, high;  ///< 95 % interval (Student's t over seeds) where n > 1
-  std::optional<double> best;       ///< the best single trial
-  std::optional<double> beta;       ///< mean of the learned beta0 over channels and seeds
+  /// Below the mean by t·s/√n, with s the deviation of a trial pooled over the candidates with several: what a mean of few seeds is worth.
+  /// Absent where no candidate has several.
+  std::optional<double> bound;
+  std::optional<double> best;  ///< the best single trial
+  std::optional<double> beta;  ///< mean of the learned beta0 over channels and seeds
   int epochs = 0;
   double seconds = 0;  ///< mean per trial
   /// With the query's reference, over the seeds that both have; p_holm is corrected for all rows of the answer. Absent with fewer

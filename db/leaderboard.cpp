@@ -23,7 +23,7 @@ std::string_view order_of(LeaderboardQuery::Sort sort) {
     case LeaderboardQuery::Sort::kAccuracy:
       return "s.mean DESC";
     case LeaderboardQuery::Sort::kLowerBound:
-      return "s.low DESC, s.mean DESC";  // single trials, without a bound, come last
+      return "s.n DESC, s.mean DESC";  // without several trials of anything there is no bound: single trials by their accuracy
     case LeaderboardQuery::Sort::kTime:
       return "s.seconds, s.mean DESC";
     case LeaderboardQuery::Sort::kTrials:
@@ -97,22 +97,58 @@ void compare(sqlite::Connection& connection, std::vector<Standing>& standings, c
 
 }  // namespace
 
-std::vector<Standing> standings(sqlite::Connection& connection, const LeaderboardQuery& query) {
-  std::vector<Standing> result;
-  const auto recipe = find_recipe_text(connection, query.recipe);
-  if (!recipe) return result;
+namespace {
+
+/// The standard deviation of a single trial, pooled over the candidates that have several.
+struct Spread {
+  double deviation = 0;
+  int degrees = 0;
+  /// By how much the lower bound of a mean of n trials lies below it.
+  double below(int n) const { return student_t_95(degrees) * deviation / std::sqrt(n); }
+};
+std::optional<Spread> pooled_spread(sqlite::Connection& connection, Id recipe) {
+  constexpr int kMost = 1'000;  // of those with the most trials: enough, and quick however many there are
+  auto row = connection.prepare("SELECT n, mean, low FROM standing WHERE recipe = ?1 AND n > 1 ORDER BY n DESC, mean DESC LIMIT ?2", recipe,
+                                kMost);
+  double squares = 0;
+  int degrees = 0;
+  while (row.step()) {
+    const auto n = static_cast<int>(row.integer(0));
+    const double deviation = (row.real(1).value() - row.real(2).value()) * std::sqrt(n) / student_t_95(n - 1);
+    squares += (n - 1) * deviation * deviation;
+    degrees += n - 1;
+  }
+  if (degrees == 0) return std::nullopt;
+  return Spread{std::sqrt(squares / degrees), degrees};
+}
+
+/// Every number of trials that a candidate of the recipe has, by one step of an index each.
+std::vector<int> trial_counts(sqlite::Connection& connection, Id recipe) {
+  auto row = connection.prepare(
+      "WITH RECURSIVE counts(n) AS (SELECT max(n) FROM standing WHERE recipe = ?1 UNION ALL"
+      " SELECT (SELECT max(n) FROM standing WHERE recipe = ?1 AND n < counts.n) FROM counts WHERE n IS NOT NULL)"
+      " SELECT n FROM counts WHERE n IS NOT NULL",
+      recipe);
+  std::vector<int> counts;
+  while (row.step()) counts.push_back(static_cast<int>(row.integer(0)));
+  return counts;
+}
+
+/// The first `top` standings that satisfy `condition` (SQL on s), in that order; ?3 is bound to `value`.
+std::vector<Standing> read_standings(sqlite::Connection& connection, Id recipe, const std::string& condition, const std::string& order,
+                                     int top, int value = 0) {
   // CROSS JOIN keeps `standing` outermost, so that its index gives the order and the scan ends with the last row asked for.
   auto row = connection.prepare(
       "SELECT c.formula, c.name, c.fingerprint, c.parameters, r.name, s.mean, s.n, s.low, s.high, s.best,"
       " s.beta, s.epochs, s.seconds FROM standing s CROSS JOIN candidate c ON c.id = s.candidate"
-      " CROSS JOIN recipe r ON r.id = s.recipe WHERE s.recipe = ?1 ORDER BY " +
-          std::string(order_of(query.sort)) + ", c.formula LIMIT ?2",
-      *recipe, std::max(query.top, 0));
+      " CROSS JOIN recipe r ON r.id = s.recipe WHERE s.recipe = ?1 AND " +
+          condition + " ORDER BY " + order + ", c.formula LIMIT ?2",
+      recipe, std::max(top, 0), value);
+  std::vector<Standing> result;
   while (row.step()) {
     Standing& standing = result.emplace_back();
     standing.candidate = {row.text(2), row.text(0), row.text(1), static_cast<int>(row.integer(3))};
     LeaderboardRow& line = standing.row;
-    line.rank = static_cast<int>(result.size());
     line.formula = row.text(0);
     line.name = row.text(1);
     line.recipe = row.text(4);
@@ -124,6 +160,37 @@ std::vector<Standing> standings(sqlite::Connection& connection, const Leaderboar
     line.beta = row.real(10);
     line.epochs = static_cast<int>(row.integer(11));
     line.seconds = row.real(12).value_or(0);
+  }
+  return result;
+}
+
+/// The best of each number of trials, merged: within one number the bound falls with the mean.
+std::vector<Standing> by_lower_bound(sqlite::Connection& connection, Id recipe, const Spread& spread, int top) {
+  std::vector<Standing> all;
+  for (const int n : trial_counts(connection, recipe)) {
+    for (Standing& standing : read_standings(connection, recipe, "s.n = ?3", "s.mean DESC", top, n)) all.push_back(std::move(standing));
+  }
+  const auto bound = [&](const Standing& standing) { return standing.row.mean - spread.below(standing.row.n); };
+  std::stable_sort(all.begin(), all.end(), [&](const Standing& a, const Standing& b) {
+    return std::pair(-bound(a), a.row.formula) < std::pair(-bound(b), b.row.formula);
+  });
+  if (all.size() > static_cast<std::size_t>(std::max(top, 0))) all.resize(static_cast<std::size_t>(std::max(top, 0)));
+  return all;
+}
+
+}  // namespace
+
+std::vector<Standing> standings(sqlite::Connection& connection, const LeaderboardQuery& query) {
+  const auto recipe = find_recipe_text(connection, query.recipe);
+  if (!recipe) return {};
+  const auto spread = pooled_spread(connection, *recipe);
+  std::vector<Standing> result = query.sort == LeaderboardQuery::Sort::kLowerBound && spread
+                                     ? by_lower_bound(connection, *recipe, *spread, query.top)
+                                     : read_standings(connection, *recipe, "?3 = 0", std::string(order_of(query.sort)), query.top);
+  for (std::size_t i = 0; i < result.size(); ++i) {
+    LeaderboardRow& row = result[i].row;
+    row.rank = static_cast<int>(i) + 1;
+    if (spread) row.bound = row.mean - spread->below(row.n);
   }
   if (query.reference) compare(connection, result, *query.reference, *recipe);
   return result;

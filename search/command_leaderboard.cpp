@@ -16,11 +16,11 @@ namespace {
 using Sort = LeaderboardQuery::Sort;
 
 Sort chosen_sort(const Options& options) {
-  const std::string name = options.choice("sort", {"accuracy", "lower-bound", "time", "trials"});
-  if (name == "lower-bound") return Sort::kLowerBound;
+  const std::string name = options.choice("sort", {"lower-bound", "accuracy", "time", "trials"});
+  if (name == "accuracy") return Sort::kAccuracy;
   if (name == "time") return Sort::kTime;
   if (name == "trials") return Sort::kTrials;
-  return Sort::kAccuracy;
+  return Sort::kLowerBound;
 }
 
 std::string fingerprint_of(const std::string& formula) {
@@ -55,12 +55,13 @@ void say_conditions(const Database& database, const std::optional<std::string>& 
 int leaderboard_command(const Words& words) {
   Options options(
       "leaderboard", "--db FILE [flags]",
-      "Ranks the candidates of a database: formula, mean validation accuracy over n seeds with its 95 % interval (Student's t),\n"
-      "the best single trial, the learned beta, epochs and time. Safe while a search writes.");
+      "Ranks the candidates of a database: formula, mean validation accuracy over n seeds with its 95 % interval (Student's t), the\n"
+      "lower bound that ranks (what the mean of so few seeds is worth), the best single trial, the learned beta, epochs and time.\n"
+      "Safe while a search writes.");
   options.value("db", "FILE", "the database");
   options.value("recipe", "R", "trials of this recipe: its name, or its whole text [the one with the most trials]");
   options.value("top", "N", "how many [20]");
-  options.value("sort", "BY", "accuracy, lower-bound, time or trials [accuracy]");
+  options.value("sort", "BY", "lower-bound, accuracy, time or trials [lower-bound]");
   options.value("compare", "F", "also each row's difference from this formula or name over the seeds that both have, with a paired test");
   options.flag("failures", "list failed trials with their reasons instead");
   options.value("format", "F", "table, csv or json [table]");

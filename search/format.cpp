@@ -152,24 +152,25 @@ void add_comparison(Table& table, const std::vector<LeaderboardRow>& rows, Forma
 Table plain_leaderboard(const std::vector<LeaderboardRow>& rows, Format format) {
   Table table;
   if (format == Format::kTable) {
-    table.columns = {"rank", "formula", "name", "accuracy %", "n", "95 % interval", "best %", "beta", "epochs", "s/trial"};
-    table.numeric = {true, false, false, true, true, true, true, true, true, true};
+    table.columns = {"rank", "formula", "name", "accuracy %", "n", "95 % interval", "bound %", "best %", "beta", "epochs", "s/trial"};
+    table.numeric = {true, false, false, true, true, true, true, true, true, true, true};
     for (const LeaderboardRow& row : rows) {
-      std::optional<std::string> interval, best, beta;
+      std::optional<std::string> interval, bound, best, beta;
       if (row.low && row.high) interval = percent(*row.low) + " to " + percent(*row.high);
+      if (row.bound) bound = percent(*row.bound);
       if (row.best) best = percent(*row.best);
       if (row.beta) beta = fixed(*row.beta, 3);
-      table.rows.push_back({std::to_string(row.rank), row.formula, row.name, percent(row.mean), std::to_string(row.n), interval, best, beta,
-                            std::to_string(row.epochs), fixed(row.seconds, 1)});
+      table.rows.push_back({std::to_string(row.rank), row.formula, row.name, percent(row.mean), std::to_string(row.n), interval, bound,
+                            best, beta, std::to_string(row.epochs), fixed(row.seconds, 1)});
     }
     return table;
   }
-  table.columns = {"rank", "formula", "name", "recipe", "accuracy", "n", "low", "high", "best", "beta", "epochs", "seconds"};
-  table.numeric = {true, false, false, false, true, true, true, true, true, true, true, true};
+  table.columns = {"rank", "formula", "name", "recipe", "accuracy", "n", "low", "high", "bound", "best", "beta", "epochs", "seconds"};
+  table.numeric = {true, false, false, false, true, true, true, true, true, true, true, true, true};
   for (const LeaderboardRow& row : rows) {
     table.rows.push_back({std::to_string(row.rank), row.formula, row.name, row.recipe, exact(row.mean), std::to_string(row.n),
-                          optional_text(row.low), optional_text(row.high), optional_text(row.best), optional_text(row.beta),
-                          std::to_string(row.epochs), exact(row.seconds)});
+                          optional_text(row.low), optional_text(row.high), optional_text(row.bound), optional_text(row.best),
+                          optional_text(row.beta), std::to_string(row.epochs), exact(row.seconds)});
   }
   return table;
 }

@@ -113,11 +113,43 @@ TEST_F(Leaderboard, SortsAsAskedAndTiesByFormula) {
   search.finished("a", 0, accuracy(0.81, 1));
   using Names = std::vector<std::string>;
   EXPECT_EQ(formulas(db.leaderboard({.sort = Sort::kAccuracy})), (Names{"lucky", "a", "b", "steady"}));
-  EXPECT_EQ(formulas(db.leaderboard({.sort = Sort::kLowerBound})), (Names{"steady", "lucky", "a", "b"}));
+  EXPECT_EQ(formulas(db.leaderboard({.sort = Sort::kLowerBound})), (Names{"lucky", "steady", "a", "b"}));
+  EXPECT_EQ(formulas(db.leaderboard({.top = 3, .sort = Sort::kLowerBound})), (Names{"lucky", "steady", "a"}));
   EXPECT_EQ(formulas(db.leaderboard({.sort = Sort::kTime})), (Names{"a", "b", "lucky", "steady"}));
   EXPECT_EQ(formulas(db.leaderboard({.sort = Sort::kTrials})), (Names{"lucky", "steady", "a", "b"}));
   EXPECT_EQ(formulas(db.leaderboard({.top = 2})), (Names{"lucky", "a"}));
   EXPECT_TRUE(db.leaderboard({.top = 0}).empty());
+}
+
+TEST_F(Leaderboard, TheLowerBoundHoldsFewSeedsAgainstAMeanByThePooledDeviation) {
+  Database db = open();
+  Search search(db);
+  for (const double d : {-0.01, 0.0, 0.01}) {
+    const auto seed = static_cast<std::uint64_t>(std::lround(100 * d + 1));
+    search.finished("first", seed, accuracy(0.80 + d));
+    search.finished("second", seed, accuracy(0.78 + d));
+  }
+  search.finished("lucky", 0, accuracy(0.82));
+  const auto rows = db.leaderboard({.sort = Sort::kLowerBound});
+  ASSERT_EQ(rows.size(), 3u);
+  const double t = 2.7764451052;  // 4 degrees of freedom: two candidates with three trials each, deviation 0.01
+  EXPECT_EQ(rows[0].formula, "lucky") << "by 0.02, which is more than its bound lies lower";
+  EXPECT_NEAR(rows[0].bound.value(), 0.82 - t * 0.01, 1e-10);
+  EXPECT_NEAR(rows[1].bound.value(), 0.80 - t * 0.01 / std::sqrt(3.0), 1e-10);
+  EXPECT_NEAR(rows[2].bound.value(), 0.78 - t * 0.01 / std::sqrt(3.0), 1e-10);
+  search.finished("unlucky", 0, accuracy(0.805));
+  EXPECT_EQ(db.leaderboard({.sort = Sort::kLowerBound})[2].formula, "unlucky") << "its mean is above the first's, its bound below";
+  EXPECT_EQ(db.leaderboard({.sort = Sort::kAccuracy})[1].formula, "unlucky");
+}
+
+TEST_F(Leaderboard, WithoutSeveralSeedsOfAnythingTheLowerBoundRanksByAccuracy) {
+  Database db = open();
+  Search search(db);
+  search.finished("x", 0, accuracy(0.7));
+  search.finished("exp(x)", 0, accuracy(0.8));
+  const auto rows = db.leaderboard({.sort = Sort::kLowerBound});
+  EXPECT_EQ(rows.at(0).formula, "exp(x)");
+  EXPECT_FALSE(rows.at(0).bound.has_value());
 }
 
 TEST_F(Leaderboard, RanksOneRecipeTextTheOneWithMostFinishedTrials) {
