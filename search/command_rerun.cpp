@@ -29,6 +29,7 @@ Options declared() {
   options.values("expr", "E", "a formula or a name; may be given several times");
   declare_training(options, kDefaultRerunRecipe);
   declare_device(options);
+  declare_deterministic(options);
   options.value("seeds", "N", "runs a candidate, with different seeds [1]");
   options.value("seed", "S", "the first seed [0]");
   options.value("threads", "T", "threads inside a run on the CPU [all cores]");

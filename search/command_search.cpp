@@ -33,6 +33,7 @@ Options declared() {
   options.flag("baselines", "train the named functions first (ReLU, Swish and the others of the paper)");
   declare_training(options, kDefaultSearchRecipe);
   declare_device(options);
+  declare_deterministic(options);
   options.value("seeds", "N", "trials a candidate, with different seeds [1]");
   options.value("seed", "S", "the first seed, also of the order of proposals [0]");
   options.value("budget-time", "T", "end after this time, such as 45s, 30m, 1h30m");

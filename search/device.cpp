@@ -53,6 +53,9 @@ void declare_device(Options& options) {
       "device", "D",
       "auto, cpu, cuda (the first NVIDIA device), cuda:N or all (NVIDIA devices) [auto: the first NVIDIA device that can be used, "
       "else the CPU]");
+}
+
+void declare_deterministic(Options& options) {
   options.flag("deterministic", "on CUDA: take cuDNN's engines as proposed, not the fastest, so that every run gives the same bits");
 }
 

@@ -21,8 +21,10 @@ struct Device {
   bool is_cuda() const { return !cuda.empty(); }
 };
 
-/// Adds --device and --deterministic.
+/// Adds --device.
 void declare_device(Options& options);
+/// Adds --deterministic, for commands that train.
+void declare_deterministic(Options& options);
 /// UsageError for a text that is no device; CudaMissing, naming what is missing, for a CUDA device that cannot be used here.
 Device chosen_device(const Options& options);
 /// Of --precision: auto is bf16 on a CUDA device, and on the CPU where that has it natively.

@@ -181,7 +181,7 @@ Format Options::format(const std::vector<std::string_view>& known) const {
 void declare_training(Options& options, const std::string& default_recipe) {
   options.value("recipe", "NAME", "network, optimiser and schedule [" + default_recipe + "]; actsearch recipes lists them");
   options.value("epochs", "E", "epochs in place of the recipe's (which makes it another recipe)");
-  options.value("precision", "P", "auto, bf16 or fp32 [auto: bf16 where the processor has it natively]");
+  options.value("precision", "P", "auto, bf16 or fp32 [auto: bf16 on CUDA, and where the processor has it natively]");
   options.value("data", "D",
                 "a directory with CIFAR-10's binary files, or synthetic, or synthetic:N for N training images [$ACTSEARCH_DATA, "
                 "data/cifar-10-batches-bin, a download to there, else synthetic]");
