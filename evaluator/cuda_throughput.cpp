@@ -43,7 +43,8 @@ class Measurement {
   CudaThroughput operator()() {
     for (const std::string& activation : what_.activations) compile(activation);
     measure_kernels();
-    const Dataset dataset = make_synthetic(1, 4'096, 256);
+    constexpr std::size_t kTestImages = 16;
+    const Dataset dataset = make_synthetic(1, what_.images, kTestImages);
     device_.make_current();
     const CudaDataset images(dataset);
     const std::string layers = nvrtc_.compile(cuda_layers_source(storage_), device_.architecture()).cubin;

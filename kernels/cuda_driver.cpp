@@ -5,24 +5,16 @@
 #include <utility>
 
 // The functions used, by their names in cuda.h, whose macros choose the version.
-#define ACTSEARCH_DRIVER_FUNCTIONS(X)                                                                                               \
-  X(cuInit)                                                                                                                         \
-  X(cuGetErrorName)                                                                                                                 \
-  X(cuGetErrorString)                                                                                                               \
-  X(cuDeviceGetCount)                                                                                                               \
-  X(cuDeviceGet)                                                                                                                    \
-  X(cuDeviceGetName)                                                                                                                \
-  X(cuDeviceGetAttribute)                                                                                                           \
-  X(cuDeviceTotalMem)                                                                                                               \
-  X(cuDevicePrimaryCtxRetain)                                                                                                       \
-  X(cuDevicePrimaryCtxRelease)                                                                                                      \
-  X(cuCtxSetCurrent)                                                                                                                \
-  X(cuMemGetInfo)                                                                                                                   \
-  X(cuMemAlloc) X(cuMemFree) X(cuMemcpyHtoDAsync) X(cuMemcpyDtoHAsync) X(cuMemcpyDtoDAsync) X(cuMemsetD8Async) X(cuModuleLoadData)  \
-      X(cuModuleUnload) X(cuModuleGetFunction) X(cuLaunchKernel) X(cuStreamCreate) X(cuStreamDestroy) X(cuStreamSynchronize)        \
-          X(cuStreamBeginCapture) X(cuStreamEndCapture) X(cuGraphInstantiateWithFlags) X(cuGraphGetNodes) X(cuGraphLaunch)          \
-              X(cuGraphExecDestroy) X(cuGraphDestroy) X(cuEventCreate) X(cuEventRecord) X(cuEventSynchronize) X(cuEventElapsedTime) \
-                  X(cuEventDestroy)
+// clang-format off
+#define ACTSEARCH_DRIVER_FUNCTIONS(X) \
+  X(cuInit) X(cuGetErrorName) X(cuGetErrorString) X(cuDeviceGetCount) X(cuDeviceGet) X(cuDeviceGetName) \
+  X(cuDeviceGetAttribute) X(cuDeviceTotalMem) X(cuDevicePrimaryCtxRetain) X(cuDevicePrimaryCtxRelease) \
+  X(cuCtxSetCurrent) X(cuMemGetInfo) X(cuMemAlloc) X(cuMemFree) X(cuMemcpyHtoDAsync) X(cuMemcpyDtoHAsync) \
+  X(cuMemcpyDtoDAsync) X(cuMemsetD8Async) X(cuModuleLoadData) X(cuModuleUnload) X(cuModuleGetFunction) \
+  X(cuLaunchKernel) X(cuStreamCreate) X(cuStreamDestroy) X(cuStreamSynchronize) X(cuStreamBeginCapture) \
+  X(cuStreamEndCapture) X(cuGraphInstantiateWithFlags) X(cuGraphGetNodes) X(cuGraphLaunch) X(cuGraphExecDestroy) \
+  X(cuGraphDestroy) X(cuEventCreate) X(cuEventRecord) X(cuEventSynchronize) X(cuEventElapsedTime) X(cuEventDestroy)
+// clang-format on
 #define ACTSEARCH_MEMBER(name) decltype(&::name) name;
 #define ACTSEARCH_TEXT_OF(name) #name
 #define ACTSEARCH_TEXT(name) ACTSEARCH_TEXT_OF(name)

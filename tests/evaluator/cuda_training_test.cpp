@@ -15,6 +15,7 @@
 #include "evaluator/cuda_backend.h"
 #include "evaluator/cuda_compiler.h"
 #include "evaluator/cuda_network.h"
+#include "evaluator/cuda_throughput.h"
 #include "evaluator/random.h"
 #include "grammar/notation.h"
 #include "kernels/cuda_activation.h"
@@ -287,6 +288,29 @@ TEST_F(CudaTraining, SeveralThreadsShareTheDevice) {
   }
   for (std::size_t i = 0; i < 2; ++i) EXPECT_EQ(outcomes[i].epochs.back().train_loss, outcomes[i + 2].epochs.back().train_loss);
   EXPECT_NE(outcomes[0].epochs.back().train_loss, outcomes[1].epochs.back().train_loss);
+}
+
+TEST_F(CudaTraining, MeasurementsHaveARowForEverythingAsked) {
+  CudaMeasurement what;
+  what.activations = {"relu", "swish"};
+  what.recipes = {"vgg-s"};
+  what.jobs = {1, 2};
+  what.batch = 2;
+  what.images = 4;
+  what.seconds = 0;
+  what.kernel_rows = 64;
+  const CudaThroughput speed = measure_cuda(0, what);
+  EXPECT_GT(speed.copy_bytes_per_second, 0);
+  EXPECT_EQ(speed.kernels.size(), 6u) << "three passes of each";
+  EXPECT_EQ(speed.compilations.size(), 2u);
+  ASSERT_EQ(speed.training.size(), 4u);
+  for (const auto& row : speed.training) {
+    EXPECT_GT(row.images_per_second, 0);
+    EXPECT_GT(row.floor_images_per_second, 0);
+    EXPECT_GT(row.start_seconds, 0);
+    EXPECT_GT(row.nodes, 60u);
+    EXPECT_GT(row.memory_bytes, 1'000'000u);
+  }
 }
 
 TEST_F(CudaTraining, ARecipeWithOddChannelsIsRefused) {
