@@ -420,6 +420,7 @@ struct CudaNetwork::Impl {
   CudaMemory pixel_affine, ones_and_zeros;
   CudaAddress zeros = 0;
 
+  bool warmed_up = false;
   std::size_t parameter_count = 0;
   CudaMemory values, momenta, gradients, weights, weight_gradients, chunks;
   unsigned chunk_count = 0;
@@ -458,6 +459,11 @@ void CudaNetwork::begin_trial(const Program& program, const std::string& kernels
   network.layout = lay_out(network.recipe.network, program.parameter_count(), parameters);
   initialise(network.recipe.network, network.layout, seed, parameters);
   network.lay_out_parameters(parameters);
+  if (!network.warmed_up) {
+    // Libraries load code at their first call, which a recording does not allow.
+    network.library_calls();
+    network.warmed_up = true;
+  }
   network.start_values(parameters);
   network.record();
   network.next_step = -1;
