@@ -263,6 +263,35 @@ std::vector<Observation> Database::observations(Id study) const {
   return all;
 }
 
+std::vector<RungTrial> Database::rung(Id study, Id recipe, int epochs, int next) const {
+  const std::lock_guard lock(impl_->mutex);
+  auto row = impl_->connection->prepare(
+      "SELECT c.id, c.fingerprint, c.formula, c.name, c.parameters, t.seed, (SELECT count(*) FROM epoch WHERE trial = t.id),"
+      " t.status = 'released'"
+      " FROM study_trial s JOIN trial t ON t.id = s.trial JOIN candidate c ON c.id = t.candidate JOIN epoch e ON e.trial = t.id"
+      " WHERE s.study = ?1 AND t.recipe = ?2 AND e.epoch = ?3 - 1 ORDER BY e.train_loss, t.id",
+      study, recipe, epochs);
+  std::vector<RungTrial> all;
+  while (row.step()) {
+    all.push_back({row.integer(0),
+                   {row.text(1), row.text(2), row.text(3), static_cast<int>(row.integer(4))},
+                   static_cast<std::uint64_t>(row.integer(5)),
+                   static_cast<int>(row.integer(6)),
+                   row.integer(7) != 0 && row.integer(6) < next});
+  }
+  return all;
+}
+
+int Database::epochs_given_back(Id candidate, Id recipe, std::uint64_t seed) const {
+  const std::lock_guard lock(impl_->mutex);
+  auto row = impl_->connection->prepare(
+      "SELECT count(*) FROM epoch e JOIN trial t ON t.id = e.trial WHERE t.candidate = ?1 AND t.recipe = ?2 AND t.seed = ?3"
+      " AND t.status = 'released'",
+      candidate, recipe, seed);
+  row.step();
+  return static_cast<int>(row.integer(0));
+}
+
 std::optional<std::optional<double>> Database::score(std::string_view fingerprint, Id recipe) const {
   const std::lock_guard lock(impl_->mutex);
   auto row = impl_->connection->prepare(

@@ -117,6 +117,15 @@ struct Observation {
   std::optional<double> accuracy;  ///< absent where it failed
 };
 
+/// A trial that has come as far as a rung.
+struct RungTrial {
+  Id candidate = 0;
+  CandidateRecord record;
+  std::uint64_t seed = 0;
+  int epochs = 0;        ///< that it has trained for
+  bool waiting = false;  ///< it was given back before the next rung, and nobody goes on with it now
+};
+
 /// Of the trials that a study has claimed or found done by another.
 struct StudyCounts {
   std::int64_t candidates = 0, done = 0, failed = 0, running = 0, rejected = 0;
@@ -165,6 +174,11 @@ class Database {
   StudyCounts counts(Id study) const;
   /// The ended trials of a study whose places are known, in the order in which they ended.
   std::vector<Observation> observations(Id study) const;
+  /// The study's trials that have trained for at least so many epochs, by the training loss of the last of these, lowest first. `next`: the
+  /// epochs of the next rung, or of the whole recipe.
+  std::vector<RungTrial> rung(Id study, Id recipe, int epochs, int next) const;
+  /// Epochs that are stored of a trial that was given back; 0 for one that was not, or does not exist.
+  int epochs_given_back(Id candidate, Id recipe, std::uint64_t seed) const;
   /// What is known of a function under a recipe: absent without an ended trial, else the mean accuracy, absent where all failed.
   std::optional<std::optional<double>> score(std::string_view fingerprint, Id recipe) const;
   std::vector<StudyRecord> studies() const;

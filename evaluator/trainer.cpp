@@ -52,10 +52,11 @@ class Run {
   TrialOutcome operator()() {
     resume();
     const auto start = Clock::now();
-    for (int epoch = static_cast<int>(outcome_.epochs.size()); epoch < recipe_.epochs; ++epoch) {
-      if (!run_epoch(epoch, start)) break;
-    }
-    if (outcome_.failure == Failure::kNone && !outcome_.interrupted && !outcome_.epochs.empty()) {
+    const int end = options_.pause_after > 0 ? std::min(options_.pause_after, recipe_.epochs) : recipe_.epochs;
+    bool goes_on = true;
+    for (int epoch = static_cast<int>(outcome_.epochs.size()); goes_on && epoch < end; ++epoch) goes_on = run_epoch(epoch, start);
+    outcome_.paused = goes_on && static_cast<int>(outcome_.epochs.size()) < recipe_.epochs;
+    if (outcome_.failure == Failure::kNone && !outcome_.interrupted && !outcome_.paused && !outcome_.epochs.empty()) {
       outcome_.validation_accuracy = outcome_.epochs.back().validation_accuracy;
     }
     record_beta();

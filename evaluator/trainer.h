@@ -48,6 +48,7 @@ struct TrialOutcome {
   Failure failure = Failure::kNone;
   std::string detail;        ///< of a failure: where and what
   bool interrupted = false;  ///< stopped through TrialOptions::stop before its end: no result
+  bool paused = false;       ///< ended at TrialOptions::pause_after, to be gone on with from the checkpoint: no result yet
   std::vector<EpochMetrics> epochs;
   double validation_accuracy = 0;    ///< of the last epoch; 0 where failed
   std::vector<BetaStatistics> beta;  ///< one a parameter, at the end
@@ -61,6 +62,7 @@ struct TrialOptions {
   int threads = 1;           ///< inside this run
   bool report_test = false;  ///< also measure test accuracy after each epoch
   std::optional<std::chrono::duration<double>> time_limit;
+  int pause_after = 0;                                ///< epochs, fewer than the recipe's; 0: train to the end
   const std::atomic<bool>* stop = nullptr;            ///< looked at between batches
   std::function<void(const EpochMetrics&)> on_epoch;  ///< called on the training thread, after the checkpoint is on disk
   /// When set, state is written there after every epoch (temporary name, fsync, rename) and read back if it exists and is of the

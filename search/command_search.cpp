@@ -1,5 +1,6 @@
 // actsearch search: the study of one space under a budget.
 
+#include <charconv>
 #include <iostream>
 #include <limits>
 
@@ -10,6 +11,7 @@
 #include "search/interrupt.h"
 #include "search/machine.h"
 #include "search/options.h"
+#include "search/rerun.h"
 #include "search/strategy.h"
 #include "search/study.h"
 #include "search/version.h"
@@ -39,6 +41,9 @@ Options declared() {
   options.value("budget-time", "T", "end after this time, such as 45s, 30m, 1h30m");
   options.value("budget-trials", "N", "end after N trials");
   options.value("budget-epochs", "N", "end before more than N epochs");
+  options.flag("racing", "pause trials early and go on with the best of them (asynchronous successive halving by training loss)");
+  options.value("rungs", "E,E,...", "epochs after which a racing trial pauses [1]");
+  options.value("eta", "F", "of those that reach a rung, one in F goes on [5]");
   options.value("trial-time", "T", "a trial that takes longer fails with a time-out [no limit]");
   options.value("jobs", "J", "trials at once: on the CPU one core each [all cores]; on each CUDA device [8]");
   options.epilogue(
@@ -71,6 +76,37 @@ int chosen_jobs(const Options& options, const Device& device) {
   return static_cast<int>(jobs);
 }
 
+std::optional<Racing> chosen_racing(const Options& options, const Recipe& recipe) {
+  if (!options.has("racing")) {
+    if (options.has("rungs") || options.has("eta")) throw UsageError("--rungs and --eta belong to --racing");
+    return std::nullopt;
+  }
+  Racing racing;
+  if (const auto rungs = options.list("rungs")) {
+    racing.rungs.clear();
+    for (const std::string& rung : *rungs) {
+      int epochs = 0;
+      const auto [end, error] = std::from_chars(rung.data(), rung.data() + rung.size(), epochs);
+      const bool number = error == std::errc() && end == rung.data() + rung.size();
+      if (!number || epochs < 1 || (!racing.rungs.empty() && epochs <= racing.rungs.back())) {
+        throw UsageError("--rungs is a list of numbers of epochs that ascend, such as 1,3,9; not at '" + rung + "'");
+      }
+      racing.rungs.push_back(epochs);
+    }
+  }
+  if (racing.rungs.back() >= recipe.epochs) {
+    throw UsageError("--rungs: a trial of " + std::to_string(recipe.epochs) + " epochs cannot pause after " +
+                     std::to_string(racing.rungs.back()) + "; --epochs makes trials longer");
+  }
+  if (const auto eta = options.text("eta")) {
+    const auto [end, error] = std::from_chars(eta->data(), eta->data() + eta->size(), racing.eta);
+    if (error != std::errc() || end != eta->data() + eta->size() || !(racing.eta > 1) || racing.eta > 1e6) {
+      throw UsageError("--eta is a number above 1, not '" + *eta + "'");
+    }
+  }
+  return racing;
+}
+
 /// Everything that the flags say; the data's name is still missing.
 SearchPlan planned(const Options& options, const Device& device) {
   SearchPlan plan{.run = {},
@@ -90,6 +126,8 @@ SearchPlan planned(const Options& options, const Device& device) {
   plan.run.budget = chosen_budget(options, plan.run.recipe);
   plan.run.jobs = chosen_jobs(options, device);
   plan.run.trial_limit = options.duration("trial-time");
+  plan.run.racing = chosen_racing(options, plan.run.recipe);
+  if (plan.run.racing) plan.run.checkpoints = checkpoint_directory(options.required("db"));
   return plan;
 }
 
@@ -105,7 +143,8 @@ void say_plan(Progress& progress, const SearchPlan& plan, const Device& device) 
 
 void say_ending(Progress& progress, const SearchReport& report) {
   const RunReport& run = report.run;
-  const std::string done = std::to_string(run.done) + " trials (" + std::to_string(run.failed) + " failed, " + std::to_string(run.epochs) +
+  const std::string done = std::to_string(run.done) + " trials (" + std::to_string(run.failed) + " failed, " +
+                           (run.paused > 0 ? std::to_string(run.paused) + " pauses at a rung, " : "") + std::to_string(run.epochs) +
                            " epochs) in " + format_duration(std::chrono::duration<double>(run.seconds));
   switch (run.ending) {
     case Ending::kFinished:

@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "grammar/notation.h"
 #include "search/heartbeat.h"
 
 namespace actsearch {
@@ -31,6 +32,8 @@ struct Task {
   Id candidate_id = 0;
   std::uint64_t seed = 0;
   Claim claim;
+  int epochs_before = 0;  ///< that its checkpoint holds
+  int pause_after = 0;    ///< 0: to the end
 };
 
 EpochRecord to_record(const EpochMetrics& epoch, bool validates) {
@@ -210,9 +213,16 @@ class Runner {
   std::shared_ptr<const Task> next_task() {
     for (;;) {
       if (stopping()) return nullptr;
+      if (auto promoted = promotion()) return promoted;
       if (!candidate_ || next_seed_ == plan_.seeds) {
         auto candidate = next_candidate();
-        if (!candidate) return next_postponed();
+        if (!candidate) {
+          if (racers_in_progress()) {  // who pauses may be, or make another, the next to go on
+            std::this_thread::sleep_for(kPatience);
+            continue;
+          }
+          return next_postponed();
+        }
         candidate_ = std::make_shared<const Candidate>(std::move(*candidate));
         candidate_id_ =
             database_.candidate({candidate_->fingerprint, candidate_->formula, candidate_->name, candidate_->program.parameter_count()});
@@ -220,6 +230,13 @@ class Runner {
       }
       if (budget_spent()) return nullptr;
       auto task = std::make_shared<Task>(Task{candidate_, candidate_id_, plan_.seed + static_cast<std::uint64_t>(next_seed_++), {}});
+      if (plan_.racing) {
+        task->pause_after = plan_.racing->rungs.front();
+        if (database_.epochs_given_back(task->candidate_id, recipe_id_, task->seed) >= task->pause_after) {
+          ++report_.skipped;  // it waits at a rung
+          continue;
+        }
+      }
       switch (claim(*task)) {
         case ClaimState::kClaimed:
           return task;
@@ -231,6 +248,38 @@ class Runner {
           break;
       }
     }
+  }
+
+  bool racers_in_progress() {
+    const std::lock_guard lock(mutex_);
+    return plan_.racing && running_ > 0;
+  }
+
+  /// A trial that waits at a rung and is among the best that have come there, claimed; the highest rung's first.
+  std::shared_ptr<const Task> promotion() {
+    if (!plan_.racing) return nullptr;
+    const std::vector<int>& rungs = plan_.racing->rungs;
+    for (std::size_t i = rungs.size(); i-- > 0;) {
+      const int next = i + 1 < rungs.size() ? rungs[i + 1] : 0;
+      const auto there = database_.rung(study_, recipe_id_, rungs[i], next > 0 ? next : plan_.recipe.epochs);
+      const auto going_on = static_cast<std::size_t>(static_cast<double>(there.size()) / plan_.racing->eta);
+      for (std::size_t place = 0; place < going_on; ++place) {
+        if (!there[place].waiting) continue;
+        if (budget_spent()) return nullptr;
+        auto considered = consider(parse(there[place].record.formula));
+        auto* const candidate = std::get_if<Candidate>(&considered);
+        if (!candidate) throw std::logic_error("a candidate of the database is none: " + there[place].record.formula);
+        candidate->name = there[place].record.name;
+        auto task = std::make_shared<Task>(Task{std::make_shared<const Candidate>(std::move(*candidate)),
+                                                there[place].candidate,
+                                                there[place].seed,
+                                                {},
+                                                there[place].epochs,
+                                                next});
+        if (claim(*task) == ClaimState::kClaimed) return task;
+      }
+    }
+    return nullptr;
   }
 
   std::optional<Candidate> next_candidate() {
@@ -287,6 +336,7 @@ class Runner {
     options.report_test = plan_.report_test;
     options.time_limit = plan_.trial_limit;
     options.stop = &stop_;
+    options.pause_after = task.pause_after;
     options.checkpoint = checkpoint(task);
     if (!options.checkpoint.empty()) options.on_epoch = [&](const EpochMetrics& epoch) { tell_epoch(task, epoch); };
 
@@ -298,6 +348,13 @@ class Runner {
       throw;
     }
     if (outcome.interrupted) return give_back(task);
+    if (outcome.paused) {
+      give_back(task);
+      const std::lock_guard lock(mutex_);
+      ++report_.paused;
+      report_.epochs += static_cast<std::int64_t>(outcome.epochs.size()) - task.epochs_before;
+      return;
+    }
     store(task, outcome);
     if (!options.checkpoint.empty()) std::filesystem::remove(options.checkpoint);
   }
@@ -342,7 +399,7 @@ class Runner {
     --running_;
     ++report_.done;
     report_.failed += failed ? 1 : 0;
-    report_.epochs += static_cast<std::int64_t>(outcome.epochs.size());
+    report_.epochs += static_cast<std::int64_t>(outcome.epochs.size()) - task.epochs_before;
     if (!failed) trial_seconds_ += Seconds{outcome.seconds};
     if (!failed && accuracy && (!best_ || *accuracy > *best_)) {
       best_ = accuracy;

@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "db/database.h"
 #include "evaluator/trainer.h"
@@ -30,6 +31,13 @@ class CandidateSource {
   virtual void observe(const Candidate& candidate, std::optional<double> accuracy);
 };
 
+/// Successive halving, asynchronous (L. Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2020): a trial pauses at each
+/// rung and goes on from there, with its checkpoint, once it is among the best 1/eta of all that have come as far, by training loss.
+struct Racing {
+  std::vector<int> rungs{1};  ///< epochs, ascending, fewer than the recipe's
+  double eta = 5;             ///< above 1
+};
+
 /// The conditions of a run and what it may use.
 struct RunPlan {
   Recipe recipe;
@@ -44,6 +52,7 @@ struct RunPlan {
   bool report_test = false;                                  ///< test accuracy every epoch
   std::filesystem::path checkpoints;                         ///< directory for a checkpoint a trial, after every epoch; empty for none
   std::chrono::seconds lease{60};
+  std::optional<Racing> racing;                    ///< needs `checkpoints`
   int ahead = 0;                                   ///< candidates that are drawn before a worker is free for them,
   std::function<void(const Candidate&)> upcoming;  ///< and told to this one, which prepares what their training will need
 };
@@ -58,6 +67,7 @@ struct RunReport {
   Ending ending = Ending::kFinished;
   std::int64_t done = 0;  ///< trials finished in this run, failed ones too
   std::int64_t failed = 0;
+  std::int64_t paused = 0;   ///< left at a rung by this run, some of them to go on in it
   std::int64_t skipped = 0;  ///< found finished
   std::int64_t epochs = 0;
   double seconds = 0;

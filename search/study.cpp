@@ -19,6 +19,7 @@ StudyRecord to_record(const SearchPlan& plan) {
                                        {"binary", names(plan.space.binary())},
                                        {"epochs", plan.run.recipe.epochs},
                                        {"seeds", plan.run.seeds}};
+  if (plan.run.racing) conditions["racing"] = {{"rungs", plan.run.racing->rungs}, {"eta", plan.run.racing->eta}};
   if (plan.run.trial_limit) conditions["trial_seconds"] = plan.run.trial_limit->count();
   return {.kind = "search",
           .space = plan.space.name(),

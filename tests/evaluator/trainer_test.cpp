@@ -70,6 +70,27 @@ TEST(Trainer, LearnsAndGivesTheSameOutcomeBitForBitForTheSameSeed) {
   }
 }
 
+TEST(Trainer, APausedTrialGoesOnAsIfItHadNeverPaused) {
+  TrialOptions options;
+  options.seed = 4;
+  const auto straight = train(program_of("swish"), small_recipe(), small_dataset(), options);
+  EXPECT_FALSE(straight.paused);
+  options.checkpoint = temporary_file("paused");
+  for (const int pause : {1, 2}) {
+    options.pause_after = pause;
+    const auto part = train(program_of("swish"), small_recipe(), small_dataset(), options);
+    EXPECT_TRUE(part.paused);
+    EXPECT_EQ(part.epochs.size(), static_cast<std::size_t>(pause));
+    EXPECT_EQ(part.failure, Failure::kNone);
+  }
+  options.pause_after = 0;
+  const auto whole = train(program_of("swish"), small_recipe(), small_dataset(), options);
+  EXPECT_FALSE(whole.paused);
+  expect_same(whole, straight);
+  EXPECT_EQ(whole.validation_accuracy, straight.validation_accuracy);
+  std::filesystem::remove(options.checkpoint);
+}
+
 TEST(Trainer, AnotherSeedGivesAnotherOutcome) {
   TrialOptions options;
   const auto first = train(program_of("relu"), small_recipe(), small_dataset(), options);

@@ -46,6 +46,22 @@ class CommandLine : public ::testing::Test {
   TemporaryDirectory directory_;
 };
 
+TEST_F(CommandLine, RefusesRacesThatCannotBe) {
+  const auto search = [&](std::vector<std::string> more) {
+    std::vector<std::string> words{"search", "--db", path("race.db"), "--data", "synthetic:400", "--device", "cpu"};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  };
+  refuses(search({"--rungs", "1"}), kUsage, {"belong to --racing"});
+  refuses(search({"--racing", "--rungs", "3"}), kUsage, {"cannot pause after 3", "--epochs"});
+  refuses(search({"--racing", "--rungs", "2,1"}), kUsage, {"ascend", "'1'"});
+  refuses(search({"--racing", "--rungs", "0,1"}), kUsage, {"'0'"});
+  refuses(search({"--racing", "--rungs", "1,x"}), kUsage, {"'x'"});
+  refuses(search({"--racing", "--eta", "1"}), kUsage, {"above 1"});
+  refuses(search({"--racing", "--eta", "many"}), kUsage, {"'many'"});
+  EXPECT_FALSE(std::filesystem::exists(path("race.db")));
+}
+
 TEST_F(CommandLine, LeaderboardComparesWithAReference) {
   const std::string db = path("compare.db");
   {

@@ -90,6 +90,68 @@ TEST_F(StudyTest, AStrategyThatLearnsGoesOnWithWhatItsStudyKnows) {
   EXPECT_EQ(count("trials", "status = 'done'"), "10");
 }
 
+/// The training loss falls with the function's value at 1, so the best of the small space are known.
+TrialOutcome racing_outcome(const Program& program, const Recipe& recipe, const TrialOptions& options) {
+  const double y = evaluate_forward(program, 1.0, {});
+  TrialOutcome outcome;
+  const int end = options.pause_after > 0 ? options.pause_after : recipe.epochs;
+  for (int epoch = 0; epoch < end; ++epoch) {
+    EpochMetrics metrics;
+    metrics.epoch = epoch;
+    metrics.train_loss = 10 - y - 0.1 * epoch;
+    metrics.validation_accuracy = 0.1 + 0.1 * y;
+    outcome.epochs.push_back(metrics);
+    if (options.on_epoch) options.on_epoch(metrics);
+  }
+  outcome.paused = end < recipe.epochs;
+  outcome.validation_accuracy = outcome.epochs.back().validation_accuracy;
+  return outcome;
+}
+
+SearchPlan racing_plan(const std::filesystem::path& directory, std::vector<int> rungs, double eta) {
+  SearchPlan plan = small_plan();
+  plan.run.racing = Racing{std::move(rungs), eta};
+  plan.run.checkpoints = directory / "checkpoints";
+  return plan;
+}
+
+TEST_F(StudyTest, RacingGoesOnWithTheBestOfThoseThatReachARung) {
+  const SearchReport report = run(racing_plan(directory_.path(), {1, 2}, 3), racing_outcome);
+  EXPECT_EQ(report.run.ending, Ending::kFinished);
+  // 12 come to the first rung; of all seen by then a third goes on, and of those a third again to the end. Who is promoted early may turn
+  // out not to be among the best, so there may be a few more.
+  EXPECT_EQ(count("study_trials"), std::to_string(kFunctions));
+  EXPECT_GE(report.run.done, 1);
+  EXPECT_LE(report.run.done, 4);
+  EXPECT_EQ(count("trials", "status = 'running'"), "0");
+  EXPECT_EQ(cell(database_, "SELECT count(*) FROM (SELECT trial FROM epochs GROUP BY trial)"), std::to_string(kFunctions));
+  const int at_second = std::stoi(cell(database_, "SELECT count(*) FROM epochs WHERE epoch = 1"));
+  EXPECT_GE(at_second, 4);
+  EXPECT_LE(at_second, 8);
+  EXPECT_EQ(cell(database_, "SELECT formula FROM leaderboard ORDER BY mean DESC LIMIT 1"), "x + x") << "the best of all came through";
+  EXPECT_LT(report.run.epochs, 4 * kFunctions / 2) << "for less than half of the epochs";
+}
+
+TEST_F(StudyTest, ARacePausedByABudgetGoesOnWhereItsTrialsAre) {
+  SearchPlan plan = racing_plan(directory_.path(), {1}, 2);
+  plan.run.jobs = 1;
+  plan.run.budget.epochs = 12;
+  run(plan, racing_outcome);
+  const int before = std::stoi(count("epochs"));
+  EXPECT_LE(before, 12);
+  plan.run.budget = {};
+  int started_over = 0;
+  const SearchReport second = run(plan, [&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
+    started_over += options.pause_after > 0;
+    return racing_outcome(program, recipe, options);
+  });
+  EXPECT_EQ(second.run.ending, Ending::kFinished);
+  EXPECT_EQ(count("study_trials"), std::to_string(kFunctions));
+  EXPECT_GT(second.run.skipped, 0) << "who waits at a rung does not run to it again";
+  EXPECT_LT(started_over, kFunctions);
+  EXPECT_GE(std::stoi(count("trials", "status = 'done'")), kFunctions / 2);
+}
+
 TEST_F(StudyTest, EndsAtTheTrialBudgetAndGoesOnInTheNextRun) {
   SearchPlan plan = small_plan();
   plan.run.budget.trials = 5;
