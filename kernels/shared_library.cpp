@@ -14,8 +14,6 @@ SharedLibrary::SharedLibrary(std::string title, const std::vector<std::string>& 
   throw CudaMissing(title_ + " is missing: tried " + tried);
 }
 
-SharedLibrary::~SharedLibrary() { dlclose(handle_); }
-
 void* SharedLibrary::symbol(const char* name) const {
   void* const found = dlsym(handle_, name);
   if (!found) throw CudaMissing(title_ + ": the library has no " + name);

@@ -1,4 +1,5 @@
-/// A library that is loaded when first wanted, so that the program starts where it is missing.
+/// A library that is loaded when first wanted, so that the program starts where it is missing. It stays until the program ends: CUDA's keep
+/// threads and exit handlers of their own.
 #pragma once
 
 #include <stdexcept>
@@ -17,7 +18,6 @@ class SharedLibrary {
  public:
   /// The first of `files` that loads. CudaMissing, beginning with `title`, if none does.
   SharedLibrary(std::string title, const std::vector<std::string>& files);
-  ~SharedLibrary();
   SharedLibrary(const SharedLibrary&) = delete;
   SharedLibrary& operator=(const SharedLibrary&) = delete;
 
