@@ -267,7 +267,7 @@ std::vector<RungTrial> Database::rung(Id study, Id recipe, int epochs, int next)
   const std::lock_guard lock(impl_->mutex);
   auto row = impl_->connection->prepare(
       "SELECT c.id, c.fingerprint, c.formula, c.name, c.parameters, t.seed, (SELECT count(*) FROM epoch WHERE trial = t.id),"
-      " t.status = 'released'"
+      " t.status = 'released', s.place"
       " FROM study_trial s JOIN trial t ON t.id = s.trial JOIN candidate c ON c.id = t.candidate JOIN epoch e ON e.trial = t.id"
       " WHERE s.study = ?1 AND t.recipe = ?2 AND e.epoch = ?3 - 1 ORDER BY e.train_loss, t.id",
       study, recipe, epochs);
@@ -277,6 +277,7 @@ std::vector<RungTrial> Database::rung(Id study, Id recipe, int epochs, int next)
                    {row.text(1), row.text(2), row.text(3), static_cast<int>(row.integer(4))},
                    static_cast<std::uint64_t>(row.integer(5)),
                    static_cast<int>(row.integer(6)),
+                   row.is_null(8) ? std::nullopt : std::optional(static_cast<std::uint64_t>(row.integer(8))),
                    row.integer(7) != 0 && row.integer(6) < next});
   }
   return all;

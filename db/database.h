@@ -122,8 +122,9 @@ struct RungTrial {
   Id candidate = 0;
   CandidateRecord record;
   std::uint64_t seed = 0;
-  int epochs = 0;        ///< that it has trained for
-  bool waiting = false;  ///< it was given back before the next rung, and nobody goes on with it now
+  int epochs = 0;                      ///< that it has trained for
+  std::optional<std::uint64_t> place;  ///< in the study's space, where it is known
+  bool waiting = false;                ///< it was given back before the next rung, and nobody goes on with it now
 };
 
 /// Of the trials that a study has claimed or found done by another.

@@ -28,6 +28,7 @@ CudaDataset::Images upload(const ImageSet& set) {
 CudaDataset::CudaDataset(const Dataset& dataset) : train(upload(dataset.train)), test(upload(dataset.test)) {}
 
 std::string cuda_layers_source(Storage storage) { return cuda_tensor_words(storage, cuda_width(storage)) + kCudaLayersText; }
+
 struct CudaNetwork::Impl {
   Impl(const CudaDevice& device_, const CudaDataset& dataset_, const Recipe& recipe_, Precision precision, EngineChoices& choices,
        const std::string& layers_cubin)

@@ -270,6 +270,7 @@ class Runner {
         auto* const candidate = std::get_if<Candidate>(&considered);
         if (!candidate) throw std::logic_error("a candidate of the database is none: " + there[place].record.formula);
         candidate->name = there[place].record.name;
+        candidate->index = there[place].place;
         auto task = std::make_shared<Task>(Task{std::make_shared<const Candidate>(std::move(*candidate)),
                                                 there[place].candidate,
                                                 there[place].seed,

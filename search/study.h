@@ -45,7 +45,8 @@ SearchReport run_search(Database& database, const SearchPlan& plan, const Evalua
 
 /// The candidates of a study: each function once, however it is spelled; what is refused is stored with its reason. A strategy that learns
 /// is first told the study's stored results, and of a function that it proposes again, or that has been trained under the recipe
-/// before, the stored score, at no cost. It ends when that many proposals in a row bring nothing new.
+/// before, the stored score, at no cost. It ends when kMostInVain
+/// proposals in a row bring nothing new.
 class StudyCandidates : public CandidateSource {
  public:
   /// All references outlive the object.

@@ -132,6 +132,15 @@ TEST_F(StudyTest, RacingGoesOnWithTheBestOfThoseThatReachARung) {
   EXPECT_LT(report.run.epochs, 4 * kFunctions / 2) << "for less than half of the epochs";
 }
 
+TEST_F(StudyTest, WhatARaceFinishedIsAnObservationOfItsStudy) {
+  SearchPlan plan = racing_plan(directory_.path(), {1}, 2);
+  plan.strategy = "evolution";
+  const SearchReport report = run(plan, racing_outcome);
+  ASSERT_GT(report.run.done, 0);
+  const auto observations = database_.observations(report.study);
+  EXPECT_EQ(observations.size(), static_cast<std::size_t>(report.run.done)) << "each that came to the end, with its place";
+}
+
 TEST_F(StudyTest, ARacePausedByABudgetGoesOnWhereItsTrialsAre) {
   SearchPlan plan = racing_plan(directory_.path(), {1}, 2);
   plan.run.jobs = 1;
