@@ -13,6 +13,7 @@ int search_command(const Words& words);
 int leaderboard_command(const Words& words);
 int query_command(const Words& words);
 int rerun_command(const Words& words);
+int finalists_command(const Words& words);
 int show_command(const Words& words);
 int operators_command(const Words& words);
 int recipes_command(const Words& words);

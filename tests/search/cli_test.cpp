@@ -95,7 +95,8 @@ TEST_F(CommandLine, LeaderboardComparesWithAReference) {
 TEST_F(CommandLine, HelpOfEveryCommandIsOnStandardOutput) {
   const Ran overview = run({"--help"});
   EXPECT_EQ(overview.code, 0);
-  for (const char* command : {"search", "leaderboard", "query", "rerun", "show", "operators", "recipes", "spaces", "data", "bench"}) {
+  for (const char* command :
+       {"search", "leaderboard", "query", "rerun", "finalists", "show", "operators", "recipes", "spaces", "data", "bench"}) {
     EXPECT_NE(overview.out.find(command), std::string::npos) << command;
     const Ran help = run({command, "--help"});
     EXPECT_EQ(help.code, 0) << command;
@@ -160,6 +161,10 @@ TEST_F(CommandLine, RefusesFlagsThatContradictEachOtherOrAreMissing) {
   refuses({"rerun", "--db", path("a.db")}, kUsage, {"--top", "--expr"});
   refuses({"rerun", "--db", path("a.db"), "--top", "1", "--expr", "relu"}, kUsage, {"--top", "--expr"});
   refuses({"rerun", "--db", path("a.db"), "--expr", "relu", "--threads", std::to_string(available_cores() + 1)}, kUsage, {"--threads"});
+  refuses({"finalists", "--db", path("a.db")}, kUsage, {"--top N is required"});
+  refuses({"finalists", "--db", path("a.db"), "--top", "3", "--seeds", "1"}, kUsage, {"--seeds 1 is not enough", "paired test"});
+  refuses({"finalists", "--db", path("a.db"), "--top", "3", "--full", "4"}, kUsage, {"--full 4", "--top 3"});
+  refuses({"finalists", "--db", path("a.db"), "--top", "3", "--compare", "7"}, kUsage, {"constant"});
   refuses({"leaderboard", "--db", path("a.db"), "--failures", "--sort", "time"}, kUsage, {"--failures"});
   refuses({"leaderboard", "--db", path("a.db"), "--sort", "acuracy"}, kUsage, {"did you mean 'accuracy'"});
   refuses({"leaderboard", "--db", path("a.db"), "--format", "xml"}, kUsage, {"xml", "json"});
@@ -180,6 +185,8 @@ TEST_F(CommandLine, FailuresOfTheEnvironmentExitWithOne) {
   refuses({"search", "--db", path("text.db"), "--data", "synthetic"}, kFailure, {"text.db"});
   refuses({"search", "--db", path("no/such/directory/a.db"), "--data", "synthetic"}, kFailure, {"directory"});
   refuses({"search", "--db", path("b.db"), "--data", path("nowhere")}, kFailure, {"nowhere"});
+  refuses({"finalists", "--db", path("missing.db"), "--top", "3"}, kFailure, {"missing.db", "run a search"});
+  EXPECT_FALSE(std::filesystem::exists(path("missing.db")));
   refuses({"data", "check", directory_.path()}, kFailure, {"data_batch_1.bin"});
   EXPECT_EQ(read_text(path("text.db")).substr(0, 14), "this is a text") << "left as it is";
 }
