@@ -109,11 +109,22 @@ RichText joined(const RichText& a, const std::string& between, const RichText& b
   return a.empty() ? b : b.empty() ? a : a + plain(between) + b;
 }
 
-/// The formula, after its name where it has one; without it where that makes a long label.
-RichText label_of(const Function& function) {
-  constexpr double kSize = 12, kLong = 200;
+/// The name, or the formula of what has none.
+RichText name_of(const Function& function) { return function.name.empty() ? typeset(function.expression) : plain(function.name); }
+
+/// The same with the formula after the name, where there is room: few functions, and not too long a line.
+RichText label_of(const Function& function, std::size_t functions) {
+  constexpr std::size_t kFew = 4;
+  constexpr double kLong = 200;
   const RichText label = joined(plain(function.name), ": ", typeset(function.expression));
-  return function.name.empty() || text_width(label, kSize) <= kLong ? label : plain(function.name);
+  return functions > kFew || text_width(label, kLabelSize) > kLong ? name_of(function) : label;
+}
+
+/// What is said of a function's parameters after its label, which is cut where both are too long.
+RichText with_betas(const RichText& label, const RichText& betas) {
+  if (label.empty() || betas.empty()) return joined(label, "", betas);
+  const RichText end = plain(", ") + betas;
+  return elided(label, kLabelSize, kWidestLabel - text_width(end, kLabelSize)) + end;
 }
 
 /// What --beta-family asks for.
@@ -142,16 +153,16 @@ Family chosen_family(const Options& options, const std::vector<Function>& functi
 std::vector<Setting> settings(const std::vector<Function>& functions, const Family& family) {
   std::vector<Setting> result;
   for (const Function& function : functions) {
-    const RichText label = functions.size() > 1 ? label_of(function) : RichText{};
+    const RichText label = functions.size() > 1 ? label_of(function, functions.size()) : RichText{};
     if (family.values.empty() || function.beta.empty()) {
       RichText betas = beta_text(function.beta);
       if (family.learned && !function.beta.empty()) betas = betas + plain(" (mean)");
-      result.push_back({&function, function.beta, joined(label, ", ", betas)});
+      result.push_back({&function, function.beta, with_betas(label, betas)});
     } else {
       for (const double value : family.values) {
         std::vector<double> beta = function.beta;
         beta.front() = value;
-        result.push_back({&function, beta, joined(label, ", ", beta_name(0, beta.size()) + plain(" = " + shown(value)))});
+        result.push_back({&function, beta, with_betas(label, beta_name(0, beta.size()) + plain(" = " + shown(value)))});
       }
     }
   }
@@ -233,9 +244,7 @@ RichText default_title(const std::vector<Function>& functions) {
     const RichText formula = RichText{{"f", true}} + plain("(") + RichText{{"x", true}} + plain(") = ") + typeset(function.expression);
     return joined(plain(function.name), ": ", formula);
   }
-  for (const Function& function : functions) {
-    title = joined(title, ", ", function.name.empty() ? typeset(function.expression) : plain(function.name));
-  }
+  for (const Function& function : functions) title = joined(title, ", ", name_of(function));
   return title;
 }
 
@@ -281,7 +290,8 @@ std::vector<Output> chosen_outputs(const Options& options) {
     const std::filesystem::path file = text;
     const std::string extension = file.extension();
     if (extension != ".svg" && extension != ".png") {
-      throw UsageError("--out: '" + shortened(text) + "' ends neither in .svg nor in .png, so what to write is unknown");
+      throw UsageError("--out: '" + shortened(file.filename().string()) +
+                       "' ends neither in .svg nor in .png, so what to write is unknown");
     }
     if (!seen.insert(file.lexically_normal()).second) throw UsageError("--out: " + text + " is named twice");
     require_writable(file, options.has("force"));

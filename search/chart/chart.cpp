@@ -12,13 +12,13 @@
 namespace actsearch {
 namespace {
 
-constexpr double kTitleSize = 15, kSmallestTitle = 11, kTextSize = 12, kTickSize = 11;
+constexpr double kTitleSize = 15, kSmallestTitle = 11, kTickSize = 11;
 constexpr double kEdge = 14;  // white around everything
 constexpr double kTitleHeight = 30, kHeadingHeight = 22;
 constexpr double kTickLength = 4, kTickGap = 4;
 constexpr double kBelow = 42;  // tick labels and the name of the axis
 constexpr double kBetweenPanels = 26;
-constexpr double kRowHeight = 19, kSampleLength = 36, kSampleGap = 8, kLegendPadding = 8, kWidestLabel = 240;
+constexpr double kRowHeight = 19, kSampleLength = 36, kSampleGap = 8, kLegendPadding = 8;
 constexpr Colour kInk{34, 34, 34}, kAxis{90, 90, 90}, kZero{185, 185, 185}, kWhite{255, 255, 255};
 
 struct Box {
@@ -88,8 +88,8 @@ class Layout {
   }
   double legend_width() const {
     double label = 0;
-    for (const ChartCurve& curve : chart_.panels.front().curves) label = std::max(label, text_width(curve.label, kTextSize));
-    for (const ChartBand& band : chart_.panels.front().bands) label = std::max(label, text_width(band.label, kTextSize));
+    for (const ChartCurve& curve : chart_.panels.front().curves) label = std::max(label, text_width(curve.label, kLabelSize));
+    for (const ChartBand& band : chart_.panels.front().bands) label = std::max(label, text_width(band.label, kLabelSize));
     return kSampleLength + kSampleGap + std::min(label, kWidestLabel) + 2 * kLegendPadding;
   }
 
@@ -186,8 +186,8 @@ class Layout {
       add_text({left - kTickLength - kTickGap, y + 4}, Anchor::kEnd, kTickSize, tick.label);
     }
     add_lines(std::move(axes), false, {.stroke = kAxis, .width = 0.8});
-    add_text({(left + right) / 2, bottom + kTickLength + kTickGap + 25}, Anchor::kMiddle, kTextSize, {{"x", true}});
-    if (!placed.panel->heading.empty()) add_text({left, top - 10}, Anchor::kStart, kTextSize, placed.panel->heading);
+    add_text({(left + right) / 2, bottom + kTickLength + kTickGap + 25}, Anchor::kMiddle, kLabelSize, {{"x", true}});
+    if (!placed.panel->heading.empty()) add_text({left, top - 10}, Anchor::kStart, kLabelSize, placed.panel->heading);
 
     const std::size_t count = placed.curves.size();
     for (const std::size_t k : from_whole_to_dotted(count)) add_lines(placed.curves[k], false, line_paint(k));
@@ -208,7 +208,7 @@ class Layout {
     const double from = box.left + kLegendPadding, to = from + kSampleLength;
     double y = box.top + kLegendPadding / 2 + kRowHeight / 2;
     const auto label = [&](const RichText& text) {
-      add_text({to + kSampleGap, y + 4}, Anchor::kStart, kTextSize, elided(text, kTextSize, kWidestLabel));
+      add_text({to + kSampleGap, y + 4}, Anchor::kStart, kLabelSize, elided(text, kLabelSize, kWidestLabel));
       y += kRowHeight;
     };
     for (std::size_t k = 0; k < panel.curves.size(); ++k) {

@@ -13,6 +13,8 @@ namespace actsearch {
 
 /// Curves are told apart by dashes and markers as well as by colour; there are so many different ones.
 inline constexpr std::size_t kMostCurves = 12;
+/// Labels in the legend: the size of their text, and where they are cut.
+inline constexpr double kLabelSize = 12, kWidestLabel = 240;
 
 struct ChartCurve {
   RichText label;

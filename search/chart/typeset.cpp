@@ -46,7 +46,9 @@ std::string shown_number(std::string_view digits) {
   if (point == std::string_view::npos || significant(digits.substr(first)) <= kMost) return std::string(digits);
   std::size_t end = first + kKept + (point > first && point < first + kKept ? 1 : 0);
   end = std::max(end, point + 2);
-  return std::string(digits.substr(0, end)) + std::string(kEllipsis);
+  std::string kept(digits.substr(0, end));
+  kept.erase(kept.find_last_not_of('0') + 1);
+  return kept + std::string(kEllipsis);
 }
 
 /// Recursive descent over the LaTeX that to_latex writes.
