@@ -112,12 +112,16 @@ RichText joined(const RichText& a, const std::string& between, const RichText& b
 /// The name, or the formula of what has none.
 RichText name_of(const Function& function) { return function.name.empty() ? typeset(function.expression) : plain(function.name); }
 
-/// The same with the formula after the name, where there is room: few functions, and not too long a line.
-RichText label_of(const Function& function, std::size_t functions) {
+/// The same with the formula after the name.
+RichText full_label_of(const Function& function) { return joined(plain(function.name), ": ", typeset(function.expression)); }
+
+/// Whether the legend has room for full labels: of all functions or of none.
+bool full_labels_fit(const std::vector<Function>& functions) {
   constexpr std::size_t kFew = 4;
   constexpr double kLong = 200;
-  const RichText label = joined(plain(function.name), ": ", typeset(function.expression));
-  return functions > kFew || text_width(label, kLabelSize) > kLong ? name_of(function) : label;
+  return functions.size() <= kFew && std::all_of(functions.begin(), functions.end(), [](const Function& function) {
+           return function.name.empty() || text_width(full_label_of(function), kLabelSize) <= kLong;
+         });
 }
 
 /// What is said of a function's parameters after its label, which is cut where both are too long.
@@ -151,9 +155,10 @@ Family chosen_family(const Options& options, const std::vector<Function>& functi
 }
 
 std::vector<Setting> settings(const std::vector<Function>& functions, const Family& family) {
+  const bool full = full_labels_fit(functions);
   std::vector<Setting> result;
   for (const Function& function : functions) {
-    const RichText label = functions.size() > 1 ? label_of(function, functions.size()) : RichText{};
+    const RichText label = functions.size() == 1 ? RichText{} : full ? full_label_of(function) : name_of(function);
     if (family.values.empty() || function.beta.empty()) {
       RichText betas = beta_text(function.beta);
       if (family.learned && !function.beta.empty()) betas = betas + plain(" (mean)");

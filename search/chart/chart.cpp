@@ -119,7 +119,7 @@ class Layout {
     for (const Placed& placed : panels_) {
       const View& view = placed.view;
       const double left = view.corner.x + kInset, right = view.corner.x + view.width - kInset - width;
-      const double top = view.corner.y + 2, bottom = view.corner.y + view.height - kInset - height;
+      const double top = view.corner.y, bottom = view.corner.y + view.height - kInset - height;
       if (right < left || bottom < top) continue;
       for (const Point& corner : {Point{left, top}, Point{right, bottom}, Point{right, top}, Point{left, bottom}}) {
         const Box box{corner.x, corner.y, width, height};

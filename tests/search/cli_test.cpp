@@ -62,7 +62,8 @@ TEST_F(CommandLine, LeaderboardComparesWithAReference) {
 TEST_F(CommandLine, HelpOfEveryCommandIsOnStandardOutput) {
   const Ran overview = run({"--help"});
   EXPECT_EQ(overview.code, 0);
-  for (const char* command : {"search", "leaderboard", "query", "rerun", "show", "operators", "recipes", "spaces", "data", "bench"}) {
+  for (const char* command :
+       {"search", "leaderboard", "query", "rerun", "show", "plot", "operators", "recipes", "spaces", "data", "bench"}) {
     EXPECT_NE(overview.out.find(command), std::string::npos) << command;
     const Ran help = run({command, "--help"});
     EXPECT_EQ(help.code, 0) << command;
