@@ -231,10 +231,10 @@ Panel panel_of(const std::vector<Setting>& curves, const Family& family, Value v
     shown_functions.emplace_back([bounds = band.bounds](double at) { return bounds(at).low; });
     shown_functions.emplace_back([bounds = band.bounds](double at) { return bounds(at).high; });
   }
-  const VerticalRange range = vertical_range(shown_functions, x);
+  const VerticalRange range = vertical_range(shown_functions, x);  // bands are finite where their curves are
   if (range.nowhere_finite) {
     const std::string what = value == slope ? "the derivative of '" : "'";
-    const Function& function = *curves[std::min(*range.nowhere_finite, curves.size() - 1)].function;
+    const Function& function = *curves.at(*range.nowhere_finite).function;
     throw UsageError(what + shortened(to_text(function.expression)) + "' is nowhere finite from " + shown(x.low) + " to " + shown(x.high) +
                      ": there is nothing to draw");
   }
@@ -242,12 +242,13 @@ Panel panel_of(const std::vector<Setting>& curves, const Family& family, Value v
   return panel;
 }
 
-RichText default_title(const std::vector<Function>& functions) {
+RichText default_title(const std::vector<Function>& functions, bool with_betas) {
   RichText title;
   if (functions.size() == 1) {
     const Function& function = functions.front();
     const RichText formula = RichText{{"f", true}} + plain("(") + RichText{{"x", true}} + plain(") = ") + typeset(function.expression);
-    return joined(plain(function.name), ": ", formula);
+    const RichText named = joined(plain(function.name), ": ", formula);
+    return with_betas ? joined(named, ", ", beta_text(function.beta)) : named;
   }
   for (const Function& function : functions) title = joined(title, ", ", name_of(function));
   return title;
@@ -313,7 +314,7 @@ Chart chart_of(const Options& options, const std::vector<Function>& functions) {
   const std::vector<Setting> curves = settings(functions, family);
   const bool derivative = options.has("derivative");
   const auto title = options.text("title");
-  Chart chart{title ? plain(*title) : default_title(functions), described(curves, x, derivative), x, {}};
+  Chart chart{title ? plain(*title) : default_title(functions, !options.has("beta-family")), described(curves, x, derivative), x, {}};
   chart.panels.push_back(panel_of(curves, family, evaluate_forward, x, y));
   if (derivative) {
     chart.panels.push_back(panel_of(curves, family, slope, x, std::nullopt));

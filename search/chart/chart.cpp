@@ -66,7 +66,7 @@ class Layout {
     drawing_.title = unadorned(chart_.title);
     drawing_.description = drawable(chart_.description);
     const Placed& last = panels_.back();
-    drawing_.width = std::ceil(last.view.corner.x + last.view.width + kEdge);
+    drawing_.width = std::ceil(last.view.corner.x + last.view.width + std::max(kEdge, side_ + 4));
     drawing_.height = std::ceil(last.view.corner.y + last.view.height + kBelow);
     Box legend = inside.value_or(Box{drawing_.width, last.view.corner.y, legend_width(), legend_height()});
     if (!inside && has_legend()) {
@@ -103,7 +103,8 @@ class Layout {
       Placed placed{&panel, {chart_.x, panel.y, {0, top}, width, height}, {}, {}, {}};
       placed.x_ticks = horizontal_ticks(chart_.x, width);
       placed.y_ticks = ticks(panel.y, static_cast<int>(height / 36));
-      left += std::ceil(widest(placed.y_ticks)) + kTickGap + kTickLength;
+      side_ = std::ceil(widest(placed.x_ticks) / 2);  // the number at an end of the axis is in the middle of that end
+      left += std::max(std::ceil(widest(placed.y_ticks)) + kTickGap + kTickLength, side_ - kEdge);
       placed.view.corner.x = left;
       for (const ChartCurve& curve : panel.curves) placed.curves.push_back(trace(curve.f, placed.view));
       left += width + kBetweenPanels;
@@ -226,6 +227,7 @@ class Layout {
 
   const Chart& chart_;
   std::vector<Placed> panels_;
+  double side_ = 0;  ///< half the widest number below
   Drawing drawing_;
 };
 

@@ -102,10 +102,11 @@ std::vector<Line> pieces_within(const Line& points, const View& view) {
   return pieces;
 }
 
+/// From the nearest point between a and b.
 double distance_from(const Point& p, const Point& a, const Point& b) {
-  const double dx = b.x - a.x, dy = b.y - a.y, length = std::hypot(dx, dy);
-  if (length == 0) return std::hypot(p.x - a.x, p.y - a.y);
-  return std::abs((p.x - a.x) * dy - (p.y - a.y) * dx) / length;
+  const double dx = b.x - a.x, dy = b.y - a.y, square = dx * dx + dy * dy;
+  const double part = square == 0 ? 0 : std::clamp(((p.x - a.x) * dx + (p.y - a.y) * dy) / square, 0.0, 1.0);
+  return std::hypot(p.x - a.x - part * dx, p.y - a.y - part * dy);
 }
 
 /// The values of f at evenly spaced x, in ascending order, without those that are not finite.

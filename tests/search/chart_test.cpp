@@ -56,8 +56,9 @@ TEST(Chart, TheLegendIsWhereNoCurveIs) {
 
 TEST(Chart, EverythingIsWithinThePicture) {
   std::vector<RealFunction> functions;
-  for (int i = 0; i < 12; ++i) functions.emplace_back([i](double x) { return std::sin(x + i) * 1e7; });
-  Chart chart = chart_with(functions);
+  for (int i = 0; i < 12; ++i) functions.emplace_back([i](double x) { return std::sin(x / 1e6 + i) * 1e7; });
+  const Interval x{-1e6, 1e6};
+  Chart chart{{}, "", x, {panel_with(functions, x)}};
   chart.title = plain(std::string(500, 'W'));
   for (ChartCurve& curve : chart.panels[0].curves) curve.label = plain(std::string(300, 'W'));
   chart.panels.push_back(chart.panels[0]);

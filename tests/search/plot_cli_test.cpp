@@ -127,6 +127,7 @@ TEST_F(PlotCommand, DrawsAFormulaOnceForEachBeta) {
 
 TEST_F(PlotCommand, ShowsWhatTrainingMadeOfBeta) {
   const std::string db = learned_database();
+  expect_svg(plot({"--db", db, "--rank", "2"}).out, {" = 1.25</text>"});
   const Ran ranked = plot({"--db", db, "--rank", "1,2"});
   EXPECT_EQ(ranked.code, 0) << ranked.err;
   expect_svg(ranked.out, {" = 1.25"});

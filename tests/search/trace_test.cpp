@@ -94,6 +94,14 @@ TEST(Trace, SteepIsNotAJump) {
   EXPECT_EQ(lines.size(), 1u);
 }
 
+TEST(Trace, ANarrowSpikeKeepsItsTip) {
+  const auto lines = trace([](double x) { return std::log(std::abs(x) + 0.01); }, kView);
+  ASSERT_EQ(lines.size(), 1u);
+  double lowest = 0;
+  for (const Point& p : lines[0]) lowest = std::min(lowest, y_of(p));
+  EXPECT_NEAR(lowest, std::log(0.01), 1e-9);
+}
+
 TEST(Trace, EndsWhereTheDomainEnds) {
   const auto lines = trace([](double x) { return std::sqrt(x - 0.777); }, kView);
   ASSERT_EQ(lines.size(), 1u);
