@@ -15,6 +15,7 @@ int query_command(const Words& words);
 int rerun_command(const Words& words);
 int finalists_command(const Words& words);
 int show_command(const Words& words);
+int plot_command(const Words& words);
 int operators_command(const Words& words);
 int recipes_command(const Words& words);
 int spaces_command(const Words& words);
