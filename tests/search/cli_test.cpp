@@ -62,8 +62,8 @@ TEST_F(CommandLine, LeaderboardComparesWithAReference) {
 TEST_F(CommandLine, HelpOfEveryCommandIsOnStandardOutput) {
   const Ran overview = run({"--help"});
   EXPECT_EQ(overview.code, 0);
-  for (const char* command :
-       {"search", "leaderboard", "query", "rerun", "finalists", "show", "plot", "operators", "recipes", "spaces", "data", "bench"}) {
+  for (const char* command : {"search", "leaderboard", "query", "rerun", "finalists", "proxies", "show", "plot", "operators", "recipes",
+                              "spaces", "data", "bench"}) {
     EXPECT_NE(overview.out.find(command), std::string::npos) << command;
     const Ran help = run({command, "--help"});
     EXPECT_EQ(help.code, 0) << command;
@@ -132,6 +132,7 @@ TEST_F(CommandLine, RefusesFlagsThatContradictEachOtherOrAreMissing) {
   refuses({"finalists", "--db", path("a.db"), "--top", "3", "--seeds", "1"}, kUsage, {"--seeds 1 is not enough", "paired test"});
   refuses({"finalists", "--db", path("a.db"), "--top", "3", "--full", "4"}, kUsage, {"--full 4", "--top 3"});
   refuses({"finalists", "--db", path("a.db"), "--top", "3", "--compare", "7"}, kUsage, {"constant"});
+  refuses({"proxies", "--db", path("a.db")}, kUsage, {"--truth is required"});
   refuses({"leaderboard", "--db", path("a.db"), "--failures", "--sort", "time"}, kUsage, {"--failures"});
   refuses({"leaderboard", "--db", path("a.db"), "--sort", "acuracy"}, kUsage, {"did you mean 'accuracy'"});
   refuses({"leaderboard", "--db", path("a.db"), "--format", "xml"}, kUsage, {"xml", "json"});
