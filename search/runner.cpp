@@ -337,7 +337,7 @@ class Runner {
     options.report_test = plan_.report_test;
     options.time_limit = plan_.trial_limit;
     options.stop = &stop_;
-    options.pause_after = task.pause_after;
+    if (task.pause_after > 0) options.pause_after = TrainingPoint{task.pause_after, 0};
     options.checkpoint = checkpoint(task);
     if (!options.checkpoint.empty()) options.on_epoch = [&](const EpochMetrics& epoch) { tell_epoch(task, epoch); };
 
