@@ -61,8 +61,8 @@ struct PauseRecord {      ///< a trial that paused inside an epoch
   int epoch = 0;          ///< from 0: the whole epochs before it
   std::int64_t step = 0;  ///< steps of the epoch that it has trained, fewer than
   std::int64_t epoch_steps = 0;
-  double train_loss = 0, train_accuracy = 0;  ///< over the epoch's images so far
-  double seconds = 0;                         ///< that these took
+  double train_loss = 0, train_accuracy = 0;  ///< over the later half of these steps
+  double seconds = 0;                         ///< that they took
 };
 
 struct TrialRecord {  ///< how a trial ended

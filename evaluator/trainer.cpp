@@ -143,31 +143,40 @@ class Run {
     return true;
   }
 
-  /// Of the epoch's steps so far.
-  PartialEpoch partial() const {
-    BatchResult total;
+  struct Score {
+    double mean_loss, accuracy;
+  };
+
+  /// Of the epoch's steps so far, from `first` on.
+  Score trained_since(std::int64_t first) const {
+    double loss = 0;
     std::int64_t correct = 0;
-    for (const BatchResult& step : history_.steps) {
-      total.loss_sum += step.loss_sum;
+    for (const BatchResult& step : std::span(history_.steps).subspan(static_cast<std::size_t>(first))) {
+      loss += step.loss_sum;
       correct += step.correct;
     }
-    const auto images = static_cast<double>(point().steps * recipe_.batch);
+    const auto images = static_cast<double>((point().steps - first) * recipe_.batch);
+    return {loss / images, static_cast<double>(correct) / images};
+  }
+
+  PartialEpoch partial() const {
+    const auto [mean_loss, accuracy] = trained_since(point().steps / 2);
     return {.epoch = epochs_done(),
             .steps = point().steps,
             .epoch_steps = steps_per_epoch_,
-            .train_loss = total.loss_sum / images,
-            .train_accuracy = static_cast<double>(correct) / images,
+            .train_loss = mean_loss,
+            .train_accuracy = accuracy,
             .seconds = history_.steps_seconds};
   }
 
   bool finish_epoch(double learning_rate) {
     const auto start = Clock::now();
-    const PartialEpoch whole = partial();
+    const auto [train_loss, train_accuracy] = trained_since(0);
     EpochMetrics metrics;
-    metrics.epoch = whole.epoch;
+    metrics.epoch = epochs_done();
     metrics.learning_rate = learning_rate;
-    metrics.train_loss = whole.train_loss;
-    metrics.train_accuracy = whole.train_accuracy;
+    metrics.train_loss = train_loss;
+    metrics.train_accuracy = train_accuracy;
     if (metrics.epoch > 0 && metrics.train_loss > kDivergedLoss) {
       return fail(Failure::kDiverged, metrics.epoch, steps_per_epoch_, "the epoch's mean loss is " + std::to_string(metrics.train_loss));
     }
@@ -183,7 +192,7 @@ class Run {
       for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::uint32_t>(i);
       metrics.test_accuracy = evaluate(ImageRole::kTest, all).accuracy;
     }
-    metrics.seconds = whole.seconds + seconds_since(start);
+    metrics.seconds = history_.steps_seconds + seconds_since(start);
     history_.epochs.push_back(metrics);
     history_.steps.clear();
     history_.steps_seconds = 0;
@@ -199,9 +208,6 @@ class Run {
     return false;
   }
 
-  struct Score {
-    double mean_loss, accuracy;
-  };
   Score evaluate(ImageRole role, std::span<const std::uint32_t> indices) {
     const BatchResult total = learner_.evaluate(role, indices);
     const auto n = static_cast<double>(indices.size());

@@ -37,14 +37,15 @@ struct TrainingPoint {
   friend auto operator<=>(const TrainingPoint&, const TrainingPoint&) = default;
 };
 
-/// What is known of an epoch that a trial has paused in.
+/// What is known of an epoch that a trial has paused in. Loss and accuracy are over the later half of its steps so far: that tells more of the
+/// end than all of them do (docs/results/early-epochs.md).
 struct PartialEpoch {
   int epoch = 0;                 ///< from 0
   std::int64_t steps = 0;        ///< trained
   std::int64_t epoch_steps = 0;  ///< of the whole epoch
-  double train_loss = 0;         ///< mean cross-entropy of its batches so far, nats
+  double train_loss = 0;         ///< mean cross-entropy, nats
   double train_accuracy = 0;
-  double seconds = 0;
+  double seconds = 0;  ///< of all its steps so far
 };
 
 /// Why a trial ended early. A diverged candidate is a result, not an error.

@@ -118,7 +118,7 @@ class Recording : public CpuLearner {
   std::vector<BatchResult> steps;
 };
 
-TEST(Trainer, APauseInsideAnEpochTellsTheMeanLossOfItsSteps) {
+TEST(Trainer, APauseInsideAnEpochTellsTheMeanLossOfTheLaterHalfOfItsSteps) {
   const Recipe recipe = small_recipe();
   const Program program = program_of("relu");
   const EigenKernel kernel(program);
@@ -129,7 +129,7 @@ TEST(Trainer, APauseInsideAnEpochTellsTheMeanLossOfItsSteps) {
   ASSERT_EQ(learner.steps.size(), static_cast<std::size_t>(kSteps + 9)) << "no step more than asked for";
   double loss = 0;
   int correct = 0;
-  for (std::size_t step = kSteps; step < kSteps + 9; ++step) {
+  for (std::size_t step = kSteps + 4; step < kSteps + 9; ++step) {
     loss += learner.steps[step].loss_sum;
     correct += learner.steps[step].correct;
   }
@@ -137,8 +137,8 @@ TEST(Trainer, APauseInsideAnEpochTellsTheMeanLossOfItsSteps) {
   EXPECT_EQ(outcome.partial->epoch, 1);
   EXPECT_EQ(outcome.partial->steps, 9);
   EXPECT_EQ(outcome.partial->epoch_steps, kSteps);
-  EXPECT_DOUBLE_EQ(outcome.partial->train_loss, loss / (9 * 50));
-  EXPECT_DOUBLE_EQ(outcome.partial->train_accuracy, correct / (9 * 50.0));
+  EXPECT_DOUBLE_EQ(outcome.partial->train_loss, loss / (5 * 50));
+  EXPECT_DOUBLE_EQ(outcome.partial->train_accuracy, correct / (5 * 50.0));
   EXPECT_GT(outcome.partial->seconds, 0);
   EXPECT_EQ(outcome.epochs.size(), 1u) << "an epoch that is not whole is none";
 }
