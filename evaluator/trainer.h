@@ -37,8 +37,8 @@ struct TrainingPoint {
   friend auto operator<=>(const TrainingPoint&, const TrainingPoint&) = default;
 };
 
-/// What is known of an epoch that a trial has paused in. Loss and accuracy are over the later half of its steps so far: that tells more of the
-/// end than all of them do (docs/results/early-epochs.md).
+/// What is known of an epoch that a trial has paused in. Loss and accuracy are over the later half of its steps so far: that tells more of
+/// the end than all of them do (docs/results/early-epochs.md).
 struct PartialEpoch {
   int epoch = 0;                 ///< from 0
   std::int64_t steps = 0;        ///< trained
