@@ -165,6 +165,16 @@ void say_plan(Progress& progress, const SearchPlan& plan, const Device& device) 
                std::string(to_text(plan.run.precision)) + ", " + std::to_string(plan.run.jobs) + (plan.run.jobs == 1 ? " job" : " jobs"));
 }
 
+void say_race(Progress& progress, const Racing& racing) {
+  std::string rungs;
+  for (const auto& [epochs, steps] : racing.rungs) {
+    rungs += rungs.empty() ? "" : ", ";
+    if (epochs > 0) rungs += std::to_string(epochs) + (steps > 0 ? " + " : "");
+    if (steps > 0) rungs += std::to_string(steps) + "/" + std::to_string(racing.steps_per_epoch);
+  }
+  progress.say("racing: pauses after " + rungs + " epochs; of those who come there one in " + short_number(racing.eta) + " goes on");
+}
+
 void say_ending(Progress& progress, const SearchReport& report) {
   const RunReport& run = report.run;
   const std::string done = std::to_string(run.done) + " trials (" + std::to_string(run.failed) + " failed, " +
@@ -214,6 +224,7 @@ int search_command(const Words& words) {
   plan.run.recipe_text = conditions_text(plan.run.recipe, plan.run.precision, dataset.source);
 
   say_plan(progress, plan, device);
+  if (plan.run.racing) say_race(progress, *plan.run.racing);
   const std::atomic<bool>& interrupt = catch_interrupts();  // before this there is nothing to end cleanly
   const Evaluator evaluator = make_evaluator(device, dataset, plan.run, [&](const std::string& line) { progress.say(line); });
   const SearchReport report = run_search(database, plan, evaluator, progress, interrupt);

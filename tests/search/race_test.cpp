@@ -108,6 +108,16 @@ TEST_F(RaceTest, RungsMayLieInsideEpochs) {
   EXPECT_EQ(report.run.paused, kFunctions + at_second);
 }
 
+TEST_F(RaceTest, RungsAndEtaArePartOfWhatTheStudyIs) {
+  SearchPlan plan = this->plan({{0, 2}, {1, 0}, {1, 5}}, 3);
+  plan.run.budget.trials = 1;
+  const Id study = run(plan).study;
+  EXPECT_EQ(cell(database_, "SELECT json_extract(conditions, '$.racing') FROM studies"), R"({"rungs":[[0,2],1,[1,5]],"eta":3.0})");
+  EXPECT_EQ(run(plan).study, study);
+  plan.run.racing->eta = 4;
+  EXPECT_NE(run(plan).study, study);
+}
+
 TEST_F(RaceTest, WhatItFinishedIsAnObservationOfItsStudy) {
   SearchPlan plan = this->plan({{0, 5}}, 2);
   plan.strategy = "evolution";
