@@ -55,10 +55,14 @@ def read(connection, recipe):
 class Trial:
     """What is known of a candidate: stretches' losses in its first half epoch, whole epochs' losses, how it ended."""
 
-    def __init__(self, stretches, stretch_steps, epoch_losses, final, failed_at, epoch_steps, epochs):
-        self.stretches, self.stretch_steps, self.epoch_losses = stretches, stretch_steps, epoch_losses
+    def __init__(self, name, stretches, epoch_losses, final, failed_at, epoch_steps, epochs):
+        self.name, self.stretches, self.epoch_losses = name, stretches, epoch_losses  # the name is empty where it is not well-known
         self.final, self.failed_at = final, failed_at  # accuracy, or the step where its loss was not finite
         self.epoch_steps, self.steps = epoch_steps, epochs * epoch_steps
+
+    def cost(self):
+        """Steps that it takes in full."""
+        return self.steps if self.failed_at is None else self.failed_at
 
     def loss(self, epochs, window=0.5):
         """The mean over the last part `window` of the steps until then, as racing takes it; after whole epochs, over the last of them."""
@@ -90,7 +94,8 @@ def read_losses(database, losses):
             # Trained again, it may have come a little further, or not as far: the stretches are what a race would see.
             known = len(stretches) * stretch_steps
             failed_at = max(failed_at, known) if len(stretches) == len(row) - 1 else min(max(failed_at, known), known + stretch_steps - 1)
-        trials.append(Trial(stretches, stretch_steps, curve, final and final[0], failed_at, epoch_steps, epochs))
+        name = connection.execute("SELECT name FROM trials WHERE trial = ?", (trial,)).fetchone()[0]
+        trials.append(Trial(name, stretches, curve, final and final[0], failed_at, epoch_steps, epochs))
     return trials
 
 

@@ -25,7 +25,7 @@ constexpr std::int64_t kAny = std::numeric_limits<std::int64_t>::max();
 constexpr int kShown = 10;
 // Measured: docs/results/early-epochs.md.
 const std::vector<double> kUsualRungs{0.0625, 0.5};
-constexpr double kUsualEta = 4;
+constexpr double kUsualEta = 3.2;
 
 /// As people write it: 3, 0.0625.
 std::string short_number(double number) {

@@ -15,7 +15,7 @@ namespace actsearch {
 struct Racing {
   std::vector<TrainingPoint> rungs;  ///< ascending, after a trial's begin and before its end; at least one
   std::int64_t steps_per_epoch = 1;  ///< of the recipe on the data
-  double eta = 4;                    ///< above 1
+  double eta = 2;                    ///< above 1
 };
 
 /// The rungs after so many epochs each, which ascend, rounded to the nearest step. std::invalid_argument, naming the number, where one
