@@ -41,8 +41,8 @@ class Race {
   /// The trials that wait and may go on now: the highest rung's first, among them the best first.
   std::vector<Promotion> promotions() const;
 
-  /// What to train of a trial that nobody has promoted: to the first rung. One that another study gave back further on goes on to the next
-  /// rung from there. Absent where it waits in this race.
+  /// What to train of a trial that nobody has promoted: to the first rung. One that another study gave back further on goes on from there,
+  /// to the next rung or, where none is left, to the end. Absent where it waits in this race.
   std::optional<Stretch> entry(Id candidate, std::uint64_t seed) const;
 
  private:
