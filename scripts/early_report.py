@@ -80,6 +80,9 @@ def read_losses(database, losses):
     stretch_steps = int(rows[0][1])
     place = re.compile(r"in epoch (\d+) at step (\d+) of (\d+)")
     details = {trial: place.search(detail) for trial, detail in connection.execute("SELECT trial, detail FROM failures")}
+    stored = {trial for trial, in connection.execute("SELECT trial FROM trials WHERE status IN ('done', 'failed')")}
+    if not stored.issuperset(int(row[0]) for row in rows[1:]) or not any(details.values()):
+        raise SystemExit(f"{losses} is of other trials than {database}")
     epoch_steps = int(next(match for match in details.values() if match)[3])
     epochs = connection.execute("SELECT max(epochs) FROM trials WHERE status = 'done' AND trial = ?", (rows[1][0],)).fetchone()[0]
     trials = []
