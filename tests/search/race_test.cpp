@@ -110,6 +110,7 @@ TEST_F(RaceTest, RungsMayLieInsideEpochs) {
 
 TEST_F(RaceTest, RungsAndEtaArePartOfWhatTheStudyIs) {
   SearchPlan plan = this->plan({{0, 2}, {1, 0}, {1, 5}}, 3);
+  plan.run.jobs = 1;
   plan.run.budget.trials = 1;
   const Id study = run(plan).study;
   EXPECT_EQ(cell(database_, "SELECT json_extract(conditions, '$.racing') FROM studies"), R"({"rungs":[[0,2],1,[1,5]],"eta":3.0})");
