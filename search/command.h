@@ -13,6 +13,8 @@ int search_command(const Words& words);
 int leaderboard_command(const Words& words);
 int query_command(const Words& words);
 int rerun_command(const Words& words);
+int report_command(const Words& words);
+int serve_command(const Words& words);
 int show_command(const Words& words);
 int operators_command(const Words& words);
 int recipes_command(const Words& words);

@@ -40,6 +40,7 @@ const std::vector<Outside>& outside() {
       {"SQLite", std::regex("sqlite3.*"), std::regex("(tests/)?db/sqlite[^/]*")},
       {"oneDNN", std::regex("(oneapi/dnnl/.*|dnnl.*)"), std::regex("evaluator/dnn[^/]*")},
       {"Boost.Program_options", std::regex("boost/program_options.*"), std::regex("search/(command|main|options)[^/]*")},
+      {"cpp-httplib", std::regex("httplib\\.h"), std::regex("(tests/)?search/serve[^/]*")},
       {"nlohmann/json", std::regex("nlohmann/.*"), std::regex("(tests/)?search/.*")},
       {"Eigen", std::regex("(unsupported/)?Eigen/.*"), std::regex("kernels/(eigen|pack)[^/]*")},
       {"oneTBB", std::regex("(oneapi/)?tbb/.*"), std::regex("(evaluator|search)/.*")},
