@@ -175,10 +175,16 @@ function bars(width, { bins, xLabel, yLabel, label, height = 220 }) {
 }
 
 const STRIP = 24;
-/** One row: an interval as a bar with ends, points as rings, a value as an upright tick. `at` is the rows' common scale. */
+/** One row, or an arrow where its value is off the scale: an interval as a bar with ends, points as rings, a value as an upright tick. `at` is the rows' common scale. */
 function strip(width, at, { low, high, points = [], value, thick, tick = true }, zero) {
   const picture = svg("svg", { class: "strip", width, height: STRIP, viewBox: `0 0 ${width} ${STRIP}`, "aria-hidden": "true" });
   const middle = STRIP / 2;
+  const beyond = (isNumber(value) && (value < at.domain[0] ? -1 : value > at.domain[1] ? 1 : 0)) || 0;
+  if (beyond !== 0) {  // an arrow that points to where it lies
+    const tip = beyond < 0 ? 2 : width - 2;
+    picture.append(svg("path", { class: "beyond", d: `M${tip - 20 * beyond} ${middle}H${tip}m${-6 * beyond} -5l${6 * beyond} 5l${-6 * beyond} 5` }));
+    return picture;
+  }
   if (isNumber(zero)) picture.append(svg("line", { class: "zero", x1: at(zero), x2: at(zero), y1: 0, y2: STRIP }));
   if (isNumber(low) && isNumber(high)) {
     const [a, b] = [at(low), at(high)];

@@ -46,6 +46,15 @@ const probability = (p) => (!isNumber(p) ? NONE : p < 0.001 ? "< 0.001" : fixed(
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const extent = (values) => values.reduce(([low, high], v) => [Math.min(low, v), Math.max(high, v)], [Infinity, -Infinity]);
 
+/** The value below which this share of the values lies. */
+const quantile = (values, share) => [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(share * values.length))];
+/** Where most values lie: within five times the middle half's width around it. What is outside would squeeze the rest together. */
+function bulk(values) {
+  const [a, b] = [quantile(values, 0.25), quantile(values, 0.75)];
+  const reach = 5 * (b - a);
+  return b > a ? values.filter((value) => value >= a - reach && value <= b + reach) : values;
+}
+
 /** Rows of an object of columns (columns that hold nothing are absent). */
 const lengthOf = (columns) => Math.max(0, ...Object.values(columns).map((column) => column.length));
 

@@ -17,8 +17,8 @@ function mathmlElement(tag) {
 /** Long numbers as far as one reads them. */
 const readable = (text) => (/^[\d.]{8,}$/.test(text) ? text.slice(0, 6) + "…" : text);
 
-/** The formula as MathML from its pieces, numbers in full only where asked; null where it has none. */
-function typeset(functions, tags, index, { inFull = false } = {}) {
+/** The formula as MathML from its pieces; null where it has none. */
+function typeset(functions, tags, index) {
   const packed = functions.mathml?.[index];
   if (!packed) return null;
   const open = [document.createDocumentFragment()];
@@ -35,7 +35,7 @@ function typeset(functions, tags, index, { inFull = false } = {}) {
       open.push(element);
     } else {
       const leaf = mathmlElement(tag.slice(0, colon));
-      leaf.textContent = inFull ? tag.slice(colon + 1) : readable(tag.slice(colon + 1));
+      leaf.textContent = readable(tag.slice(colon + 1));
       open.at(-1).append(leaf);
     }
   }
@@ -66,7 +66,7 @@ function pathOf(points, x, y) {
 }
 
 /** The curve over [-5, 5] with the lines x = 0 and y = 0, scaled to its own range. */
-function sparkline(functions, index, width = 64, height = 28) {
+function sparkline(functions, index, width = innerWidth < 640 ? 44 : 64, height = 28) {
   const points = shapePoints(functions, index);
   const frame = { class: "spark", width, height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" };
   if (!points) return svg("svg", frame);
@@ -81,18 +81,17 @@ function sparkline(functions, index, width = 64, height = 28) {
 const labelOf = (functions, index) => functions.name?.[index] ?? functions.formula[index];
 const shortened = (text, most = 30) => (text.length > most ? text.slice(0, most - 1) + "…" : text);
 
-/** About how wide the formula is, in characters. */
-const breadth = (mathml) => mathml.textContent.length;
-const MOST_TYPESET = 44;
+/** As many characters as are typeset in one line of a list; the page's text can be broken, MathML cannot. */
+const mostTypeset = () => (innerWidth < 640 ? 21 : 50);
 
-/** The formula and the function's name: typeset where it is short enough for one line, else as text, which can be broken. */
-function formulaNodes(view, index, { inFull = false } = {}) {
+/** The formula and the function's name: typeset where it is short enough for a list, else as text; `large`: typeset however long it is. */
+function formulaNodes(view, index, { large = false } = {}) {
   const { functions, tags } = view.data;
-  const name = functions.name?.[index], formula = functions.formula[index];
-  const mathml = typeset(functions, tags, index, { inFull });
-  const fits = mathml && (inFull || breadth(mathml) <= MOST_TYPESET);
+  const name = functions.name?.[index];
+  const mathml = typeset(functions, tags, index);
+  const fits = mathml && (large || mathml.textContent.length <= mostTypeset());
   return [
-    fits ? mathml : el("code", {}, inFull ? formula : shortened(formula, 120)),
+    fits ? mathml : el("code", {}, shortened(functions.formula[index], 120)),
     name && el("span", { class: "name" }, name),
   ];
 }

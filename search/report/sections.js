@@ -10,7 +10,7 @@ function drawOverview(view) {
   const spent = view.trials.reduce((sum, trial) => sum + (trial.seconds ?? 0), 0);
   const open = [counts.running && `${count(counts.running)} running`, counts.released && `${count(counts.released)} paused`].filter(Boolean).join(", ");
   put(byId("overview"), 
-    best ? el("div", { class: "tile lead" }, el("p", { class: "tile-label" }, "Best so far"), el("p", { class: "tile-formula" }, formulaNodes(view, best.function)),
+    best ? el("div", { class: "tile lead" }, el("p", { class: "tile-label" }, "Best so far"), el("p", { class: "tile-formula" }, formulaNodes(view, best.function, { large: true })),
       el("p", { class: "muted" }, `${percent(best.mean)} %`, isNumber(best.low) ? ` (${intervalText(best)})` : "", `, ${plural(best.n, "seed")}`)) : "",
     tile("Functions ranked", count(rows.length + view.leftOut.functions), plural(view.rejected, "spelling"), " refused before training"),
     tile("Trials finished", count(counts.done), open || "none in progress"),
@@ -34,7 +34,7 @@ function seedTable(view, trials) {
     el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Seed"), el("th", { scope: "col" }, "Accuracy, %"), several && el("th", { scope: "col" }, "Final test, %"),
       el("th", { scope: "col" }, "Last loss"), el("th", { scope: "col" }, "Time"), el("th", { scope: "col" }, "Learned over channels"))),
     el("tbody", {}, trials.map((trial) => el("tr", {}, el("td", {}, String(trial.seed)), el("td", {}, percent(trial.accuracy)), several && el("td", {}, percent(trial.final_test_accuracy)),
-      el("td", {}, fixed(trial.train_loss, 4)), el("td", {}, duration(trial.seconds)), el("td", { class: "beta" }, trial.beta ? beta(trial) : NONE)))));
+      el("td", {}, fixed(trial.train_loss, 4)), el("td", { class: "number" }, duration(trial.seconds)), el("td", { class: "beta" }, trial.beta ? beta(trial) : NONE)))));
 }
 
 function drawDetail(view) {
@@ -50,7 +50,7 @@ function drawDetail(view) {
   put(section, 
     heading("detail", "In detail"),
     el("div", { class: "detail" },
-      el("div", {}, el("p", { class: "formula" }, formulaNodes(view, index, { inFull: true })), el("p", {}, el("code", { class: "plain-formula" }, functions.formula[index])), facts),
+      el("div", {}, el("p", { class: "formula" }, formulaNodes(view, index, { large: true })), el("p", {}, el("code", { class: "plain-formula" }, functions.formula[index])), facts),
       el("div", {}, shapeChart(view, index, width > 900 ? Math.floor(width / 2) - 20 : width))),
     trials.length > 0 ? el("div", { class: "scroll" }, seedTable(view, trials)) : "");
 }
@@ -180,7 +180,8 @@ function drawComparison(view) {
       csvButton("comparison", () => comparisonCsv(view, name))),
     el("p", { class: "note" }, `Differences in points of accuracy over the seeds that both have, with 95 % intervals. ▲ better, ▼ worse: a paired t test, corrected for all ${count(items.length)} comparisons (Holm), gives p below 0.05; = says that it does not.`));
   const visible = items.slice(0, view.state.shown.comparison ?? 15);
-  const domain = extent([0, ...visible.flatMap((item) => [item.low, item.high, item.value])]);
+  const within = new Set(bulk(visible.map((item) => item.value)));
+  const domain = extent([0, ...visible.filter((item) => within.has(item.value)).flatMap((item) => [item.low, item.high])]);
   stripList(section, view, { items, domain, zero: 0, unit: "points, p (Holm)", key: "comparison", label: "functions",
     side: (item) => `${verdictMark(item.row)} ${signedPercent(item.row.difference)}, p ${probability(item.row.p_holm)}` });
 }
@@ -204,8 +205,10 @@ function drawBetas(view) {
   const one = (k) => {
     const values = learned.map((trial) => trial.beta[k]?.[0]).filter(isNumber);
     const label = `Mean of ${most > 1 ? `β${k}` : "β"} over the channels of a trial`;
+    const inside = bulk(values), [least, greatest] = extent(inside), outside = values.filter((value) => value < least || value > greatest);
     return el("figure", {}, el("figcaption", {}, `${label}: ${plural(values.length, "trial")}`),
-      bars(half, { bins: histogram(values), xLabel: `β${most > 1 ? k : ""}, mean of a trial`, yLabel: "trials", label }));
+      outside.length > 0 && el("p", { class: "note" }, `${plural(outside.length, "trial")} far outside not drawn, from ${extent(outside).map((value) => numberOf(Number(value.toPrecision(3)))).join(" to ")}.`),
+      bars(half, { bins: histogram(inside), xLabel: `β${most > 1 ? k : ""}, mean of a trial`, yLabel: "trials", label }));
   };
   put(section, heading("betas", "Learned β"),
     el("p", { class: "note" }, "Each channel has its own β, which starts at 1. Of a trial, mean, deviation, least and greatest over its channels are stored, not each channel's value; so the histogram counts trials."),
@@ -214,10 +217,10 @@ function drawBetas(view) {
     const stored = view.trialsOf.get(row.function).filter((trial) => trial.beta).map((trial) => trial.beta[0]);
     const of = (place) => stored.map((numbers) => numbers[place]).filter(isNumber);
     const middle = mean(of(0)), deviation = mean(of(1));
-    return { index: row.function, low: Math.min(...of(2)), high: Math.max(...of(3)), value: middle, thick: [middle - deviation, middle + deviation], n: stored.length };
+    return { index: row.function, low: Math.min(...of(2)), high: Math.max(...of(3)), value: middle, thick: [Math.max(Math.min(...of(2)), middle - deviation), Math.min(Math.max(...of(3)), middle + deviation)] };
   });
-  const domain = extent(items.slice(0, view.state.shown.betas ?? 15).flatMap((item) => [item.low, item.high, ...item.thick]).filter(isNumber));
-  section.append(el("h3", {}, "Spread over the channels"), el("p", { class: "note" }, "The first β: from least to greatest, the thick part one deviation around the mean, over all seeds."));
+  const domain = extent(bulk(items.slice(0, view.state.shown.betas ?? 15).flatMap((item) => [item.low, item.high])));
+  section.append(el("h3", {}, "Spread over the channels"), el("p", { class: "note" }, "The first β: from least to greatest, the thick part one deviation around the mean (within those), over all seeds."));
   stripList(section, view, { items, domain, zero: 1, unit: "mean", key: "betas", label: "functions", side: (item) => fixed(item.value, 3) });
 }
 
@@ -234,7 +237,7 @@ function drawFailures(view) {
   if (shown.length > 0) {
     section.append(el("div", { class: "scroll" }, el("table", { class: "plain" },
       el("thead", {}, el("tr", {}, ["Function", "Seed", "Reason", "Detail", "Epochs"].map((label) => el("th", { scope: "col" }, label)))),
-      el("tbody", {}, shown.map((f) => el("tr", {}, el("td", {}, formulaNodes(view, f.function)), el("td", {}, String(f.seed)), el("td", {}, f.reason), el("td", {}, f.detail), el("td", {}, f.epochs ?? NONE)))))));
+      el("tbody", {}, shown.map((f) => el("tr", {}, el("td", {}, formulaNodes(view, f.function)), el("td", {}, String(f.seed)), el("td", { class: "reason" }, f.reason), el("td", { class: "explained" }, f.detail), el("td", {}, f.epochs ?? NONE)))))));
   }
   if (view.failures.length > shown.length) {
     const more = () => {
