@@ -101,7 +101,7 @@ function showTip(event, lines) {
 const hideTip = () => (byId("tip").hidden = true);
 
 /**
- * Points {x, y, text, name, index}: dots, the Pareto front as a line of diamonds, names beside the front and what is `known`. `chosen` is ringed; a click
+ * Points {x, y, text, name, index}: dots, the Pareto front as a line of diamonds, names beside the best of the front and what is `known`. `chosen` is ringed; a click
  * on a point calls `choose` with its index.
  */
 function scatter(width, { points, xLabel, yLabel, logarithmic, whole, label, chosen, choose, unit }) {
@@ -118,7 +118,7 @@ function scatter(width, { points, xLabel, yLabel, logarithmic, whole, label, cho
   for (const p of front) picture.append(svg("path", { class: "diamond", d: `M${p.px} ${p.py - 6}l6 6l-6 6l-6 -6z` }));
   const ring = points.find((point) => point.index === chosen);
   if (ring) picture.append(svg("circle", { class: "ring", cx: ring.px, cy: ring.py, r: 9 }));
-  const named = [...front, ...points.filter((point) => point.known && !front.includes(point))];
+  const named = [...front.slice(-12), ...points.filter((point) => point.known && !front.includes(point))];
   picture.append(placeLabels(named.map((p) => ({ ...p, text: shortened(p.name ?? p.text, 24) })), points, width, HEIGHT));
   const nearest = (event) => {
     const box = picture.getBoundingClientRect();

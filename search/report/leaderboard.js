@@ -16,6 +16,7 @@ function leaderboardColumns(view) {
     { key: "operations", label: "Ops", hint: "operations in the formula", value: (r) => r.operations, show: (r) => r.operations ?? NONE, first: 1 },
     { key: "seconds", label: "Time, s", hint: "mean of a trial", value: (r) => r.seconds, show: (r) => short(r.seconds), first: 1 },
   ];
+  if (!view.several) return columns.filter(({ key }) => key !== "half" && key !== "bound");
   if (!view.comparison) return columns;
   const difference = (r) => view.comparison.of.get(r.function);
   const label = `− ${labelOf(view.data.functions, view.comparison.reference)}`;

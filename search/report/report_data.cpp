@@ -23,13 +23,14 @@ namespace {
 using nlohmann::json;
 using Cell = std::optional<std::string>;
 
+constexpr int kDigitsOfNumbers = 6, kDigitsOfCurves = 5;  // significant ones
 /// What each function is compared with, by its well-known name.
 constexpr std::string_view kReferences[] = {"relu", "swish1", "swish"};
 
-json rounded(double value) {
+json rounded(double value, int digits = kDigitsOfNumbers) {
   if (!std::isfinite(value)) return nullptr;
   char text[32];
-  std::snprintf(text, sizeof text, "%.6g", value);
+  std::snprintf(text, sizeof text, "%.*g", digits, value);
   double result = 0;
   std::from_chars(text, text + std::char_traits<char>::length(text), result);
   if (result == std::trunc(result) && std::abs(result) < 1e15) return static_cast<std::int64_t>(result);
@@ -38,10 +39,10 @@ json rounded(double value) {
 json rounded(const std::optional<double>& value) { return value ? rounded(*value) : json(nullptr); }
 
 /// A cell that holds a number; null where it does not.
-json number(const Cell& cell) {
+json number(const Cell& cell, int digits = kDigitsOfNumbers) {
   double value = 0;
   if (!cell || std::from_chars(cell->data(), cell->data() + cell->size(), value).ec != std::errc()) return nullptr;
-  return rounded(value);
+  return rounded(value, digits);
 }
 std::int64_t integer(const Cell& cell) {
   std::int64_t value = 0;
@@ -239,7 +240,7 @@ class RecipeData {
       columns.add("trial", trial->second);
       columns.add("epoch", integer(rows.at(i, "epoch")));
       for (const char* name : {"train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "test_accuracy"}) {
-        columns.add(name, number(rows.at(i, name)));
+        columns.add(name, number(rows.at(i, name), kDigitsOfCurves));
       }
     }
     return columns.take();
@@ -348,9 +349,11 @@ std::string report_json(const Database& database, const std::string& name, Forms
   json recipes = json::array();
   const auto trials = counts(database);
   const Rows stored(database, "SELECT recipe_id, recipe, text FROM recipes ORDER BY done DESC, recipe_id");
+  ReportLimits share = limits;
+  share.epoch_rows /= std::max(1, static_cast<int>(stored.size()));
   for (std::size_t i = 0; i < stored.size(); ++i) {
     const Id id = integer(stored.at(i, "recipe_id"));
-    json recipe = RecipeData(database, functions, limits, id, stored.text(i, "text")).take();
+    json recipe = RecipeData(database, functions, share, id, stored.text(i, "text")).take();
     recipe["name"] = stored.text(i, "recipe");
     recipe["text"] = stored.text(i, "text");
     const auto count = trials.find(id);

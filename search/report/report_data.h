@@ -12,12 +12,12 @@ namespace actsearch {
 struct ReportLimits {
   int functions = 20'000;   ///< of each recipe, the best by lower bound
   int trials = 40'000;      ///< finished ones of each recipe, those of the best functions first
-  int epoch_rows = 40'000;  ///< of each recipe: curves of the best functions, and of the references
+  int epoch_rows = 30'000;  ///< of all recipes, in equal parts: curves of the best functions, and of the references
   int failures = 2'000;     ///< listed one by one; the counts by reason are of all
 };
 
-/// The document: columns rather than rows, numbers with six significant digits, '<' escaped so that it can stand in a script element.
-/// `name` is what the page calls the database. Read-only; a search may write meanwhile. Errors as Database.
+/// The document: columns rather than rows, numbers with six significant digits (of curves five), '<' escaped so that it can stand in a
+/// script element. `name` is what the page calls the database. Read-only; a search may write meanwhile. Errors as Database.
 std::string report_json(const Database& database, const std::string& name, Forms& forms, const ReportLimits& limits = {});
 
 }  // namespace actsearch

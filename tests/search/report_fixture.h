@@ -1,8 +1,10 @@
 /// Databases for the tests of report and serve, written by SQL: as a search would leave them, only faster, and some as none would.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <filesystem>
+#include <random>
 #include <string>
 #include <variant>
 
@@ -59,19 +61,20 @@ class ReportFixture {
                      static_cast<int>(formula.find("beta") != std::string::npos));
     return connection_->last_insert_id();
   }
-  /// A finished trial with its curve of three epochs.
-  void finished(Id candidate, Id recipe, std::uint64_t seed, double accuracy) {
+  /// A finished trial with its curve.
+  void finished(Id candidate, Id recipe, std::uint64_t seed, double accuracy, double seconds = 60, int epochs = 3) {
     const Id trial = insert(candidate, recipe, seed, "done");
     const double loss = 1.5 - accuracy;
     connection_->run(
-        "UPDATE trial SET validation_accuracy = ?2, train_loss = ?3, seconds = ?4, epochs = 3, beta ="
+        "UPDATE trial SET validation_accuracy = ?2, train_loss = ?3, seconds = ?4, epochs = ?5, beta ="
         " '[{\"mean\":1.0123456,\"deviation\":0.0412345,\"min\":0.81234567,\"max\":1.2345678}]' WHERE id = ?1",
-        trial, accuracy, loss, 40 + 60 * accuracy + 0.001234 * static_cast<double>(seed));
-    for (int epoch = 0; epoch < 3; ++epoch) {
+        trial, accuracy, loss, seconds, epochs);
+    for (int epoch = 0; epoch < epochs; ++epoch) {
+      const double part = (epoch + 1.0) / epochs;
       connection_->run(
           "INSERT INTO epoch (trial, epoch, learning_rate, train_loss, train_accuracy, validation_loss, validation_accuracy, seconds)"
           " VALUES (?1, ?2, 0.1, ?3, ?4, ?5, ?6, 20)",
-          trial, epoch, loss * (3.123 - epoch), accuracy * (0.7512 + 0.1 * epoch), loss * (2.987 - epoch), accuracy * (0.8 + 0.1 * epoch));
+          trial, epoch, loss * (3.123 - part), accuracy * (0.6512 + 0.3 * part), loss * (2.987 - part), accuracy * (0.7 + 0.3 * part));
     }
   }
   void failed(Id candidate, Id recipe, std::uint64_t seed, const std::string& reason, const std::string& detail) {
@@ -112,16 +115,18 @@ inline void fill_small(const std::filesystem::path& file) {
   fixture.rejected(study, "x - x", "constant");
 }
 
-/// So many trials, each of another function of core2.
+/// So many trials of five epochs, each of another function of core2.
 inline void fill_large(const std::filesystem::path& file, int trials) {
   ReportFixture fixture(file);
   fixture.study();
   const Id recipe = fixture.recipe();
   const Space space("core2");
+  std::mt19937_64 random(20171016);
   for (int i = 0; i < trials; ++i) {
-    const std::string formula = to_text(space.at(space.sample(static_cast<std::uint64_t>(i))));
-    const double accuracy = 0.1 + 0.67 * std::abs(std::sin(i * 12.9898));
-    fixture.finished(fixture.candidate(formula, std::to_string(i), ""), recipe, 0, std::round(accuracy * 5000) / 5000);
+    const std::string formula = to_text(space.at(space.sample(random())));
+    const double accuracy = 0.1 + 0.67 * std::sqrt(std::uniform_real_distribution<>()(random));
+    fixture.finished(fixture.candidate(formula, std::to_string(i), ""), recipe, 0, std::round(accuracy * 5000) / 5000,
+                     std::lognormal_distribution<>(4, 0.3)(random), 5);
   }
 }
 

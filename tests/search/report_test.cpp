@@ -242,11 +242,12 @@ TEST_F(Report, LimitsLeaveOutTheLowestButNoReferenceAndSaySo) {
 TEST_F(Report, TenThousandTrialsStayBelowFiveMegabytes) {
   fill_large(file_, 10'000);
   const json data = document();
+  const std::set<std::string> formulas = data["functions"]["formula"];
+  EXPECT_GT(formulas.size(), 9'000u);
   EXPECT_EQ(data["recipes"][0]["trials"]["accuracy"].size(), 10'000u);
-  EXPECT_EQ(data["recipes"][0]["epochs"]["epoch"].size(), 30'000u);
+  EXPECT_EQ(data["recipes"][0]["epochs"]["epoch"].size(), 30'000u);  // of 50,000: the best functions' curves
   const std::size_t size = page(text(), PageKind::kFile).size();
   EXPECT_LT(size, 5'000'000u);
-  EXPECT_GT(size, 1'000'000u);
 }
 
 TEST_F(Report, ThePolicyOfAFileAllowsNoConnection) {
