@@ -1,6 +1,5 @@
 #include "search/serve.h"
 
-#include <arpa/inet.h>
 #include <httplib.h>
 
 #include <cerrno>

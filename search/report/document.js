@@ -18,7 +18,7 @@ function filled(node, properties, children) {
 }
 const el = (tag, properties = {}, ...children) => filled(document.createElement(tag), properties, children);
 const svg = (tag, properties = {}, ...children) =>
-  filled(document.createElementNS("http://www.w3.org/2000/svg", tag), properties, children);
+    filled(document.createElementNS("http://www.w3.org/2000/svg", tag), properties, children);
 
 const NONE = "–";
 const isNumber = (value) => typeof value === "number";
@@ -63,7 +63,7 @@ function csvCell(value, trusted) {
   if (value === null || value === undefined) return "";
   const text = String(value);
   const safe = !isNumber(value) && !trusted && /^[=+\-@\t\r]/.test(text) ? "'" + text : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll("\"", "\"\"")}"` : safe;
 }
 /** `columns`: pairs of a name and what makes a row's value. A formula that was typeset is trusted. */
 function csvText(columns, rows) {
@@ -71,25 +71,28 @@ function csvText(columns, rows) {
   return [columns.map(([name]) => name).join(","), ...rows.map(line)].join("\n") + "\n";
 }
 function download(name, text) {
-  const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
-  const link = el("a", { href: address, download: name });
+  const address = URL.createObjectURL(new Blob([text], {type: "text/csv"}));
+  const link = el("a", {href: address, download: name});
   document.body.append(link);
   link.click();
   link.remove();
   setTimeout(() => URL.revokeObjectURL(address), 10000);
 }
-const csvButton = (name, make) =>
-  el("button", { type: "button", class: "quiet", "aria-label": `Download ${name} as CSV`, on: { click: () => download(`${name}.csv`, make()) } }, "CSV");
+const csvButton = (name, make) => el(
+    "button", {type: "button", class: "quiet", "aria-label": `Download ${name} as CSV`, on: {click: () => download(`${name}.csv`, make())}},
+    "CSV");
 
 /** The node with these children alone. */
-const put = (node, ...children) => node.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined && child !== false && child !== ""));
+const put = (node, ...children) =>
+    node.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined && child !== false && child !== ""));
 
 /** A section's heading with what stands at its right. */
-const heading = (id, text, ...tools) => el("div", { class: "heading" }, el("h2", { id: `h-${id}` }, text), el("div", { class: "tools" }, ...tools));
+const heading = (id, text, ...tools) =>
+    el("div", {class: "heading"}, el("h2", {id: `h-${id}`}, text), el("div", {class: "tools"}, ...tools));
 
 /** Buttons of which one is pressed. */
 function choice(label, options, chosen, choose) {
   const button = ([value, text]) =>
-    el("button", { type: "button", "aria-pressed": String(value === chosen), on: { click: () => choose(value) } }, text);
-  return el("div", { class: "choice", role: "group", "aria-label": label }, options.map(button));
+      el("button", {type: "button", "aria-pressed": String(value === chosen), on: {click: () => choose(value)}}, text);
+  return el("div", {class: "choice", role: "group", "aria-label": label}, options.map(button));
 }

@@ -22,7 +22,7 @@ function typeset(functions, tags, index) {
   const packed = functions.mathml?.[index];
   if (!packed) return null;
   const open = [document.createDocumentFragment()];
-  for (let at = 0; at < packed.length; ) {
+  for (let at = 0; at < packed.length;) {
     let place = DIGIT.get(packed[at++]);
     if (place === ONE_DIGIT) place = DIGIT.get(packed[at++]) * DIGITS.length + DIGIT.get(packed[at++]);
     const tag = tags[place];
@@ -48,7 +48,7 @@ function shapePoints(functions, index) {
   if (!shape) return null;
   const low = functions.low[index], high = functions.high[index];
   const n = shape.length / 2;
-  return Array.from({ length: n }, (_, i) => {
+  return Array.from({length: n}, (_, i) => {
     const level = DIGITS.length * DIGIT.get(shape[2 * i]) + DIGIT.get(shape[2 * i + 1]);
     return level >= LEVELS ? null : [-5 + (10 * i) / (n - 1), low + ((high - low) * level) / (LEVELS - 1)];
   });
@@ -68,13 +68,13 @@ function pathOf(points, x, y) {
 /** The curve over [-5, 5] with the lines x = 0 and y = 0, scaled to its own range. */
 function sparkline(functions, index, width = innerWidth < 640 ? 44 : 64, height = 28) {
   const points = shapePoints(functions, index);
-  const frame = { class: "spark", width, height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" };
+  const frame = {class: "spark", width, height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true"};
   if (!points) return svg("svg", frame);
   const low = functions.low[index], high = functions.high[index] > low ? functions.high[index] : low + 1;
   const x = (value) => 2 + ((value + 5) / 10) * (width - 4);
   const y = (value) => height - 2 - ((value - low) / (high - low)) * (height - 4);
   const axes = `M2 ${y(0).toFixed(1)}H${width - 2}M${width / 2} 2V${height - 2}`;
-  return svg("svg", frame, svg("path", { class: "axes", d: axes }), svg("path", { class: "curve", d: pathOf(points, x, y) }));
+  return svg("svg", frame, svg("path", {class: "axes", d: axes}), svg("path", {class: "curve", d: pathOf(points, x, y)}));
 }
 
 /** A function's name, or its formula as plain text. */
@@ -85,13 +85,13 @@ const shortened = (text, most = 30) => (text.length > most ? text.slice(0, most 
 const mostTypeset = () => (innerWidth < 640 ? 21 : 50);
 
 /** The formula and the function's name: typeset where it is short enough for a list, else as text; `large`: typeset however long it is. */
-function formulaNodes(view, index, { large = false } = {}) {
-  const { functions, tags } = view.data;
+function formulaNodes(view, index, {large = false} = {}) {
+  const {functions, tags} = view.data;
   const name = functions.name?.[index];
   const mathml = typeset(functions, tags, index);
   const fits = mathml && (large || mathml.textContent.length <= mostTypeset());
   return [
     fits ? mathml : el("code", {}, shortened(functions.formula[index], 120)),
-    name && el("span", { class: "name" }, name),
+    name && el("span", {class: "name"}, name),
   ];
 }

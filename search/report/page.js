@@ -1,19 +1,35 @@
 // The page as a whole: the chosen recipe's view of the document, what is drawn when, light and dark, and news from the server.
 
 const SECTIONS = [
-  ["overview", "Overview", drawOverview], ["leaderboard", "Leaderboard", drawLeaderboard], ["detail", "In detail", drawDetail], ["tradeoffs", "Costs", drawTradeoffs],
-  ["curves", "Epochs", drawCurves], ["seeds", "Seeds", drawSeeds], ["comparison", "Comparison", drawComparison], ["betas", "Learned β", drawBetas],
-  ["failures", "Failures", drawFailures], ["conditions", "Conditions", drawConditions]];
+  ["overview", "Overview", drawOverview], ["leaderboard", "Leaderboard", drawLeaderboard], ["detail", "In detail", drawDetail],
+  ["tradeoffs", "Costs", drawTradeoffs], ["curves", "Epochs", drawCurves], ["seeds", "Seeds", drawSeeds],
+  ["comparison", "Comparison", drawComparison], ["betas", "Learned β", drawBetas], ["failures", "Failures", drawFailures],
+  ["conditions", "Conditions", drawConditions]
+];
 
 /** What the reader has chosen; it outlives news from the server. Functions and recipes are known by their texts. */
-const state = { recipe: 0, recipeText: null, formula: null, text: "", several: false, key: "rank", direction: 1, page: 0, size: 50, half: true, curve: null, reference: null, shown: {} };
+const state = {
+  recipe: 0,
+  recipeText: null,
+  formula: null,
+  text: "",
+  several: false,
+  key: "rank",
+  direction: 1,
+  page: 0,
+  size: 50,
+  half: true,
+  curve: null,
+  reference: null,
+  shown: {}
+};
 let view = null;
 let current = null;  // the document, and the text it was made from
 let currentText = "";
 
 /** Columns as rows. */
 function rowsOf(columns, names = Object.keys(columns)) {
-  return Array.from({ length: lengthOf(columns) }, (_, i) => Object.fromEntries(names.map((name) => [name, columns[name]?.[i] ?? null])));
+  return Array.from({length: lengthOf(columns)}, (_, i) => Object.fromEntries(names.map((name) => [name, columns[name]?.[i] ?? null])));
 }
 function grouped(rows, key) {
   const groups = new Map();
@@ -33,28 +49,47 @@ function fieldsOf(text) {
 }
 
 function viewOf(data) {
-  const recipe = data.recipes[state.recipe], { functions } = data;
+  const recipe = data.recipes[state.recipe], {functions} = data;
   const rows = rowsOf(recipe.ranking).map((row, i) => {
     const formula = functions.formula[row.function], name = functions.name?.[row.function] ?? null;
-    return { ...row, rank: i + 1, formula, name, label: name ?? formula, search: `${formula} ${name ?? ""}`.toLowerCase(), operations: functions.operations?.[row.function] ?? null,
-      typeset: Boolean(functions.mathml?.[row.function]) };
+    return {
+      ...row,
+      rank: i + 1,
+      formula,
+      name,
+      label: name ?? formula,
+      search: `${formula} ${name ?? ""}`.toLowerCase(),
+      operations: functions.operations?.[row.function] ?? null,
+      typeset: Boolean(functions.mathml?.[row.function])
+    };
   });
-  for (const row of rows) for (const key of ["low", "high", "bound", "best", "beta"]) row[key] ??= null;
+  for (const row of rows)
+    for (const key of ["low", "high", "bound", "best", "beta"]) row[key] ??= null;
   const trials = rowsOf(recipe.trials);
-  const epochs = rowsOf(recipe.epochs).map((row) => ({ ...row, function: trials[row.trial].function, seed: trials[row.trial].seed }));
+  const epochs = rowsOf(recipe.epochs).map((row) => ({...row, function: trials[row.trial].function, seed: trials[row.trial].seed}));
   const studies = data.studies.filter((study) => study.recipe === recipe.text);
   const refusals = new Map();
   for (const [study, reason, n] of data.rejections) {
     if (studies.some((one) => one.study === study)) refusals.set(reason, (refusals.get(reason) ?? 0) + n);
   }
   const made = {
-    data, state, recipe, rows, trials, studies, functions,
+    data,
+    state,
+    recipe,
+    rows,
+    trials,
+    studies,
+    functions,
     several: rows.some((row) => row.n > 1),
-    counts: { done: 0, failed: 0, ...recipe.counts },
-    leftOut: { functions: 0, trials: 0, curves: 0, ...recipe.left_out },
-    reasons: recipe.reasons, failures: rowsOf(recipe.failures),
-    refusals: [...refusals], rejected: [...refusals.values()].reduce((sum, n) => sum + n, 0),
-    trialsOf: grouped(trials, "function"), epochsOf: grouped(epochs, "function"), epochKeys: new Set(Object.keys(recipe.epochs)),
+    counts: {done: 0, failed: 0, ...recipe.counts},
+    leftOut: {functions: 0, trials: 0, curves: 0, ...recipe.left_out},
+    reasons: recipe.reasons,
+    failures: rowsOf(recipe.failures),
+    refusals: [...refusals],
+    rejected: [...refusals.values()].reduce((sum, n) => sum + n, 0),
+    trialsOf: grouped(trials, "function"),
+    epochsOf: grouped(epochs, "function"),
+    epochKeys: new Set(Object.keys(recipe.epochs)),
     recipeFields: fieldsOf(recipe.text),
     selected: functions.formula?.indexOf(state.formula) ?? -1,
   };
@@ -62,7 +97,8 @@ function viewOf(data) {
   made.compare = () => {
     const chosen = recipe.comparisons.find((one) => functions.formula[one.reference] === state.reference) ?? recipe.comparisons[0];
     const compared = chosen && rowsOf(chosen.rows);
-    made.comparison = chosen ? { reference: chosen.reference, rows: compared, of: new Map(compared.map((row) => [row.function, row])) } : null;
+    made.comparison =
+        chosen ? {reference: chosen.reference, rows: compared, of: new Map(compared.map((row) => [row.function, row]))} : null;
   };
   made.compare();
   made.draw = (name) => SECTIONS.find(([id]) => id === name)[2](made);
@@ -73,23 +109,31 @@ function viewOf(data) {
     const focused = document.activeElement?.closest("section")?.id;
     made.redrawTable();
     for (const name of ["detail", "tradeoffs", "curves", "seeds", "comparison", "betas"]) made.draw(name);
-    if (focused) byId(focused).querySelector('button.function[aria-pressed="true"]')?.focus({ preventScroll: true });
+    if (focused) byId(focused).querySelector("button.function[aria-pressed=\"true\"]")?.focus({preventScroll: true});
   };
   return made;
 }
 
 const conditionsLabel = (recipe) => {
   const fields = Object.fromEntries(fieldsOf(recipe.text));
-  const parts = [recipe.name, fields.epochs && `${fields.epochs} epochs`, fields.precision, fields.data?.split(",")[0], fields.data?.endsWith(" rerun") && "rerun", plural(recipe.counts.done ?? 0, "trial")];
+  const parts = [
+    recipe.name, fields.epochs && `${fields.epochs} epochs`, fields.precision, fields.data?.split(",")[0],
+    fields.data?.endsWith(" rerun") && "rerun", plural(recipe.counts.done ?? 0, "trial")
+  ];
   return parts.filter(Boolean).join(" · ");
 };
 
 function drawEmpty(data) {
   const recipe = data.recipes[state.recipe];
   const running = recipe?.counts.running ?? 0;
-  const text = data.studies.length === 0 ? "This database holds no study yet." : !recipe || running === 0 ? "No trial of this study has finished yet." : `No trial has finished yet; ${plural(running, "trial")} in progress.`;
+  const text = data.studies.length === 0 ? "This database holds no study yet." :
+      !recipe || running === 0           ? "No trial of this study has finished yet." :
+                                           `No trial has finished yet; ${plural(running, "trial")} in progress.`;
   const box = byId("empty");
-  box.replaceChildren(el("h2", {}, text), el("p", {}, data.studies.length === 0 ? "Run actsearch search into it, then make this page again." : "What is known of it stands below."));
+  box.replaceChildren(
+      el("h2", {}, text),
+      el("p", {},
+         data.studies.length === 0 ? "Run actsearch search into it, then make this page again." : "What is known of it stands below."));
 }
 
 function drawFrame(data) {
@@ -97,11 +141,15 @@ function drawFrame(data) {
   document.title = `${data.name} – actsearch`;
   byId("what").textContent = document.documentElement.dataset.kind === "live" ? "live" : "report";
   byId("title").textContent = data.name;
-  byId("subtitle").textContent = [search && plural(data.studies.length, "study").replace("studys", "studies"), search?.machine, `made ${data.made} UTC`].filter(Boolean).join(" · ");
+  byId("subtitle").textContent = [
+    search && plural(data.studies.length, "study").replace("studys", "studies"), search?.machine, `made ${data.made} UTC`
+  ].filter(Boolean).join(" · ");
   const select = byId("recipe");
-  select.replaceChildren(...data.recipes.map((recipe, i) => el("option", { value: i, selected: i === state.recipe }, conditionsLabel(recipe))));
+  select.replaceChildren(
+      ...data.recipes.map((recipe, i) => el("option", {value: i, selected: i === state.recipe}, conditionsLabel(recipe))));
   byId("chooser").hidden = data.recipes.length === 0;
-  byId("footer").textContent = `actsearch ${data.version}, commit ${data.commit}. Charts are drawn by the page's own script (MIT license, as the program).`;
+  byId("footer").textContent =
+      `actsearch ${data.version}, commit ${data.commit}. Charts are drawn by the page's own script (MIT license, as the program).`;
 }
 
 /** Draws anew what has the keyboard, and gives it back; what was unfolded and scrolled stays so. */
@@ -117,7 +165,7 @@ function keeping(draw) {
   for (const [place, node] of places(".scroll")) node.scrollLeft = scrolled.get(place) ?? 0;
   if (!focused) return;
   const again = places(focusable).find(([place]) => place === focused[0])?.[1];
-  again?.focus({ preventScroll: true });
+  again?.focus({preventScroll: true});
   if (selection && again?.type === "search") again.setSelectionRange(...selection);
 }
 
@@ -134,7 +182,7 @@ function drawAll(data) {
   const shown = ranked ? SECTIONS : view ? SECTIONS.filter(([id]) => ["overview", "failures", "conditions"].includes(id)) : [];
   for (const [id] of SECTIONS) byId(id).hidden = !shown.some(([one]) => one === id);
   for (const [, , draw] of shown) draw(view);
-  byId("nav").replaceChildren(...shown.filter(([id]) => !byId(id).hidden).map(([id, label]) => el("a", { href: `#${id}` }, label)));
+  byId("nav").replaceChildren(...shown.filter(([id]) => !byId(id).hidden).map(([id, label]) => el("a", {href: `#${id}`}, label)));
 }
 
 function startTheme() {
@@ -176,7 +224,7 @@ function listen() {
     try {
       do {
         again = false;
-        const answer = await fetch("/data.json", { cache: "no-store" });
+        const answer = await fetch("/data.json", {cache: "no-store"});
         if (answer.ok) use(await answer.text());
       } while (again);
       say("on", `Live, ${new Date().toLocaleTimeString()}`);
@@ -204,7 +252,7 @@ function start() {
   startTheme();
   use(byId("data").textContent);
   byId("recipe").addEventListener("change", (event) => {
-    Object.assign(state, { recipeText: current.recipes[Number(event.target.value)].text, page: 0, formula: null, shown: {} });
+    Object.assign(state, {recipeText: current.recipes[Number(event.target.value)].text, page: 0, formula: null, shown: {}});
     drawAll(current);
   });
   let width = innerWidth;

@@ -49,7 +49,7 @@ const std::vector<Outside>& outside() {
       {"SIMD intrinsics", std::regex("(imm|x86)intrin\\.h"), std::regex("(kernels|evaluator|bench)/.*")},
       {"CUDA", std::regex("(cuda|cudnn|cublasLt|nvrtc)\\.h"),
        std::regex("(kernels/cuda_driver|evaluator/(cudnn|cublas_lt))\\.cpp|tests/cuda_simulator/.*")},
-      {"the system", std::regex("([a-z]+\\.h|(sys|linux)/[a-z]+\\.h)"),
+      {"the system", std::regex("([a-z]+\\.h|(arpa|sys|linux)/[a-z]+\\.h)"),
        std::regex("(kernels/(shared_library|cubin_cache)\\.|(evaluator|db|search|tests|bench)/).*")},
       {"the standard library", std::regex("[a-z_0-9]+"), std::regex(".*")},
   };

@@ -58,7 +58,8 @@ class Browser:
         self.command("POST", f"/element/{found}/value", {"text": text})
 
     def severe(self):
-        return [entry["message"] for entry in self.command("POST", "/se/log", {"type": "browser"}) if entry["level"] in ("SEVERE", "WARNING")]
+        entries = self.command("POST", "/se/log", {"type": "browser"})
+        return [entry["message"] for entry in entries if entry["level"] in ("SEVERE", "WARNING")]
 
     def close(self):
         self.call("DELETE", f"/session/{self.session}")
@@ -93,7 +94,8 @@ class PageTest(unittest.TestCase):
     def report(self, kind):
         """The address of a report of such a database."""
         out = self.path(self.id().rsplit(".", 1)[-1])
-        done = subprocess.run([PROGRAM, "report", "--db", self.database(kind), "--out", out, "--force"], check=True, capture_output=True, text=True)
+        words = [PROGRAM, "report", "--db", self.database(kind), "--out", out, "--force"]
+        done = subprocess.run(words, check=True, capture_output=True, text=True)
         return pathlib.Path(done.stdout.strip()).as_uri()
 
     def browser(self, address, **options):
@@ -109,7 +111,8 @@ class PageTest(unittest.TestCase):
         browser = self.browser(self.report("small"))
         self.assertEqual(browser.severe(), [])
         self.assertEqual(browser.run("return document.querySelectorAll('.ranking tbody tr').length"), 6)
-        for section in ["overview", "leaderboard", "detail", "tradeoffs", "curves", "seeds", "comparison", "betas", "failures", "conditions"]:
+        for section in ["overview", "leaderboard", "detail", "tradeoffs", "curves", "seeds", "comparison", "betas", "failures",
+                        "conditions"]:
             self.assertGreater(browser.run("return document.getElementById(arguments[0]).clientHeight", section), 50, section)
         self.assertGreater(browser.run("return document.querySelectorAll('math').length"), 20)
         self.assertEqual(browser.run("return performance.getEntriesByType('resource').map(entry => entry.name)"), [])  # nothing is fetched
@@ -145,7 +148,10 @@ class PageTest(unittest.TestCase):
 
     def test_numbers_are_saved_as_csv(self):
         browser = self.browser(self.report("small"))
-        browser.run("window.saved = []; const make = URL.createObjectURL; URL.createObjectURL = (blob) => { saved.push(blob); return make(blob); }")
+        browser.run("""
+            window.saved = [];
+            const make = URL.createObjectURL;
+            URL.createObjectURL = (blob) => { saved.push(blob); return make(blob); }""")
         browser.run("for (const button of document.querySelectorAll('button[aria-label$=\"as CSV\"]')) button.click()")
         texts = browser.run_later("const done = arguments[0]; Promise.all(saved.map(blob => blob.text())).then(done)")
         heads = {text.splitlines()[0].split(",")[2]: text.splitlines() for text in texts}
@@ -201,7 +207,9 @@ class PageTest(unittest.TestCase):
             browser.run_later("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
             inner, needed = browser.run("return [innerWidth, document.documentElement.scrollWidth]")
             self.assertLessEqual(needed, inner, f"at {width}")
-            clipped = browser.run("return [...document.querySelectorAll('svg.chart')].filter(s => s.getBoundingClientRect().right > innerWidth).length")
+            clipped = browser.run("""
+                const charts = [...document.querySelectorAll('svg.chart')];
+                return charts.filter(chart => chart.getBoundingClientRect().right > innerWidth).length;""")
             self.assertEqual(clipped, 0, f"at {width}")
 
     def test_prints(self):
@@ -262,7 +270,8 @@ class PageTest(unittest.TestCase):
             time.sleep(0.02)
         print(f"live: on the page {time.monotonic() - ended:.2f} s after the trial", file=sys.stderr)
         self.assertEqual(browser.run("return document.querySelector('#overview .lead').textContent.includes('99.00')"), True)
-        self.assertEqual(browser.run("return [document.activeElement.id, document.activeElement.value]"), ["filter", "x"])  # nothing is taken away
+        focused = browser.run("return [document.activeElement.id, document.activeElement.value]")
+        self.assertEqual(focused, ["filter", "x"])  # nothing is taken away from who types
         self.assertEqual(browser.severe(), [])
 
     def test_a_lost_server_is_said(self):
