@@ -82,7 +82,7 @@ const labelOf = (functions, index) => functions.name?.[index] ?? functions.formu
 const shortened = (text, most = 30) => (text.length > most ? text.slice(0, most - 1) + "…" : text);
 
 /** As many characters as are typeset in one line of a list; the page's text can be broken, MathML cannot. */
-const mostTypeset = () => (innerWidth < 640 ? 21 : 50);
+const mostTypeset = () => (innerWidth < 640 ? 21 : 44);
 
 /** The formula and the function's name: typeset where it is short enough for a list, else as text; `large`: typeset however long it is. */
 function formulaNodes(view, index, {large = false} = {}) {
@@ -92,6 +92,6 @@ function formulaNodes(view, index, {large = false} = {}) {
   const fits = mathml && (large || mathml.textContent.length <= mostTypeset());
   return [
     fits ? mathml : el("code", {}, shortened(functions.formula[index], 120)),
-    name && el("span", {class: "name"}, name),
+    name && el("span", {class: "name"}, shortened(name)),
   ];
 }

@@ -123,6 +123,8 @@ const conditionsLabel = (recipe) => {
   return parts.filter(Boolean).join(" · ");
 };
 
+const isLive = () => document.documentElement.dataset.kind === "live";
+
 function drawEmpty(data) {
   const recipe = data.recipes[state.recipe];
   const running = recipe?.counts.running ?? 0;
@@ -133,13 +135,15 @@ function drawEmpty(data) {
   box.replaceChildren(
       el("h2", {}, text),
       el("p", {},
-         data.studies.length === 0 ? "Run actsearch search into it, then make this page again." : "What is known of it stands below."));
+         data.studies.length === 0 ? (isLive() ? "Run actsearch search into it: this page will follow." :
+                                                 "Run actsearch search into it, then make this page again.") :
+                                     "What is known of it stands below."));
 }
 
 function drawFrame(data) {
   const search = data.studies[0];
   document.title = `${data.name} – actsearch`;
-  byId("what").textContent = document.documentElement.dataset.kind === "live" ? "live" : "report";
+  byId("what").textContent = isLive() ? "live" : "report";
   byId("title").textContent = data.name;
   byId("subtitle").textContent = [
     search && plural(data.studies.length, "study").replace("studys", "studies"), search?.machine, `made ${data.made} UTC`
@@ -261,6 +265,6 @@ function start() {
     width = innerWidth;
     requestAnimationFrame(() => keeping(() => drawAll(current)));
   });
-  if (document.documentElement.dataset.kind === "live") listen();
+  if (isLive()) listen();
 }
 start();
