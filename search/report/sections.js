@@ -33,26 +33,25 @@ function shapeChart(view, index, width) {
   return lines(width, {series: [{points, style: 0}], xLabel: "x", yLabel: "f(x), every β = 1", label, height: 260});
 }
 
-function seedTable(view, trials) {
-  const several = trials.some((trial) => isNumber(trial.final_test_accuracy));
-  const beta = (trial) => (trial.beta ?? [])
-                              .map(
-                                  ([middle, deviation, least, most], k) =>
-                                      el("div", {},
-                                         `β${trial.beta.length > 1 ? k : ""} ${fixed(middle, 3)} ± ${fixed(deviation, 3)}, ${
-                                             fixed(least, 2)} to ${fixed(most, 2)}`));
-  return el(
-      "table", {class: "plain"},
-      el("thead", {},
-         el("tr", {}, el("th", {scope: "col"}, "Seed"), el("th", {scope: "col"}, "Accuracy, %"),
-            several && el("th", {scope: "col"}, "Final test, %"), el("th", {scope: "col"}, "Last loss"), el("th", {scope: "col"}, "Time"),
-            el("th", {scope: "col"}, "Learned over channels"))),
-      el("tbody", {},
-         trials.map(
-             (trial) =>
-                 el("tr", {}, el("td", {}, String(trial.seed)), el("td", {}, percent(trial.accuracy)),
-                    several && el("td", {}, percent(trial.final_test_accuracy)), el("td", {}, fixed(trial.train_loss, 4)),
-                    el("td", {class: "number"}, duration(trial.seconds)), el("td", {class: "beta"}, trial.beta ? beta(trial) : NONE)))));
+/** Columns [heading, what shows a row, class of the cell]. */
+const plainTable = (columns, rows) =>
+    el("div", {class: "scroll"},
+       el("table", {class: "plain"}, el("thead", {}, el("tr", {}, columns.map(([label]) => el("th", {scope: "col"}, label)))),
+          el("tbody", {}, rows.map((row) => el("tr", {}, columns.map(([, show, kind]) => el("td", {class: kind}, show(row))))))));
+
+function seedTable(trials) {
+  const betaLine = ([middle, deviation, least, most], k, all) =>
+      `β${all.length > 1 ? k : ""} ${fixed(middle, 3)} ± ${fixed(deviation, 3)}, ${fixed(least, 2)} to ${fixed(most, 2)}`;
+  const tested = trials.some((trial) => isNumber(trial.final_test_accuracy));
+  const columns = [
+    ["Seed", (trial) => String(trial.seed)],
+    ["Accuracy, %", (trial) => percent(trial.accuracy)],
+    tested && ["Final test, %", (trial) => percent(trial.final_test_accuracy)],
+    ["Last loss", (trial) => fixed(trial.train_loss, 4)],
+    ["Time", (trial) => duration(trial.seconds), "number"],
+    ["Learned over channels", (trial) => trial.beta?.map((...one) => el("div", {}, betaLine(...one))) ?? NONE, "beta"],
+  ];
+  return plainTable(columns.filter(Boolean), trials);
 }
 
 function drawDetail(view) {
@@ -72,7 +71,7 @@ function drawDetail(view) {
          el("div", {}, el("p", {class: "formula"}, formulaNodes(view, index, {large: true})),
             el("p", {}, el("code", {class: "plain-formula"}, functions.formula[index])), facts),
          el("div", {}, shapeChart(view, index, width > 900 ? Math.floor(width / 2) - 20 : width))),
-      trials.length > 0 ? el("div", {class: "scroll"}, seedTable(view, trials)) : "");
+      trials.length > 0 && seedTable(trials));
 }
 
 function drawTradeoffs(view) {
@@ -186,10 +185,9 @@ function stripList(section, view, {items, domain, zero, unit, key, label, side})
   const at = scale(domain, 8, width - 8, {padding: 0.03});
   cell.append(stripAxis(width, at));
   for (const item of items.slice(0, shown)) {
-    const {picture = strip(width, at, item, zero)} = item;
     list.append(
         el("li", {class: item.index === view.selected ? "selected" : null}, functionButton(view, item.index),
-           el("span", {class: "strip-cell"}, picture), el("span", {class: "side"}, side(item))));
+           el("span", {class: "strip-cell"}, strip(width, at, item, zero)), el("span", {class: "side"}, side(item))));
   }
   if (items.length <= shown) return;
   const more = () => {
@@ -334,18 +332,14 @@ function drawFailures(view) {
   const refused = view.refusals;
   put(section, heading("failures", "Failures", view.failures.length > 0 && csvButton("failures", () => failuresCsv(view))),
       total === 0 ? el("p", {class: "muted"}, "No trial failed.") : el("h3", {}, `Trials: ${count(total)}`), barList(view.reasons));
-  if (shown.length > 0) {
-    section.append(el(
-        "div", {class: "scroll"},
-        el("table", {class: "plain"},
-           el("thead", {},
-              el("tr", {}, ["Function", "Seed", "Reason", "Detail", "Epochs"].map((label) => el("th", {scope: "col"}, label)))),
-           el("tbody", {},
-              shown.map(
-                  (f) => el(
-                      "tr", {}, el("td", {}, formulaNodes(view, f.function)), el("td", {}, String(f.seed)),
-                      el("td", {class: "reason"}, f.reason), el("td", {class: "explained"}, f.detail), el("td", {}, f.epochs ?? NONE)))))));
-  }
+  const columns = [
+    ["Function", (failure) => formulaNodes(view, failure.function)],
+    ["Seed", (failure) => String(failure.seed)],
+    ["Reason", (failure) => failure.reason, "reason"],
+    ["Detail", (failure) => failure.detail, "explained"],
+    ["Epochs", (failure) => failure.epochs ?? NONE],
+  ];
+  if (shown.length > 0) section.append(plainTable(columns, shown));
   if (view.failures.length > shown.length) {
     const more = () => {
       view.state.shown.failures = shown.length + 50;

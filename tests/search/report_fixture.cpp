@@ -1,4 +1,4 @@
-// Makes the databases of report_fixture.h for the tests in a browser: report_fixture small|large|hostile|empty|more FILE
+// Makes the databases of report_fixture.h for the tests in a browser: report_fixture KIND FILE
 
 #include "tests/search/report_fixture.h"
 
@@ -12,7 +12,9 @@ int main(int argc, char** argv) {
   if (kind == "large") return fill_large(file, 10'000), 0;
   if (kind == "hostile") return fill_hostile(file), 0;
   if (kind == "empty") return Database(file, Database::Access::kCreate), 0;
+  if (kind == "begun") return fill_begun(file), 0;
+  if (kind == "two") return fill_two_recipes(file), 0;
   if (kind == "more") return finish_one_more(file), 0;
-  std::cerr << "usage: report_fixture small|large|hostile|empty|more FILE\n";
+  std::cerr << "usage: report_fixture small|large|hostile|empty|begun|two|more FILE\n";
   return 2;
 }

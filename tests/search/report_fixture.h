@@ -115,6 +115,24 @@ inline void fill_small(const std::filesystem::path& file) {
   fixture.rejected(study, "x - x", "constant");
 }
 
+/// A study whose first trial is still in progress.
+inline void fill_begun(const std::filesystem::path& file) {
+  ReportFixture fixture(file);
+  fixture.study();
+  fixture.running(fixture.candidate("max(x, 0)"), fixture.recipe(), 0);
+}
+
+/// ReLU under two recipes of one name, with accuracies 0.5 (two seeds) and 0.6.
+inline void fill_two_recipes(const std::filesystem::path& file) {
+  ReportFixture fixture(file);
+  const Id relu = fixture.candidate("max(x, 0)");
+  const std::string texts[] = {"vgg-s epochs=1 precision=fp32 data=a", "vgg-s epochs=2 precision=fp32 data=a"};
+  for (const std::string& text : texts) fixture.study(text);
+  const Id first = fixture.recipe(texts[0]), second = fixture.recipe(texts[1]);
+  for (std::uint64_t seed = 0; seed < 2; ++seed) fixture.finished(relu, first, seed, 0.5);
+  fixture.finished(relu, second, 0, 0.6);
+}
+
 /// So many trials of five epochs, each of another function of core2.
 inline void fill_large(const std::filesystem::path& file, int trials) {
   ReportFixture fixture(file);

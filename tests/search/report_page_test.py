@@ -188,6 +188,19 @@ class PageTest(unittest.TestCase):
         browser = self.browser(self.report("empty"))
         self.assertEqual(browser.severe(), [])
         self.assertIn("holds no study yet", browser.run("return document.body.innerText"))
+        browser.open(self.report("begun"))
+        self.assertEqual(browser.severe(), [])
+        text = browser.run("return document.body.innerText")
+        self.assertIn("No trial has finished yet; 1 trial in progress", text)
+        self.assertIn("abc123", text)  # its conditions are there
+
+    def test_recipes_are_shown_one_at_a_time(self):
+        browser = self.browser(self.report("two"))
+        self.assertEqual(browser.run("return document.querySelectorAll('#recipe option').length"), 2)
+        self.assertEqual(self.column(browser, "mean"), ["50.00"])
+        browser.run("const s = document.getElementById('recipe'); s.value = '1'; s.dispatchEvent(new Event('change'))")
+        self.assertEqual(self.column(browser, "mean"), ["60.00"])
+        self.assertEqual(browser.severe(), [])
 
     def test_light_and_dark_by_the_system_and_by_hand(self):
         ground = "return getComputedStyle(document.body).backgroundColor"

@@ -130,14 +130,7 @@ TEST_F(Report, HoldsTrialsEpochsFailuresAndConditions) {
 }
 
 TEST_F(Report, KeepsRecipesApart) {
-  {
-    ReportFixture fixture(file_);
-    const Id relu = fixture.candidate("max(x, 0)");
-    for (const char* text : {"vgg-s epochs=1 precision=fp32 data=a", "vgg-s epochs=2 precision=fp32 data=a"}) {
-      fixture.study(text);
-      fixture.finished(relu, fixture.recipe(text), 0, 0.5);
-    }
-  }
+  fill_two_recipes(file_);
   const json data = document();
   ASSERT_EQ(data["recipes"].size(), 2u);
   for (const json& recipe : data["recipes"]) EXPECT_EQ(recipe["ranking"]["function"].size(), 1u);
@@ -214,11 +207,7 @@ TEST_F(Report, TextThatIsNotUtf8DoesNotStopThePage) {
 TEST_F(Report, AnEmptyDatabaseAndOneWithoutResultsHaveADocument) {
   Database(file_, Database::Access::kCreate);
   EXPECT_EQ(document()["recipes"].size(), 0u);
-  {
-    ReportFixture fixture(file_);
-    fixture.study();
-    fixture.running(fixture.candidate("max(x, 0)"), fixture.recipe(), 0);
-  }
+  fill_begun(file_);
   const json data = document();
   ASSERT_EQ(data["recipes"].size(), 1u);
   EXPECT_EQ(data["recipes"][0]["counts"]["running"], 1);
