@@ -2,7 +2,7 @@
 
 const HEIGHT = 300;
 const MARGIN = {
-  left: 50,
+  left: 58,
   right: 16,
   top: 14,
   bottom: 42

@@ -238,17 +238,21 @@ function listen() {
       fetching = false;
     }
   };
+  let stream = null;
   const connect = () => {
-    const stream = new EventSource("/events");
+    stream?.close();
+    if (document.hidden) return;  // a browser has few connections to one server: pages that nobody sees leave them to others
+    stream = new EventSource("/events");
     stream.addEventListener("news", (event) => {
       report(JSON.parse(event.data).problem);
       refresh();
     });
-    stream.addEventListener("error", () => {
+    stream.addEventListener("error", (event) => {
       say("off", "Not connected; trying again");
-      if (stream.readyState === EventSource.CLOSED) setTimeout(connect, 3000);
+      if (event.target === stream && stream.readyState === EventSource.CLOSED) setTimeout(connect, 3000);
     });
   };
+  document.addEventListener("visibilitychange", connect);
   connect();
 }
 

@@ -49,7 +49,8 @@ function seedTable(trials) {
     tested && ["Final test, %", (trial) => percent(trial.final_test_accuracy)],
     ["Last loss", (trial) => fixed(trial.train_loss, 4)],
     ["Time", (trial) => duration(trial.seconds), "number"],
-    ["Learned over channels", (trial) => trial.beta?.map((...one) => el("div", {}, betaLine(...one))) ?? NONE, "beta"],
+    trials.some((trial) => trial.beta) &&
+        ["Learned over channels", (trial) => trial.beta?.map((...one) => el("div", {}, betaLine(...one))) ?? NONE, "beta"],
   ];
   return plainTable(columns.filter(Boolean), trials);
 }
@@ -116,7 +117,7 @@ function drawTradeoffs(view) {
       heading(
           "tradeoffs", "What accuracy costs", choice("Functions shown", [[false, "All"], [true, "Better half"]], view.state.half, redraw)),
       el("p", {class: "note"},
-         "◆ on the line: the Pareto front, those that nothing beats in both. Point at a dot for its formula; " +
+         "◆ on the line: the Pareto front, those that nothing shown beats in both. Point at a dot for its formula; " +
              "press it to see the function in detail."),
       el("div", {class: "pair"}, one("Accuracy and training time", "seconds", "seconds of a trial, mean", "s", true),
          one("Accuracy and complexity", "operations", "operations in the formula", "operations", false)));
