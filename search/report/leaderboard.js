@@ -57,8 +57,9 @@ function leaderboardColumns(view) {
 const halfWidth = (row) => (isNumber(row.high) ? (row.high - row.low) / 2 : null);
 const intervalText = (row) => (isNumber(row.low) ? `${percent(row.low)} – ${percent(row.high)}` : NONE);
 
-/** A function that is shown in detail when pressed. */
+/** A function that is shown in detail when pressed; text alone where it is not ranked. */
 function functionButton(view, index) {
+  if (!view.rowOf.has(index)) return el("span", {class: "function"}, formulaNodes(view, index));
   const pressed = String(index === view.selected);
   return el(
       "button", {

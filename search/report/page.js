@@ -65,8 +65,12 @@ function viewOf(data) {
   });
   for (const row of rows)
     for (const key of ["low", "high", "bound", "best", "beta"]) row[key] ??= null;
-  const trials = rowsOf(recipe.trials);
-  const epochs = rowsOf(recipe.epochs).map((row) => ({...row, function: trials[row.trial].function, seed: trials[row.trial].seed}));
+  const trials = rowsOf(recipe.trials), unfinished = rowsOf(recipe.unfinished);
+  const begun = [...trials, ...unfinished];
+  const epochs = rowsOf(recipe.epochs).map((row) => {
+    const {function: index, seed} = begun[row.trial];
+    return {...row, function: index, seed};
+  });
   const studies = data.studies.filter((study) => study.recipe === recipe.text);
   const refusals = new Map();
   for (const [study, reason, n] of data.rejections) {
@@ -77,7 +81,9 @@ function viewOf(data) {
     state,
     recipe,
     rows,
+    rowOf: new Map(rows.map((row) => [row.function, row])),
     trials,
+    unfinished,
     studies,
     functions,
     several: rows.some((row) => row.n > 1),
@@ -93,7 +99,7 @@ function viewOf(data) {
     recipeFields: fieldsOf(recipe.text),
     selected: functions.formula?.indexOf(state.formula) ?? -1,
   };
-  if (!rows.some((row) => row.function === made.selected)) made.selected = rows[0]?.function ?? -1;
+  if (!made.rowOf.has(made.selected)) made.selected = rows[0]?.function ?? -1;
   made.compare = () => {
     const chosen = recipe.comparisons.find((one) => functions.formula[one.reference] === state.reference) ?? recipe.comparisons[0];
     const compared = chosen && rowsOf(chosen.rows);
@@ -127,10 +133,9 @@ const isLive = () => document.documentElement.dataset.kind === "live";
 
 function drawEmpty(data) {
   const recipe = data.recipes[state.recipe];
-  const running = recipe?.counts.running ?? 0;
-  const text = data.studies.length === 0 ? "This database holds no study yet." :
-      !recipe || running === 0           ? "No trial of this study has finished yet." :
-                                           `No trial has finished yet; ${plural(running, "trial")} in progress.`;
+  const {running, released} = recipe?.counts ?? {};
+  const open = [running && `${plural(running, "trial")} in progress`, released && `${plural(released, "trial")} paused`].filter(Boolean);
+  const text = data.studies.length === 0 ? "This database holds no study yet." : `${["No trial has finished yet", ...open].join("; ")}.`;
   const box = byId("empty");
   box.replaceChildren(
       el("h2", {}, text),
@@ -183,7 +188,7 @@ function drawAll(data) {
   byId("empty").hidden = ranked;
   if (!ranked) drawEmpty(data);
   view = data.recipes.length > 0 ? viewOf(data) : null;
-  const shown = ranked ? SECTIONS : view ? SECTIONS.filter(([id]) => ["overview", "failures", "conditions"].includes(id)) : [];
+  const shown = ranked ? SECTIONS : view ? SECTIONS.filter(([id]) => ["overview", "curves", "failures", "conditions"].includes(id)) : [];
   for (const [id] of SECTIONS) byId(id).hidden = !shown.some(([one]) => one === id);
   for (const [, , draw] of shown) draw(view);
   byId("nav").replaceChildren(...shown.filter(([id]) => !byId(id).hidden).map(([id, label]) => el("a", {href: `#${id}`}, label)));

@@ -138,6 +138,7 @@ class RecipeData {
     json result;
     result["ranking"] = ranking();
     result["trials"] = trials();
+    result["unfinished"] = unfinished();
     result["epochs"] = epochs();
     result["comparisons"] = comparisons();
     result["failures"] = failures();
@@ -224,6 +225,26 @@ class RecipeData {
     return result.empty() ? json(nullptr) : result;
   }
 
+  /// Trials in progress or paused that have epochs. In the curves they follow the finished ones.
+  json unfinished() {
+    const Rows rows(database_,
+                    "SELECT t.trial, t.candidate, t.formula, t.name, t.seed, t.status, count(*) AS epochs FROM trials t"
+                    " JOIN epochs e ON e.trial = t.trial WHERE t." +
+                        of_recipe().substr(1) +
+                        " AND t.status IN ('running', 'released') GROUP BY t.trial ORDER BY t.status = 'running' DESC, epochs DESC LIMIT " +
+                        std::to_string(limits_.unfinished));
+    Columns columns;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      places_.emplace(integer(rows.at(i, "trial")), places_.size());
+      unfinished_.push_back(integer(rows.at(i, "trial")));
+      columns.add("function", functions_.place_of(integer(rows.at(i, "candidate")), rows.text(i, "formula"), rows.text(i, "name")));
+      columns.add("seed", seed(rows.at(i, "seed")));
+      columns.add("status", rows.text(i, "status"));
+      columns.add("epochs", number(rows.at(i, "epochs")));
+    }
+    return columns.take();
+  }
+
   json epochs() {
     const std::vector<Id> shown =
         best_within(limits_.epoch_rows, [](const LeaderboardRow& row) { return std::int64_t{row.n} * row.epochs; });
@@ -231,8 +252,8 @@ class RecipeData {
     const Rows rows(database_,
                     "SELECT e.trial, e.epoch, e.train_loss, e.train_accuracy, e.validation_loss, e.validation_accuracy, e.test_accuracy"
                     " FROM epochs e JOIN trials t ON t.trial = e.trial WHERE t." +
-                        of_recipe().substr(1) + " AND t.status = 'done' AND t.candidate IN " + listed(shown) +
-                        " ORDER BY e.trial, e.epoch");
+                        of_recipe().substr(1) + " AND ((t.status = 'done' AND t.candidate IN " + listed(shown) + ") OR t.trial IN " +
+                        listed(unfinished_) + ") ORDER BY e.trial, e.epoch");
     Columns columns;
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const auto trial = places_.find(integer(rows.at(i, "trial")));
@@ -304,6 +325,7 @@ class RecipeData {
   const std::string text_;
   std::vector<LeaderboardRow> rows_;
   std::unordered_map<Id, std::size_t> places_;  ///< of trials, in the document's columns
+  std::vector<Id> unfinished_;
   json left_out_ = json::object();
 };
 

@@ -22,7 +22,7 @@ function drawOverview(view) {
       tile("Functions ranked", count(rows.length + view.leftOut.functions), plural(view.rejected, "spelling"), " refused before training"),
       tile("Trials finished", count(counts.done), open || "none in progress"),
       tile("Trials failed", count(counts.failed), counts.failed ? view.reasons.map(([reason]) => reason).slice(0, 2).join(", ") : "none"),
-      tile("Training time", duration(spent), "summed over finished trials"));
+      tile("Training time", spent > 0 ? duration(spent) : NONE, "summed over finished trials"));
 }
 
 /** The curve large, with numbers on its axes. */
@@ -57,7 +57,7 @@ function seedTable(trials) {
 
 function drawDetail(view) {
   const section = byId("detail"), index = view.selected;
-  const row = view.rows.find((one) => one.function === index);
+  const row = view.rowOf.get(index);
   section.hidden = !row;
   if (!row) return;
   const functions = view.data.functions, trials = view.trialsOf.get(index) ?? [];
@@ -128,10 +128,15 @@ const CURVES = [
   ["train_accuracy", "Training accuracy, %", 100], ["train_loss", "Training loss, nats", 1], ["validation_loss", "Validation loss, nats", 1]
 ];
 
-/** The functions whose curves are drawn: the chosen one, the references, and the best. */
+/**
+ * The functions whose curves are drawn: the chosen one, those in training, the references, and the best; others in the order of the
+ * document.
+ */
 function curveFunctions(view) {
-  const wanted =
-      [view.selected, ...view.recipe.comparisons.map((c) => c.reference), ...view.rows.slice(0, SERIES).map((row) => row.function)];
+  const running = view.unfinished.filter((trial) => trial.status === "running").map((trial) => trial.function);
+  const references = view.recipe.comparisons.map((comparison) => comparison.reference);
+  const best = view.rows.slice(0, SERIES).map((row) => row.function);
+  const wanted = [view.selected, ...running.slice(0, 3), ...references, ...best, ...view.unfinished.map((trial) => trial.function)];
   return [...new Set(wanted)].filter((index) => view.epochsOf.has(index)).slice(0, SERIES);
 }
 /** Means over the trials that have come as far. */
@@ -141,6 +146,12 @@ function meanCurve(view, index, key, factor) {
     if (isNumber(row[key])) byEpoch.set(row.epoch, [...(byEpoch.get(row.epoch) ?? []), factor * row[key]]);
   }
   return [...byEpoch].sort((a, b) => a[0] - b[0]).map(([epoch, values]) => [epoch + 1, mean(values)]);
+}
+/** What is unfinished of a function, in words. */
+function openTrials(view, index) {
+  const open = view.unfinished.filter((trial) => trial.function === index);
+  return open.length > 0 &&
+      el("span", {class: "muted"}, `${open.length} unfinished, ${open.map((trial) => plural(trial.epochs, "epoch")).join(", ")}`);
 }
 function drawCurves(view) {
   const section = byId("curves");
@@ -168,8 +179,10 @@ function drawCurves(view) {
         label: `${label} by epoch, ${plural(indices.length, "function")}`,
         whole: true
       }),
-      el("ul", {class: "legend"}, indices.map((index, style) => el("li", {}, sample(style), functionButton(view, index)))),
-      el("p", {class: "note"}, "Means over the seeds: the function in detail, the references, and the best.",
+      el("ul", {class: "legend"},
+         indices.map((index, style) => el("li", {}, sample(style), functionButton(view, index), openTrials(view, index)))),
+      el("p", {class: "note"},
+         "Means over the seeds that have come as far: the function in detail, those in training, the references, and the best.",
          view.leftOut.curves > 0 ? ` This page has no curves of ${plural(view.leftOut.curves, "function")} of lower rank.` : ""));
 }
 

@@ -81,7 +81,11 @@ class ReportFixture {
     connection_->run("UPDATE trial SET failure = ?2, failure_detail = ?3, seconds = 1 WHERE id = ?1",
                      insert(candidate, recipe, seed, "failed"), reason, detail);
   }
-  void running(Id candidate, Id recipe, std::uint64_t seed) { insert(candidate, recipe, seed, "running"); }
+  /// In progress, with one epoch.
+  void running(Id candidate, Id recipe, std::uint64_t seed) {
+    connection_->run("INSERT INTO epoch (trial, epoch, train_loss, validation_accuracy) VALUES (?1, 0, 1.25, 0.4)",
+                     insert(candidate, recipe, seed, "running"));
+  }
   void rejected(Id study, const std::string& formula, const std::string& reason) {
     connection_->run("INSERT INTO rejection (study, formula, reason) VALUES (?1, ?2, ?3)", study, formula, reason);
   }
@@ -115,7 +119,7 @@ inline void fill_small(const std::filesystem::path& file) {
   fixture.rejected(study, "x - x", "constant");
 }
 
-/// A study whose first trial is still in progress.
+/// A study whose first trial is still in progress, with its curve so far.
 inline void fill_begun(const std::filesystem::path& file) {
   ReportFixture fixture(file);
   fixture.study();

@@ -193,6 +193,7 @@ class PageTest(unittest.TestCase):
         text = browser.run("return document.body.innerText")
         self.assertIn("No trial has finished yet; 1 trial in progress", text)
         self.assertIn("abc123", text)  # its conditions are there
+        self.assertIn("1 unfinished, 1 epoch", text)  # and its curve so far
 
     def test_recipes_are_shown_one_at_a_time(self):
         browser = self.browser(self.report("two"))
