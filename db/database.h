@@ -119,6 +119,7 @@ struct LeaderboardRow {
   /// With the query's reference, over the seeds that both have; p_holm is corrected for all rows of the answer. Absent with fewer
   /// than two such seeds, and for the reference itself.
   std::optional<PairedComparison> compared;
+  Id candidate = 0;  ///< as in the views
 };
 
 struct FailureRow {

@@ -137,7 +137,7 @@ std::vector<Standing> read_standings(sqlite::Connection& connection, Id recipe, 
   // CROSS JOIN keeps `standing` outermost, so that its index gives the order and the scan ends with the last row asked for.
   auto row = connection.prepare(
       "SELECT c.formula, c.name, c.fingerprint, c.parameters, r.name, s.mean, s.n, s.low, s.high, s.best,"
-      " s.beta, s.epochs, s.seconds FROM standing s CROSS JOIN candidate c ON c.id = s.candidate"
+      " s.beta, s.epochs, s.seconds, s.candidate FROM standing s CROSS JOIN candidate c ON c.id = s.candidate"
       " CROSS JOIN recipe r ON r.id = s.recipe WHERE s.recipe = ?1 AND " +
           condition + " ORDER BY " + order + ", c.formula LIMIT ?2",
       recipe, std::max(top, 0), value);
@@ -157,6 +157,7 @@ std::vector<Standing> read_standings(sqlite::Connection& connection, Id recipe, 
     line.beta = row.real(10);
     line.epochs = static_cast<int>(row.integer(11));
     line.seconds = row.real(12).value_or(0);
+    line.candidate = row.integer(13);
   }
   return result;
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Formats the C++ sources in place with clang-format 14: scripts/format.sh [--check]
+# Formats the C++ sources and the page's scripts in place with clang-format 14: scripts/format.sh [--check]
 #
 # --check changes nothing; exit code 1 if a file is not as the formatter would have it.
 set -euo pipefail
@@ -23,4 +23,4 @@ case ${1:-} in
   --check) mode=(--dry-run -Werror) ;;
   *) echo "format: unknown argument $1 (known: --check)" >&2; exit 2 ;;
 esac
-git ls-files -z --cached --others --exclude-standard -- '*.h' '*.cpp' | xargs -0 -r "$formatter" "${mode[@]}"
+git ls-files -z --cached --others --exclude-standard -- '*.h' '*.cpp' 'search/report/*.js' | xargs -0 -r "$formatter" "${mode[@]}"

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that actsearch is built with, only those that are missing.
 #
-#   scripts/setup.sh [--check] [--with-images] [--with-torch]
+#   scripts/setup.sh [--check] [--with-images] [--with-torch] [--with-browser]
 #
 # --check        prints what is there and what is missing, installs nothing; exit code 1 if something is missing
 # --with-images  also NumPy and Pillow for python3, which .ci/run unpacks images with
 # --with-torch   also PyTorch for python3, which bench/compare.sh measures
+# --with-browser also Chromium and its driver (125 MB to fetch), in which the tests open the pages of report and serve
 #
 # ACTSEARCH_SKIP_SETUP=1 says that everything is there already (from another package manager, say).
 set -euo pipefail
@@ -15,6 +16,7 @@ packages=(
   libeigen3-dev libtbb-dev libdnnl-dev                            # arrays, threads, convolutions
   libsqlite3-dev libboost-program-options-dev nlohmann-json3-dev  # leaderboard, command line
   libcairo2-dev fonts-dejavu-core                                 # PNG pictures
+  libcpp-httplib-dev pkg-config                                   # the served page
   libgtest-dev libbenchmark-dev                                   # tests, benchmarks
   curl ca-certificates python3                                    # fetching CIFAR-10, checks and comparisons
 )
@@ -24,8 +26,9 @@ for argument in "$@"; do
     --check) check=true ;;
     --with-images) packages+=(python3-numpy python3-pil) ;;
     --with-torch) packages+=(python3-torch python3-numpy) ;;
+    --with-browser) packages+=(chromium chromium-driver) ;;
     -h | --help) sed -n '/^set /q;2,$s/^# \{0,1\}//p' "$0"; exit 0 ;;
-    *) echo "setup.sh: unknown argument $argument (known: --check, --with-images, --with-torch)" >&2; exit 2 ;;
+    *) echo "setup.sh: unknown argument $argument (known: --check, --with-images, --with-torch, --with-browser)" >&2; exit 2 ;;
   esac
 done
 

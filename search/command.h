@@ -15,6 +15,8 @@ int query_command(const Words& words);
 int rerun_command(const Words& words);
 int finalists_command(const Words& words);
 int proxies_command(const Words& words);
+int report_command(const Words& words);
+int serve_command(const Words& words);
 int show_command(const Words& words);
 int plot_command(const Words& words);
 int operators_command(const Words& words);

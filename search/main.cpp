@@ -31,6 +31,8 @@ constexpr auto kCommands = std::to_array<Command>({
     {"rerun", "full-length training of the best, or of given formulas, with test accuracy", rerun_command},
     {"finalists", "the best of a search on fresh seeds and images, then at full length", finalists_command},
     {"proxies", "how far short trainings agree with a long one", proxies_command},
+    {"report", "what a search did, as one page of HTML", report_command},
+    {"serve", "the same page live, while a search runs", serve_command},
     {"show", "one formula: derivative, properties, plot, values", show_command},
     {"plot", "functions and their derivatives as a picture, SVG or PNG", plot_command},
     {"operators", "the operators and named activations", operators_command},

@@ -41,6 +41,7 @@ const std::vector<Outside>& outside() {
       {"oneDNN", std::regex("(oneapi/dnnl/.*|dnnl.*)"), std::regex("evaluator/dnn[^/]*")},
       {"Boost.Program_options", std::regex("boost/program_options.*"), std::regex("search/(command|main|options)[^/]*")},
       {"cairo", std::regex("(cairo|fontconfig)/.*"), std::regex("search/chart/png\\.cpp|tests/search/png_test\\.cpp")},
+      {"cpp-httplib", std::regex("httplib\\.h"), std::regex("(tests/)?search/serve[^/]*")},
       {"nlohmann/json", std::regex("nlohmann/.*"), std::regex("(tests/)?search/.*")},
       {"Eigen", std::regex("(unsupported/)?Eigen/.*"), std::regex("kernels/(eigen|pack)[^/]*")},
       {"oneTBB", std::regex("(oneapi/)?tbb/.*"), std::regex("(evaluator|search)/.*")},
@@ -49,7 +50,7 @@ const std::vector<Outside>& outside() {
       {"SIMD intrinsics", std::regex("(imm|x86)intrin\\.h"), std::regex("(kernels|evaluator|bench)/.*")},
       {"CUDA", std::regex("(cuda|cudnn|cublasLt|nvrtc)\\.h"),
        std::regex("(kernels/cuda_driver|evaluator/(cudnn|cublas_lt))\\.cpp|tests/cuda_simulator/.*")},
-      {"the system", std::regex("([a-z]+\\.h|(sys|linux)/[a-z]+\\.h)"),
+      {"the system", std::regex("([a-z]+\\.h|(arpa|sys|linux)/[a-z]+\\.h)"),
        std::regex("(kernels/(shared_library|cubin_cache)\\.|(evaluator|db|search|tests|bench)/).*")},
       {"the standard library", std::regex("[a-z_0-9]+"), std::regex(".*")},
   };

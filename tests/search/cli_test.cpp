@@ -77,11 +77,35 @@ TEST_F(CommandLine, LeaderboardComparesWithAReference) {
   refuses({"leaderboard", "--db", db, "--compare", "relu", "--failures"}, kUsage, {"--compare"});
 }
 
+TEST_F(CommandLine, ReportWritesOnePageAndReplacesNoneUnasked) {
+  const std::string db = filled_database(), out = directory_.path() / "new" / "page";
+  const Ran ran = run({"report", "--db", db, "--out", out});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.out, out + "/index.html\n");
+  const std::string page = read_text(out + "/index.html");
+  EXPECT_NE(page.find("<!doctype html>"), std::string::npos);
+  EXPECT_NE(page.find("filled.db"), std::string::npos);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(out), {}), 1);
+  refuses({"report", "--db", db, "--out", out}, kUsage, {"index.html is there already", "--force"});
+  EXPECT_EQ(run({"report", "--db", db, "--out", out, "--force"}).code, 0);
+}
+
+TEST_F(CommandLine, ReportRefusesWhatCannotBe) {
+  const std::string db = filled_database();
+  refuses({"report", "--db", db}, kUsage, {"--out is required"});
+  refuses({"report", "--out", path("page")}, kUsage, {"--db is required"});
+  refuses({"report", "--db", path("none.db"), "--out", path("page")}, kFailure, {"no such file"});
+  EXPECT_FALSE(std::filesystem::exists(path("page")));
+  refuses({"report", "--db", db, "--out", db}, kFailure, {"the directory cannot be made"});
+  std::ofstream(path("text.db")) << "no database";
+  refuses({"report", "--db", path("text.db"), "--out", path("page")}, kFailure, {"not an SQLite database"});
+}
+
 TEST_F(CommandLine, HelpOfEveryCommandIsOnStandardOutput) {
   const Ran overview = run({"--help"});
   EXPECT_EQ(overview.code, 0);
-  for (const char* command : {"search", "leaderboard", "query", "rerun", "finalists", "proxies", "show", "plot", "operators", "recipes",
-                              "spaces", "data", "bench"}) {
+  for (const char* command : {"search", "leaderboard", "query", "rerun", "finalists", "proxies", "report", "serve", "show", "plot",
+                              "operators", "recipes", "spaces", "data", "bench"}) {
     EXPECT_NE(overview.out.find(command), std::string::npos) << command;
     const Ran help = run({command, "--help"});
     EXPECT_EQ(help.code, 0) << command;

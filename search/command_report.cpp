@@ -1,0 +1,68 @@
+// actsearch report: a database as a page.
+
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <system_error>
+
+#include "db/database.h"
+#include "search/command.h"
+#include "search/options.h"
+#include "search/report/page.h"
+#include "search/report/report_data.h"
+
+namespace actsearch {
+namespace {
+
+namespace fs = std::filesystem;
+
+void make_directory(const fs::path& directory) {
+  std::error_code error;
+  fs::create_directories(directory, error);
+  if (!fs::is_directory(directory)) {
+    throw std::runtime_error(directory.string() + ": the directory cannot be made" +
+                             (error ? ": " + error.message() : "; a file has that name"));
+  }
+}
+
+/// The file as a whole or not at all: what was there stays until all is written.
+void write_whole(const fs::path& file, const std::string& text) {
+  const fs::path unfinished = file.string() + ".part";
+  std::ofstream stream(unfinished, std::ios::binary | std::ios::trunc);
+  stream << text;
+  stream.close();
+  std::error_code error;
+  if (stream) fs::rename(unfinished, file, error);
+  if (!stream || error) {
+    fs::remove(unfinished, error);
+    throw std::runtime_error(file.string() + ": cannot be written; check the directory's permissions and the space on the disk");
+  }
+}
+
+}  // namespace
+
+int report_command(const Words& words) {
+  Options options("report", "--db FILE --out DIR [flags]",
+                  "Writes what a search did as one page, DIR/index.html: leaderboard, accuracy beside time and complexity, curves, seeds,\n"
+                  "comparison with ReLU and Swish, learned betas, failures, conditions. It needs no network and opens from the disk; its\n"
+                  "numbers can be saved from it as CSV. Safe while a search writes.");
+  options.value("db", "FILE", "the database");
+  options.value("out", "DIR", "where index.html is written; made if it is not there");
+  options.flag("force", "replace an index.html that is there");
+  if (!options.parse(words)) return 0;
+  const std::string file = options.required("db");
+  const fs::path directory = options.required("out");
+  const fs::path target = directory / "index.html";
+  const Database database(file, Database::Access::kReadOnly);
+  if (fs::exists(target) && !options.has("force")) {
+    throw UsageError(target.string() + " is there already: --force replaces it, or choose another --out");
+  }
+  Forms forms;
+  const std::string text = page(report_json(database, fs::path(file).filename().string(), forms), PageKind::kFile);
+  make_directory(directory);
+  write_whole(target, text);
+  std::cout << target.string() << '\n';
+  return 0;
+}
+
+}  // namespace actsearch

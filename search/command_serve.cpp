@@ -1,0 +1,47 @@
+// actsearch serve: a database as a page that follows a running search.
+
+#include <arpa/inet.h>
+
+#include <iostream>
+
+#include "search/command.h"
+#include "search/interrupt.h"
+#include "search/options.h"
+#include "search/serve.h"
+
+namespace actsearch {
+namespace {
+
+std::string chosen_address(const Options& options) {
+  const std::string address = options.text("bind").value_or("127.0.0.1");
+  in6_addr unused{};
+  if (address != "localhost" && inet_pton(AF_INET, address.c_str(), &unused) != 1 && inet_pton(AF_INET6, address.c_str(), &unused) != 1) {
+    throw UsageError("--bind: an IP address of this machine or localhost is expected, not '" + address.substr(0, 60) + "'");
+  }
+  return address;
+}
+
+}  // namespace
+
+int serve_command(const Words& words) {
+  Options options(
+      "serve", "--db FILE [flags]",
+      "Serves the page of actsearch report to browsers of this machine, and keeps it up to date while a search runs: a trial is on\n"
+      "the page within two seconds of its end. Read-only. Ctrl-C ends it.");
+  options.value("db", "FILE", "the database");
+  options.value("port", "N", "the port, from 0 (any that is free) to 65535 [8080]");
+  options.value("bind", "ADDRESS", "the address to listen on; anything but this machine's own lets others read the results [127.0.0.1]");
+  if (!options.parse(words)) return 0;
+  ServePlan plan;
+  plan.database = options.required("db");
+  plan.address = chosen_address(options);
+  plan.port = static_cast<int>(options.integer("port", 0, 65'535).value_or(plan.port));
+  const std::atomic<bool>& interrupt = catch_interrupts();
+  LiveServer server(plan, std::cerr);
+  std::cerr << "serving " << plan.database.string() << " at " << server.url() << " (Ctrl-C ends it)" << std::endl;
+  if (!is_loopback(plan.address)) std::cerr << "whoever can reach this address can read the results" << std::endl;
+  server.run(interrupt);
+  return kInterruptedExit;
+}
+
+}  // namespace actsearch

@@ -1,0 +1,47 @@
+/// A database served as a page, live: read-only, to browsers of this machine unless asked otherwise.
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <iosfwd>
+#include <memory>
+#include <string>
+
+namespace actsearch {
+
+struct ServePlan {
+  std::filesystem::path database;
+  std::string address = "127.0.0.1";  ///< an IP address, or localhost
+  int port = 8080;                    ///< 0: any that is free
+};
+
+/// Answers GET and HEAD of three addresses: / (the page), /data.json (its document) and /events (a stream of server-sent events: `news`
+/// with what there is to say of the database, at the start and within a second of every change). Nothing of a request but its path, its
+/// method and its headers Host, Range and Sec-Fetch-Site is looked at, so none of it can reach SQL or HTML.
+///
+/// Bounds: 100 requests at once and 50 a second, 16 streams, 8 KiB of address, no body. Bound to this machine, it answers only under this
+/// machine's names (a foreign page cannot reach it by pointing a name of its own here).
+class LiveServer {
+ public:
+  /// Reads the database and takes the port. DatabaseError where it cannot be read, std::runtime_error where the port cannot be had. A
+  /// database that later is replaced, changed or gone is said on `log` and, where it cannot be read, on the page, which keeps the last
+  /// state.
+  LiveServer(const ServePlan& plan, std::ostream& log);
+  ~LiveServer();
+  LiveServer(const LiveServer&) = delete;
+  LiveServer& operator=(const LiveServer&) = delete;
+
+  int port() const;
+  std::string url() const;
+  /// Serves until the flag is set.
+  void run(const std::atomic<bool>& interrupt);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Whether only this machine reaches the address.
+bool is_loopback(const std::string& address);
+
+}  // namespace actsearch

@@ -1,0 +1,173 @@
+/// Databases for the tests of report and serve, written by SQL: as a search would leave them, only faster, and some as none would.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <filesystem>
+#include <random>
+#include <string>
+#include <variant>
+
+#include "db/leaderboard.h"
+#include "db/schema.h"
+#include "grammar/notation.h"
+#include "grammar/space.h"
+#include "search/candidate.h"
+
+namespace actsearch::testing {
+
+inline constexpr const char* kReportRecipe = "vgg16-slim features=16-16-M epochs=3 batch=128 precision=bf16 data=CIFAR-10, a test's";
+inline constexpr const char* kHostileText = "</script><img src=x onerror=\"document.title='owned'\"><!-- {{data}} ' \" & \\ \x01";
+
+/// Writes into one file, in one transaction that ends with the object.
+class ReportFixture {
+ public:
+  explicit ReportFixture(const std::filesystem::path& file)
+      : connection_(open_for_writing(file, std::chrono::seconds(20))), transaction_(*connection_) {}
+  ~ReportFixture() {
+    refresh_all_standings(*connection_);
+    connection_->execute("UPDATE recipe SET done = (SELECT count(*) FROM trial WHERE trial.recipe = recipe.id AND status = 'done')");
+    transaction_.commit();
+  }
+  ReportFixture(const ReportFixture&) = delete;
+  ReportFixture& operator=(const ReportFixture&) = delete;
+
+  Id study(const std::string& recipe_text = kReportRecipe, const std::string& machine = "a machine") {
+    connection_->run(
+        "INSERT INTO study (kind, space, strategy, seed, recipe, data, conditions, program_commit, machine)"
+        " VALUES ('search', 'core1', 'random', 0, ?1, 'CIFAR-10', '{\"seeds\":2,\"epochs\":3}', 'abc123', ?2)",
+        recipe_text, machine);
+    return connection_->last_insert_id();
+  }
+  Id recipe(const std::string& text = kReportRecipe) {
+    connection_->run("INSERT INTO recipe (name, text) VALUES (?1, ?2)", text.substr(0, text.find(' ')), text);
+    return connection_->last_insert_id();
+  }
+  /// With the fingerprint and name of what it computes where it is a formula, else with the text itself as both.
+  Id candidate(const std::string& formula) {
+    std::string fingerprint = "of " + formula, name;
+    try {
+      if (auto considered = consider(parse(formula)); const auto* known = std::get_if<Candidate>(&considered)) {
+        fingerprint = known->fingerprint;
+        name = known->name;
+      }
+    } catch (const NotationError&) {
+      name = formula;
+    }
+    return candidate(formula, fingerprint, name);
+  }
+  Id candidate(const std::string& formula, const std::string& fingerprint, const std::string& name) {
+    connection_->run("INSERT INTO candidate (fingerprint, formula, name, parameters) VALUES (?1, ?2, ?3, ?4)", fingerprint, formula, name,
+                     static_cast<int>(formula.find("beta") != std::string::npos));
+    return connection_->last_insert_id();
+  }
+  /// A finished trial with its curve.
+  void finished(Id candidate, Id recipe, std::uint64_t seed, double accuracy, double seconds = 60, int epochs = 3) {
+    const Id trial = insert(candidate, recipe, seed, "done");
+    const double loss = 1.5 - accuracy;
+    connection_->run(
+        "UPDATE trial SET validation_accuracy = ?2, train_loss = ?3, seconds = ?4, epochs = ?5, beta ="
+        " '[{\"mean\":1.0123456,\"deviation\":0.0412345,\"min\":0.81234567,\"max\":1.2345678}]' WHERE id = ?1",
+        trial, accuracy, loss, seconds, epochs);
+    for (int epoch = 0; epoch < epochs; ++epoch) {
+      const double part = (epoch + 1.0) / epochs;
+      connection_->run(
+          "INSERT INTO epoch (trial, epoch, learning_rate, train_loss, train_accuracy, validation_loss, validation_accuracy, seconds)"
+          " VALUES (?1, ?2, 0.1, ?3, ?4, ?5, ?6, 20)",
+          trial, epoch, loss * (3.123 - part), accuracy * (0.6512 + 0.3 * part), loss * (2.987 - part), accuracy * (0.7 + 0.3 * part));
+    }
+  }
+  void failed(Id candidate, Id recipe, std::uint64_t seed, const std::string& reason, const std::string& detail) {
+    connection_->run("UPDATE trial SET failure = ?2, failure_detail = ?3, seconds = 1 WHERE id = ?1",
+                     insert(candidate, recipe, seed, "failed"), reason, detail);
+  }
+  /// In progress, with one epoch.
+  void running(Id candidate, Id recipe, std::uint64_t seed) {
+    connection_->run("INSERT INTO epoch (trial, epoch, train_loss, validation_accuracy) VALUES (?1, 0, 1.25, 0.4)",
+                     insert(candidate, recipe, seed, "running"));
+  }
+  void rejected(Id study, const std::string& formula, const std::string& reason) {
+    connection_->run("INSERT INTO rejection (study, formula, reason) VALUES (?1, ?2, ?3)", study, formula, reason);
+  }
+
+ private:
+  Id insert(Id candidate, Id recipe, std::uint64_t seed, const char* status) {
+    connection_->run(
+        "INSERT INTO trial (candidate, recipe, seed, status, attempts, owner, lease_until_ms, finished)"
+        " VALUES (?1, ?2, ?3, ?4, 1, '', 0, CASE WHEN ?4 <> 'running' THEN strftime('%Y-%m-%dT%H:%M:%fZ', 'now') END)",
+        candidate, recipe, seed, std::string_view(status));
+    return connection_->last_insert_id();
+  }
+
+  std::unique_ptr<sqlite::Connection> connection_;
+  sqlite::Transaction transaction_;
+};
+
+/// A few functions with three seeds each, ReLU and Swish among them, one failure and one refusal.
+inline void fill_small(const std::filesystem::path& file) {
+  ReportFixture fixture(file);
+  const Id study = fixture.study(), recipe = fixture.recipe();
+  double accuracy = 0.70;
+  for (const char* formula :
+       {"max(x, 0)", "x * sigmoid(x)", "x * sigmoid(beta * x)", "max(x, sin(x))", "tanh(x)", "x * erf(softplus(x))"}) {
+    const Id candidate = fixture.candidate(formula);
+    for (std::uint64_t seed = 0; seed < 3; ++seed)
+      fixture.finished(candidate, recipe, seed, accuracy + 0.002 * static_cast<double>(seed * seed));
+    accuracy += 0.01;
+  }
+  fixture.failed(fixture.candidate("exp(x) * x"), recipe, 0, "non-finite loss", "in epoch 0");
+  fixture.rejected(study, "x - x", "constant");
+}
+
+/// A study whose first trial is still in progress, with its curve so far.
+inline void fill_begun(const std::filesystem::path& file) {
+  ReportFixture fixture(file);
+  fixture.study();
+  fixture.running(fixture.candidate("max(x, 0)"), fixture.recipe(), 0);
+}
+
+/// ReLU under two recipes of one name, with accuracies 0.5 (two seeds) and 0.6.
+inline void fill_two_recipes(const std::filesystem::path& file) {
+  ReportFixture fixture(file);
+  const Id relu = fixture.candidate("max(x, 0)");
+  const std::string texts[] = {"vgg-s epochs=1 precision=fp32 data=a", "vgg-s epochs=2 precision=fp32 data=a"};
+  for (const std::string& text : texts) fixture.study(text);
+  const Id first = fixture.recipe(texts[0]), second = fixture.recipe(texts[1]);
+  for (std::uint64_t seed = 0; seed < 2; ++seed) fixture.finished(relu, first, seed, 0.5);
+  fixture.finished(relu, second, 0, 0.6);
+}
+
+/// So many trials of five epochs, each of another function of core2.
+inline void fill_large(const std::filesystem::path& file, int trials) {
+  ReportFixture fixture(file);
+  fixture.study();
+  const Id recipe = fixture.recipe();
+  const Space space("core2");
+  std::mt19937_64 random(20171016);
+  for (int i = 0; i < trials; ++i) {
+    const std::string formula = to_text(space.at(space.sample(random())));
+    const double accuracy = 0.1 + 0.67 * std::sqrt(std::uniform_real_distribution<>()(random));
+    fixture.finished(fixture.candidate(formula, std::to_string(i), ""), recipe, 0, std::round(accuracy * 5000) / 5000,
+                     std::lognormal_distribution<>(4, 0.3)(random), 5);
+  }
+}
+
+/// Hostile text wherever a text is stored.
+inline void fill_hostile(const std::filesystem::path& file) {
+  const std::string evil = kHostileText;
+  ReportFixture fixture(file);
+  const Id study = fixture.study(evil + " data=" + evil, evil), recipe = fixture.recipe(evil + " data=" + evil);
+  fixture.finished(fixture.candidate(evil), recipe, 0, 0.7);
+  fixture.finished(fixture.candidate("=1+cmd|' /C calc'!A0"), recipe, 0, 0.6);
+  fixture.finished(fixture.candidate("max(x, 0)"), recipe, 0, 0.5);
+  fixture.failed(fixture.candidate("x * " + evil), recipe, 1, evil, evil);
+  fixture.rejected(study, evil, evil);
+}
+
+/// One more finished trial, of tanh's square, in a database of fill_small.
+inline void finish_one_more(const std::filesystem::path& file) {
+  ReportFixture fixture(file);
+  fixture.finished(fixture.candidate("square(tanh(x))"), 1, 0, 0.99);
+}
+
+}  // namespace actsearch::testing
