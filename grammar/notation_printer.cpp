@@ -137,7 +137,9 @@ class Printer {
         continue;
       }
       const bool second = pattern[++i] == '2';
-      const Precedence inside = own == kAtom ? kSum : (second ? static_cast<Precedence>(own + 1) : own);
+      Precedence inside = own == kAtom ? kSum : own;
+      // A product's sign is invisible, so that a minus after it would be read as a difference.
+      if (second && own != kAtom) inside = own == kProduct ? kAtom : static_cast<Precedence>(own + 1);
       write(arguments[second ? 1 : 0], inside);
     }
   }
