@@ -24,12 +24,13 @@ struct Command {
   int (*run)(const Words&);
 };
 
-constexpr std::array<Command, 10> kCommands{{
+constexpr std::array<Command, 11> kCommands{{
     {"search", "generate, train and rank candidate activations under a budget", search_command},
     {"leaderboard", "the best candidates of a database, or what failed", leaderboard_command},
     {"query", "read-only SQL on a database", query_command},
     {"rerun", "full-length training of the best, or of given formulas, with test accuracy", rerun_command},
     {"show", "one formula: derivative, properties, plot, values", show_command},
+    {"export", "a formula for PyTorch, JAX, Keras, ONNX, CUDA, C, LaTeX, SymPy or MathML", export_command},
     {"operators", "the operators and named activations", operators_command},
     {"recipes", "the training recipes, and how fast they run here", recipes_command},
     {"spaces", "the search spaces and their sizes", spaces_command},
