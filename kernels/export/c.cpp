@@ -95,7 +95,8 @@ std::string functions(const ExportedActivation& activation, const Dialect& diale
                  {"SUFFIX", dialect.suffix},
                  {"INLINE", dialect.inlined},
                  {"VALUE", unused(activation, {activation.graph.y}) + value.lines + "  return " + value.results[0] + ";\n"},
-                 {"SLOPES", unused(activation, activation.slopes()) + (stored.empty() ? "  (void)dydbeta;\n" : "") + slopes.lines + stored + "  return " + slopes.results[0] + ";\n"}});
+                 {"SLOPES", unused(activation, activation.slopes()) + (stored.empty() ? "  (void)dydbeta;\n" : "") + slopes.lines + stored +
+                                "  return " + slopes.results[0] + ";\n"}});
 }
 
 std::string function_name_of(const ExportedActivation& activation) { return "activation_" + activation.name; }

@@ -40,7 +40,7 @@ const std::vector<Outside>& outside() {
       {"SQLite", std::regex("sqlite3.*"), std::regex("(tests/)?db/sqlite[^/]*")},
       {"oneDNN", std::regex("(oneapi/dnnl/.*|dnnl.*)"), std::regex("evaluator/dnn[^/]*")},
       {"Boost.Program_options", std::regex("boost/program_options.*"), std::regex("search/(command|main|options)[^/]*")},
-      {"nlohmann/json", std::regex("nlohmann/.*"), std::regex("(tests/)?search/.*")},
+      {"nlohmann/json", std::regex("nlohmann/.*"), std::regex("(tests/)?search/.*|tests/export/.*")},
       {"Eigen", std::regex("(unsupported/)?Eigen/.*"), std::regex("kernels/(eigen|pack)[^/]*")},
       {"oneTBB", std::regex("(oneapi/)?tbb/.*"), std::regex("(evaluator|search)/.*")},
       {"GoogleTest", std::regex("g(test|mock)/.*"), std::regex("tests/.*")},
