@@ -23,7 +23,7 @@ std::string python_with(const std::string& modules) {
     interpreters.emplace_back(usual);
   }
   for (const std::string& interpreter : interpreters) {
-    if (shell(interpreter + " -c 'import " + modules + "'").code == 0) return interpreter;
+    if (shell("KERAS_BACKEND=jax " + interpreter + " -c 'import " + modules + "'").code == 0) return interpreter;
   }
   return {};
 }
