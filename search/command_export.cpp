@@ -43,7 +43,7 @@ std::string score_line(const LeaderboardRow& row) {
 std::vector<std::string> study_lines(const std::vector<CandidateStudy>& studies) {
   std::vector<std::string> lines;
   for (const auto& [study, record] : studies) {
-    std::string line = "Found by study " + std::to_string(study) + " (" + record.kind;
+    std::string line = "Study " + std::to_string(study) + " (" + record.kind;
     if (!record.space.empty()) line += ", space " + record.space;
     if (!record.strategy.empty()) line += ", strategy " + record.strategy;
     lines.push_back(line + ", seed " + std::to_string(record.seed) + "), program commit " + record.commit + ".");

@@ -44,7 +44,7 @@ constexpr std::string_view kC = R"({{HEADER}}//
 #ifndef {{GUARD}}
 #define {{GUARD}}
 
-#include <math.h>
+{{INCLUDE}}
 {{BODY}}
 #endif
 )";
@@ -108,6 +108,7 @@ std::string file(std::string_view pattern, const ExportedActivation& activation,
   return filled(pattern, {{"HEADER", header(activation, "// ")},
                           {"NAME", function_name_of(activation)},
                           {"GUARD", guard},
+                          {"INCLUDE", "#include <math.h>"},
                           {"COUNT", count == 0   ? "not read, dydbeta neither; null will do"
                                     : count == 1 ? "1 value; dydbeta: 1, written"
                                                  : std::to_string(count) + " values; dydbeta: as many, written"},

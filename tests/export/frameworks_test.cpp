@@ -6,6 +6,8 @@
 #include <cmath>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <regex>
+#include <sstream>
 
 #include "tests/export/cases.h"
 #include "tests/export/folder.h"
@@ -74,6 +76,36 @@ TEST(ExportedJax, AgreesWithTheReference) { check("jax", ".py", "jax, flax", 15'
 TEST(ExportedKeras, AgreesWithTheReference) { check("keras", ".py", "keras, jax", 6'000); }
 TEST(ExportedOnnx, AgreesWithTheReferenceInOnnxRuntime) { check("onnx", ".onnx", "onnxruntime", 6'000); }
 TEST(ExportedSympy, AgreesWithTheReference) { check("sympy", ".py", "sympy", 3'000); }
+
+/// The losses that examples/pytorch_resnet/train.py prints.
+std::vector<double> losses_of(const std::string& python, const std::string& flags) {
+  const Shell ran = shell(python + " " ACTSEARCH_SOURCE_DIR "/examples/pytorch_resnet/train.py " + flags);
+  EXPECT_EQ(ran.code, 0) << ran.output;
+  std::vector<double> losses;
+  const std::regex line("step \\d+ loss (\\S+)");
+  for (std::sregex_iterator match(ran.output.begin(), ran.output.end(), line), end; match != end; ++match) {
+    losses.push_back(std::stod((*match)[1]));
+  }
+  return losses;
+}
+
+TEST(PytorchResnetExample, LearnsItsNoiseByHeartWithTheExportedActivation) {
+  const std::string python = python_with("torch");
+  if (python.empty()) GTEST_SKIP() << "no Python here imports torch (scripts/setup.sh --with-torch)";
+  const std::vector<double> swish = losses_of(python, "--steps 6 --batch 16");
+  ASSERT_EQ(swish.size(), 6u);
+  EXPECT_LT(swish.back(), 0.7 * swish.front());
+  EXPECT_EQ(losses_of(python, "--steps 1 --batch 16 --relu").size(), 1u);
+}
+
+TEST(PytorchResnetExample, HasTheActivationThatIsExportedToday) {
+  std::ifstream file(ACTSEARCH_SOURCE_DIR "/examples/pytorch_resnet/swish.py");
+  std::stringstream text;
+  text << file.rdbuf();
+  const auto without_header = [](const std::string& source) { return source.substr(std::min(source.find("\"\"\""), source.size())); };
+  EXPECT_EQ(without_header(text.str()), without_header(to_pytorch(ExportedActivation(parse("swish"), "swish", {}))))
+      << "write it anew, as examples/pytorch_resnet/README.md says";
+}
 
 }  // namespace
 }  // namespace actsearch::testing
