@@ -41,7 +41,7 @@ struct Shell {
   std::string output;  ///< both streams
 };
 inline Shell shell(const std::string& command) {
-  FILE* const pipe = popen((command + " 2>&1").c_str(), "r");
+  FILE* const pipe = popen(("export PYTHONDONTWRITEBYTECODE=1; " + command + " 2>&1").c_str(), "r");
   if (pipe == nullptr) throw std::runtime_error("popen failed");
   Shell ran;
   std::array<char, 4096> part{};
