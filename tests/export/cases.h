@@ -64,7 +64,14 @@ inline std::vector<ExportPoint> export_points(const Program& program, std::mt199
   return points;
 }
 
-/// Every elementary function, operator and well-known activation, and 200 random formulas of one and two core units.
+/// Functions that naive spellings spoil far out: they keep their relative accuracy in single precision wherever they are finite.
+inline const std::vector<std::string>& safe_formulas() {
+  static const std::vector<std::string> formulas{"softplus(x)", "sigmoid(x)", "x * sigmoid(x)", "log(abs(x) + 1e-07)",
+                                                 "x / (abs(x) + 1e-07)"};
+  return formulas;
+}
+
+/// Every elementary function, operator and well-known activation, those above, and 200 random formulas of one and two core units.
 inline std::vector<Expression> export_formulas() {
   const Expression x = Expression::input(), beta = Expression::parameter(0);
   std::vector<Expression> formulas;
@@ -81,6 +88,7 @@ inline std::vector<Expression> export_formulas() {
   for (const OperatorInfo& info : binary_operators()) {
     formulas.push_back(info.build({Expression::call<Sin>(x), Expression::parameter(1) * x}, beta));
   }
+  for (const std::string& formula : safe_formulas()) formulas.push_back(parse(formula));
   std::mt19937_64 random(57);
   const Space one("core1"), two("core2");
   for (int i = 0; i < 100; ++i) {

@@ -12,7 +12,7 @@ class Case:
     def __init__(self, folder, record):
         self.path = folder / "exported" / record["name"]
         self.name, self.class_name, self.formula = record["name"], record["class"], record["formula"]
-        self.parameters = record["parameters"]
+        self.parameters, self.safe = record["parameters"], record["safe"]
         points = record["points"]
         self.x = [number(p["x"]) for p in points]
         self.beta = [[p["beta"][k] for p in points] for k in range(self.parameters)]  # by parameter
@@ -49,6 +49,14 @@ class Checks:
                     self.true(math.isnan(results[i][k]) == math.isnan(value), f"{where}: {results[i][k]!r} of NaN")
                 elif bounds is not None:
                     self.near(results[i][k], value, factor * bounds[k], where)
+
+    def far(self, case, values, what):
+        """Of a formula that is safe far out: relatively accurate in single precision, to twelve roundings (frameworks' functions are good to a few
+        each); denormals may be taken for 0."""
+        for x, value, expected in zip(case.x, values, case.values):
+            if case.safe and abs(x) > 10:
+                allowed = 12 * 2.0**-24 * abs(expected[0]) + abs(x) * 2.0**-126
+                self.near(value, expected[0], allowed, f"{what}, far out: {case.formula} at {x}")
 
     def halves(self, case, results, rounding, tiny, largest, what):
         """Of half precision: computed in single precision and rounded once, where half precision can hold the value."""

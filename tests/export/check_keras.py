@@ -61,6 +61,7 @@ for number, case in enumerate(cases()):
     inputs = [jnp.asarray(column, jnp.float32) for column in (case.x, *case.beta)]
     y, backward = jax.vjp(getattr(module, case.name), *inputs)
     checks.points(case, rows(y, backward(jnp.ones_like(y))), "single", "keras, function")
+    checks.far(case, np.asarray(y, np.float64).tolist(), "keras")
     if number % 8 == 0:
         check_layer(case, module)
         check_half(case, module)

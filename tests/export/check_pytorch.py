@@ -83,7 +83,9 @@ for number, case in enumerate(cases()):
     function = getattr(module, case.class_name + "Function").apply
     plain = getattr(module, case.name)
     checks.points(case, differentiated(function, case, torch.float64), "double", "pytorch, function, double")
-    checks.points(case, differentiated(function, case, torch.float32), "single", "pytorch, function, single")
+    single = differentiated(function, case, torch.float32)
+    checks.points(case, single, "single", "pytorch, function, single")
+    checks.far(case, [row[0] for row in single], "pytorch")
     checks.points(case, without_kinks(case, differentiated(plain, case, torch.float64)), "double", "pytorch, plain", AUTOGRAD_FACTOR)
     for dtype, rounding, tiny, largest in HALVES:
         checks.halves(case, differentiated(function, case, dtype), rounding, tiny, largest, f"pytorch, {dtype}")

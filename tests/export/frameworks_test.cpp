@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
@@ -48,6 +49,7 @@ std::string cases_json() {
                     {"class", c.activation.class_name},
                     {"formula", c.activation.formula},
                     {"parameters", c.activation.parameter_count()},
+                    {"safe", std::count(safe_formulas().begin(), safe_formulas().end(), c.activation.formula) > 0},
                     {"points", points}});
   }
   return list.dump();
