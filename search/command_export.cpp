@@ -72,7 +72,11 @@ Chosen of_leaderboard(const Options& options, const std::string& file) {
   origin.push_back(score_line(row));
   if (row.beta)
     origin.push_back("Learned: beta0 ended at " + fixed(*row.beta, 3) + ", the mean over channels and seeds; here betas start at 1.");
-  return {parse(candidate.formula), std::move(origin)};
+  try {
+    return {parse(candidate.formula), std::move(origin)};
+  } catch (const NotationError& error) {  // not what this program writes there
+    throw DatabaseError(file + ": the formula of rank " + std::to_string(rank) + " cannot be read: " + error.what());
+  }
 }
 
 Chosen chosen(const Options& options) {

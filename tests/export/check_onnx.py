@@ -33,6 +33,6 @@ for case in cases():
             if math.isnan(v):
                 results[i] = case.values[i]
         checks.points(case, results, "single", "onnx")
-        if "sigmoid" not in case.formula:  # ONNX Runtime's Sigmoid ends at -18
+        if "sigmoid" not in case.formula:  # ONNX Runtime's Sigmoid is accurate absolutely, to 1e-7
             checks.far(case, [row[0] for row in results], "onnx")
 checks.finish()

@@ -304,6 +304,30 @@ TEST_F(CommandLine, ExportTakesARowOfTheLeaderboardAndSaysHowItWasFound) {
   refuses({"export", "--db", path("missing.db"), "--to", "c"}, kFailure, {"missing.db"});
 }
 
+TEST_F(CommandLine, ExportOfADatabaseWithForeignTextIsHarmless) {
+  const std::string file = path("hostile.db");
+  {
+    Database database(file, Database::Access::kCreate);
+    StudyRecord record{"search", "core1\nimport os", "*/ int broken; /*", 0, "vgg-s", "none", "{}", "abc\r\n#error", "a machine"};
+    const Id study = database.study(record), recipe = database.recipe("vgg-s", "vgg-s --> <script>");
+    const auto store = [&](const std::string& formula, double accuracy) {
+      Claim claim;
+      database.claim(study, database.candidate({"fingerprint of " + formula, formula, "", 0}), recipe, 0, std::chrono::seconds(60), &claim);
+      TrialRecord result;
+      result.validation_accuracy = accuracy;
+      EXPECT_TRUE(database.finish(claim.trial, result, {}));
+    };
+    store("sin(x)", 0.9);
+    store("'); DROP TABLE trial; --", 0.8);
+  }
+  const Ran python = run({"export", "--db", file, "--to", "pytorch"});
+  EXPECT_EQ(python.code, 0) << python.err;
+  EXPECT_EQ(python.out.find("\nimport os"), std::string::npos);
+  EXPECT_NE(python.out.find("# Study 1 (search, space core1.import os"), std::string::npos) << python.out.substr(0, 500);
+  EXPECT_EQ(run({"export", "--db", file, "--to", "c"}).out.find("\n#error"), std::string::npos);
+  refuses({"export", "--db", file, "--rank", "2", "--to", "c"}, kFailure, {"hostile.db", "rank 2 cannot be read"});
+}
+
 TEST_F(CommandLine, ExportWritesAFileWholeAndReplacesNoneUnasked) {
   const std::string file = path("swish.onnx");
   const Ran first = run({"export", "swish", "--to", "onnx", "--out", file});
