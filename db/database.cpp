@@ -225,6 +225,11 @@ bool Database::finish(Id trial, const TrialRecord& result, const std::vector<Epo
   return true;
 }
 
+std::optional<RankedRecipe> Database::ranked_recipe(const std::optional<std::string>& recipe) const {
+  const std::lock_guard lock(impl_->mutex);
+  return actsearch::ranked_recipe(*impl_->connection, recipe);
+}
+
 std::vector<LeaderboardRow> Database::leaderboard(const LeaderboardQuery& query) const {
   const std::lock_guard lock(impl_->mutex);
   std::vector<LeaderboardRow> rows;

@@ -31,7 +31,7 @@ using Id = std::int64_t;
 
 /// The conditions of a search; equal conditions are the same study, which is how a search is resumed.
 struct StudyRecord {
-  std::string kind;   ///< "search" or "rerun"
+  std::string kind;   ///< "search", "rerun" or "finalists"
   std::string space;  ///< "core1", with the operator subsets in `conditions`
   std::string strategy;
   std::uint64_t seed = 0;
@@ -85,9 +85,16 @@ enum class ClaimState : std::uint8_t {
   kTaken     ///< another live process works on it
 };
 
+/// The conditions that a leaderboard ranks.
+struct RankedRecipe {
+  Id id = 0;
+  std::string text;       ///< whole
+  std::int64_t done = 0;  ///< finished trials
+};
+
 struct LeaderboardQuery {
-  /// A recipe's name or its whole text; absent: any. Of the texts stored under a name (other epochs, precision or data) the one with
-  /// the most finished trials is ranked, alone.
+  /// A recipe's name or its whole text; absent: any. Of the texts stored under a name (other epochs, precision or data) one is ranked,
+  /// alone: one of a search rather than of reruns or finalists, and among these the one with the most finished trials.
   std::optional<std::string> recipe = std::nullopt;
   int top = 20;
   enum class Sort : std::uint8_t { kAccuracy, kLowerBound, kTime, kTrials } sort = Sort::kAccuracy;  ///< kLowerBound: by `bound`
@@ -176,6 +183,8 @@ class Database {
   /// claim is no longer ours (nothing is stored then).
   bool finish(Id trial, const TrialRecord& result, const std::vector<EpochRecord>& epochs);
 
+  /// Which conditions a query with this recipe ranks; absent where it finds no finished trial.
+  std::optional<RankedRecipe> ranked_recipe(const std::optional<std::string>& recipe) const;
   std::vector<LeaderboardRow> leaderboard(const LeaderboardQuery& query) const;
   std::vector<FailureRow> failures(const std::optional<std::string>& recipe) const;
   StudyCounts counts(Id study) const;

@@ -10,14 +10,6 @@
 namespace actsearch {
 namespace {
 
-/// The recipe text a query means; empty where nothing has been finished under that name.
-std::optional<Id> find_recipe_text(sqlite::Connection& connection, const std::optional<std::string>& name) {
-  auto row = connection.prepare(
-      "SELECT id FROM recipe WHERE done > 0 AND coalesce(?1, name) IN (name, text) ORDER BY done DESC, id LIMIT 1", name);
-  if (!row.step()) return std::nullopt;
-  return row.integer(0);
-}
-
 std::string_view order_of(LeaderboardQuery::Sort sort) {
   switch (sort) {
     case LeaderboardQuery::Sort::kAccuracy:
@@ -33,6 +25,15 @@ std::string_view order_of(LeaderboardQuery::Sort sort) {
 }
 
 }  // namespace
+
+std::optional<RankedRecipe> ranked_recipe(sqlite::Connection& connection, const std::optional<std::string>& name) {
+  auto row = connection.prepare(
+      "SELECT id, text, done FROM recipe WHERE done > 0 AND coalesce(?1, name) IN (name, text)"
+      " ORDER BY text IN (SELECT recipe FROM study WHERE kind = 'search') DESC, done DESC, id LIMIT 1",
+      name);
+  if (!row.step()) return std::nullopt;
+  return RankedRecipe{row.integer(0), row.text(1), row.integer(2)};
+}
 
 void refresh_standing(sqlite::Connection& connection, Id candidate, Id recipe) {
   std::vector<double> accuracies;
@@ -53,18 +54,14 @@ void refresh_standing(sqlite::Connection& connection, Id candidate, Id recipe) {
     }
   }
   if (accuracies.empty()) return;
-  const auto n = static_cast<int>(accuracies.size());
-  const double mean = std::accumulate(accuracies.begin(), accuracies.end(), 0.0) / n;
-  double squares = 0;
-  for (const double accuracy : accuracies) squares += (accuracy - mean) * (accuracy - mean);
-  std::optional<double> half_width, beta;
-  if (n > 1) half_width = student_t_95(n - 1) * std::sqrt(squares / (n - 1) / n);
+  const Mean mean = mean_of(accuracies);
+  std::optional<double> beta;
   if (betas > 0) beta = beta_sum / static_cast<double>(betas);
-  const auto bound = [&](int sign) { return half_width ? std::optional<double>(mean + sign * *half_width) : std::nullopt; };
+  const auto bound = [&](int sign) { return mean.half_width ? std::optional(mean.value + sign * *mean.half_width) : std::nullopt; };
   connection.run(
       "INSERT OR REPLACE INTO standing (recipe, candidate, n, mean, low, high, best, beta, epochs, seconds)"
       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-      recipe, candidate, n, mean, bound(-1), bound(+1), best, beta, epochs, seconds_sum / n);
+      recipe, candidate, mean.n, mean.value, bound(-1), bound(+1), best, beta, epochs, seconds_sum / mean.n);
 }
 
 void refresh_all_standings(sqlite::Connection& connection) {
@@ -181,31 +178,32 @@ std::vector<Standing> by_lower_bound(sqlite::Connection& connection, Id recipe, 
 }  // namespace
 
 std::vector<Standing> standings(sqlite::Connection& connection, const LeaderboardQuery& query) {
-  const auto recipe = find_recipe_text(connection, query.recipe);
-  if (!recipe) return {};
-  const auto spread = pooled_spread(connection, *recipe);
+  const auto ranked = ranked_recipe(connection, query.recipe);
+  if (!ranked) return {};
+  const Id recipe = ranked->id;
+  const auto spread = pooled_spread(connection, recipe);
   std::vector<Standing> result = query.sort == LeaderboardQuery::Sort::kLowerBound && spread
-                                     ? by_lower_bound(connection, *recipe, *spread, query.top)
-                                     : read_standings(connection, *recipe, "?3 = 0", std::string(order_of(query.sort)), query.top);
+                                     ? by_lower_bound(connection, recipe, *spread, query.top)
+                                     : read_standings(connection, recipe, "?3 = 0", std::string(order_of(query.sort)), query.top);
   for (std::size_t i = 0; i < result.size(); ++i) {
     LeaderboardRow& row = result[i].row;
     row.rank = static_cast<int>(i) + 1;
     if (spread) row.bound = row.mean - spread->below(row.n);
   }
-  if (query.reference) compare(connection, result, *query.reference, *recipe);
+  if (query.reference) compare(connection, result, *query.reference, recipe);
   return result;
 }
 
 std::vector<CandidateStudy> studies_with(sqlite::Connection& connection, std::string_view fingerprint,
                                          const std::optional<std::string>& recipe) {
   std::vector<CandidateStudy> studies;
-  const std::optional<Id> text = find_recipe_text(connection, recipe);
-  if (!text) return studies;
+  const auto ranked = ranked_recipe(connection, recipe);
+  if (!ranked) return studies;
   auto row = connection.prepare(
       "SELECT DISTINCT s.id, s.kind, s.space, s.strategy, s.seed, s.recipe, s.data, s.conditions, s.program_commit, s.machine"
       " FROM candidate c JOIN trial t ON t.candidate = c.id JOIN study_trial u ON u.trial = t.id JOIN study s ON s.id = u.study"
       " WHERE c.fingerprint = ?1 AND t.recipe = ?2 AND t.status = 'done' ORDER BY s.id",
-      fingerprint, *text);
+      fingerprint, ranked->id);
   while (row.step()) {
     studies.push_back({row.integer(0),
                        {row.text(1), row.text(2), row.text(3), static_cast<std::uint64_t>(row.integer(4)), row.text(5), row.text(6),

@@ -16,12 +16,15 @@ void refresh_standing(sqlite::Connection& connection, Id candidate, Id recipe);
 /// The same for every pair that has a finished trial.
 void refresh_all_standings(sqlite::Connection& connection);
 
+/// The recipe text that a query with this name or text ranks, as LeaderboardQuery says; absent where nothing of it has been finished.
+std::optional<RankedRecipe> ranked_recipe(sqlite::Connection& connection, const std::optional<std::string>& name);
+
 struct Standing {
   LeaderboardRow row;
   CandidateRecord candidate;
 };
 /// The best by the query's order; equal ones by formula. A recipe name with several texts (other epochs, precision or data) stands for
-/// the text with the most finished trials. Takes time in the rows asked for, not in the trials stored.
+/// one text, as LeaderboardQuery says. Takes time in the rows asked for, not in the trials stored.
 std::vector<Standing> standings(sqlite::Connection& connection, const LeaderboardQuery& query);
 
 /// The studies of Database::studies_with.

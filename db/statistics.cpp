@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numbers>
 #include <numeric>
+#include <stdexcept>
 
 namespace actsearch {
 namespace {
@@ -34,22 +35,27 @@ double student_t_95(int degrees) {
   return std::sqrt(degrees) * std::tan(low);
 }
 
+Mean mean_of(std::span<const double> values) {
+  if (values.empty()) throw std::invalid_argument("mean_of: no values");
+  Mean mean{.n = static_cast<int>(values.size()), .value = 0, .half_width = std::nullopt};
+  mean.value = std::accumulate(values.begin(), values.end(), 0.0) / mean.n;
+  if (mean.n < 2) return mean;
+  double squares = 0;
+  for (const double value : values) squares += (value - mean.value) * (value - mean.value);
+  mean.half_width = student_t_95(mean.n - 1) * std::sqrt(squares / (mean.n - 1) / mean.n);
+  return mean;
+}
+
 std::optional<PairedComparison> paired(std::span<const double> differences) {
   if (differences.size() < 2) return std::nullopt;
-  const auto n = static_cast<double>(differences.size());
-  PairedComparison result;
-  result.n = static_cast<int>(differences.size());
-  result.difference = std::accumulate(differences.begin(), differences.end(), 0.0) / n;
-  double squares = 0;
-  for (const double d : differences) squares += (d - result.difference) * (d - result.difference);
-  const double error = std::sqrt(squares / (n - 1) / n);
-  const double half_width = student_t_95(result.n - 1) * error;
-  result.low = result.difference - half_width;
-  result.high = result.difference + half_width;
-  if (error > 0) {
-    result.p = 1 - student_t_probability(std::abs(result.difference) / error, result.n - 1);
+  const Mean mean = mean_of(differences);
+  PairedComparison result{
+      .n = mean.n, .difference = mean.value, .low = mean.value - *mean.half_width, .high = mean.value + *mean.half_width};
+  if (*mean.half_width > 0) {
+    const double error = *mean.half_width / student_t_95(mean.n - 1);
+    result.p = 1 - student_t_probability(std::abs(mean.value) / error, mean.n - 1);
   } else {
-    result.p = result.difference == 0 ? 1 : 0;
+    result.p = mean.value == 0 ? 1 : 0;
   }
   result.p_holm = result.p;
   return result;

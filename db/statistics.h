@@ -1,4 +1,4 @@
-/// Statistics of few numbers: Student's t, paired differences, Holm's correction.
+/// Statistics of few numbers: Student's t, means, paired differences, Holm's correction.
 #pragma once
 
 #include <optional>
@@ -11,6 +11,15 @@ namespace actsearch {
 double student_t_probability(double t, int degrees);
 /// The t with P(|T| <= t) = 0.95.
 double student_t_95(int degrees);
+
+/// A sample's mean and its 95 % interval (Student's t).
+struct Mean {
+  int n = 0;
+  double value = 0;
+  std::optional<double> half_width;  ///< absent for n < 2
+};
+/// std::invalid_argument for no values.
+Mean mean_of(std::span<const double> values);
 
 /// Differences between two candidates' trials of the same seeds.
 struct PairedComparison {

@@ -111,11 +111,11 @@ Dataset load_cifar10(const fs::path& given) {
   return dataset;
 }
 
-Split stratified_split(std::span<const std::uint8_t> labels, std::size_t validation_size) {
+Split stratified_split(std::span<const std::uint8_t> labels, std::size_t validation_size, std::size_t fold) {
   constexpr std::uint64_t kSplitSeed = 45'000;  // part of every score's meaning: never changes
-  if (validation_size > labels.size()) {
-    throw std::invalid_argument("stratified_split: " + std::to_string(validation_size) + " of " + std::to_string(labels.size()) +
-                                " images cannot validate");
+  if (validation_size > labels.size() || (validation_size > 0 && fold >= labels.size() / validation_size)) {
+    throw std::invalid_argument("stratified_split: " + std::to_string(labels.size()) + " images have no fold " + std::to_string(fold) +
+                                " of " + std::to_string(validation_size) + " that validate");
   }
   // Dealt out in a random order, class by class in turn in proportion to their sizes: image k of a class of n stands at (k + 1/2) / n.
   std::vector<std::uint32_t> order(labels.size());
@@ -131,7 +131,11 @@ Split stratified_split(std::span<const std::uint8_t> labels, std::size_t validat
   std::stable_sort(order.begin(), order.end(),
                    [&](std::uint32_t a, std::uint32_t b) { return std::pair(standing[a], labels[a]) < std::pair(standing[b], labels[b]); });
 
-  const auto middle = order.begin() + static_cast<std::ptrdiff_t>(validation_size);
+  // The fold's images come to the front.
+  const auto size = static_cast<std::ptrdiff_t>(validation_size);
+  const auto first = order.begin() + static_cast<std::ptrdiff_t>(fold) * size;
+  std::rotate(order.begin(), first, first + size);
+  const auto middle = order.begin() + size;
   std::sort(order.begin(), middle);
   std::sort(middle, order.end());
   return {.train = {middle, order.end()}, .validation = {order.begin(), middle}};

@@ -67,8 +67,8 @@ struct Split {
   std::vector<std::uint32_t> validation;
 };
 /// A stratified split with `validation_size` images (the same number of every class where it divides), chosen by a fixed
-/// seed, so the same for every trial and machine; both lists ascend. validation_size = 0 gives everything to train;
-/// std::invalid_argument if it exceeds the number of labels.
-Split stratified_split(std::span<const std::uint8_t> labels, std::size_t validation_size = 5'000);
+/// seed, so the same for every trial and machine; both lists ascend. Different folds have no validation image in common.
+/// validation_size = 0 gives everything to train; std::invalid_argument if the labels do not suffice for fold + 1 such sets.
+Split stratified_split(std::span<const std::uint8_t> labels, std::size_t validation_size = 5'000, std::size_t fold = 0);
 
 }  // namespace actsearch

@@ -208,6 +208,7 @@ std::string to_text(const Recipe& recipe, Precision precision) {
   add("normalise", to_text(augmentation.normalise));
   add("shuffle", to_text(augmentation.shuffle));
   add("validation", std::to_string(recipe.validation_size));
+  if (recipe.validation_fold > 0) add("fold", std::to_string(recipe.validation_fold));
   add("precision", to_text(precision));
   return text;
 }

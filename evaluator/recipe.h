@@ -53,6 +53,7 @@ struct Recipe {
   bool decay_all = false;  ///< also biases and batch-norm scale and shift; never beta
   Augmentation augmentation;
   int validation_size = 5'000;  ///< images of the training set that validate; 0: trains on all (the test set is reported by rerun alone)
+  int validation_fold = 0;      ///< which of them (stratified_split): searches use the first, so that others stay unseen by a choice
 };
 
 /// All recipes: vgg-s, vgg16-slim, vgg-m, vgg16-bn-mxnet, vgg16-bn.

@@ -41,7 +41,8 @@ class Run {
         recipe_(recipe),
         dataset_(dataset),
         options_(options),
-        split_(stratified_split(dataset.train.labels, static_cast<std::size_t>(recipe.validation_size))) {
+        split_(stratified_split(dataset.train.labels, static_cast<std::size_t>(recipe.validation_size),
+                                static_cast<std::size_t>(recipe.validation_fold))) {
     const auto batch = static_cast<std::int64_t>(recipe.batch);
     const auto images = static_cast<std::int64_t>(split_.train.size());
     // Shuffled, the images left over take part in the next epoch; in fixed order the last batch is filled up from the start.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Packs what trains on another x86-64 Linux (AVX2, glibc of Debian 12 or later) into dist/actsearch, and into dist/actsearch.tar.gz: the
 # program, the tests labelled gpu, the PyTorch baseline and the shared libraries that they need. CUDA's own (driver, NVRTC, cuDNN 9,
-# cuBLASLt, of CUDA 12.8 or later) are that machine's.
+# cuBLASLt, of CUDA 12.8 or later) are that machine's. The program in it draws SVG and no PNG: training needs no cairo and its libraries.
 #
 #   scripts/bundle.sh        then, over there: actsearch/scripts/gpu_check.sh
 set -euo pipefail

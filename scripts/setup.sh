@@ -17,6 +17,7 @@ packages=(
   g++ cmake ninja-build git                                       # build
   libeigen3-dev libtbb-dev libdnnl-dev                            # arrays, threads, convolutions
   libsqlite3-dev libboost-program-options-dev nlohmann-json3-dev  # leaderboard, command line
+  libcairo2-dev fonts-dejavu-core                                 # PNG pictures
   libgtest-dev libbenchmark-dev                                   # tests, benchmarks
   curl ca-certificates python3                                    # fetching CIFAR-10, checks and comparisons
 )

@@ -41,4 +41,12 @@ std::variant<Candidate, Refusal> consider(const Expression& expression) {
   return Candidate{std::move(formula), std::move(name), std::move(examination.fingerprint), std::move(program), std::nullopt};
 }
 
+Candidate candidate_of(std::string_view formula) {
+  auto considered = consider(parse(formula));
+  if (const auto* refusal = std::get_if<Refusal>(&considered)) {
+    throw std::invalid_argument("'" + refusal->formula + "' cannot be trained: " + refusal->reason);
+  }
+  return std::get<Candidate>(std::move(considered));
+}
+
 }  // namespace actsearch

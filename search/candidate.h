@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "grammar/expression.h"
@@ -27,5 +28,9 @@ struct Refusal {
 
 /// Lowers and examines the formula. A well-known function gets its name, however it is spelled.
 std::variant<Candidate, Refusal> consider(const Expression& expression);
+
+/// The formula, or named function, as a candidate. std::invalid_argument with the reason where it is refused, ParseError where it is no
+/// formula.
+Candidate candidate_of(std::string_view formula);
 
 }  // namespace actsearch

@@ -48,7 +48,6 @@ std::vector<std::string> study_lines(const std::vector<CandidateStudy>& studies)
     if (!record.strategy.empty()) line += ", strategy " + record.strategy;
     lines.push_back(line + ", seed " + std::to_string(record.seed) + "), program commit " + record.commit + ".");
   }
-  if (!studies.empty()) lines.push_back("Trained under: " + studies.front().record.recipe);
   return lines;
 }
 
@@ -69,6 +68,7 @@ Chosen of_leaderboard(const Options& options, const std::string& file) {
   const LeaderboardRow& row = rows.back();
   const CandidateRecord candidate = database.top_candidates(query).back();
   std::vector<std::string> origin = study_lines(database.studies_with(candidate.fingerprint, query.recipe));
+  if (const auto ranked = database.ranked_recipe(query.recipe)) origin.push_back("Trained under: " + ranked->text);
   origin.push_back(score_line(row));
   if (row.beta)
     origin.push_back("Learned: beta0 ended at " + fixed(*row.beta, 3) + ", the mean over channels and seeds; here betas start at 1.");

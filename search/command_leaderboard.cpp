@@ -33,19 +33,14 @@ std::string fingerprint_of(const std::string& formula) {
 
 /// Which trials are ranked, and what else there is: a name may stand for several conditions.
 void say_conditions(const Database& database, const std::optional<std::string>& recipe) {
-  const Table stored = database.query("SELECT recipe, text, done FROM recipes WHERE done > 0 ORDER BY done DESC, recipe_id");
-  std::size_t others = 0;
-  bool ranked = false;
-  for (const auto& row : stored.rows) {
-    const bool fits = !recipe || row[0] == *recipe || row[1] == *recipe;
-    if (fits && !ranked) {
-      std::cerr << "ranked: " << row[2].value_or("0") << " trials under: " << row[1].value_or("") << '\n';
-      ranked = true;
-    } else {
-      ++others;
-    }
+  const auto ranked = database.ranked_recipe(recipe);
+  if (ranked) {
+    std::cerr << "ranked: " << ranked->done << " trials under: " << ranked->text << '\n';
+  } else {
+    std::cerr << "no finished trials" << (recipe ? " under recipe " + *recipe : "") << " yet\n";
   }
-  if (!ranked) std::cerr << "no finished trials" << (recipe ? " under recipe " + *recipe : "") << " yet\n";
+  const Table all = database.query("SELECT count(*) FROM recipes WHERE done > 0");
+  const int others = std::stoi(all.rows[0][0].value()) - (ranked ? 1 : 0);
   if (others > 0)
     std::cerr << "not shown: " << others << " other conditions; --recipe takes a recipe's name, or one of these texts whole\n";
 }
@@ -59,7 +54,7 @@ int leaderboard_command(const Words& words) {
       "lower bound that ranks (what the mean of so few seeds is worth), the best single trial, the learned beta, epochs and time.\n"
       "Safe while a search writes.");
   options.value("db", "FILE", "the database");
-  options.value("recipe", "R", "trials of this recipe: its name, or its whole text [the one with the most trials]");
+  options.value("recipe", "R", "trials of this recipe: its name, or its whole text [the search's with the most trials]");
   options.value("top", "N", "how many [20]");
   options.value("sort", "BY", "lower-bound, accuracy, time or trials [lower-bound]");
   options.value("compare", "F", "also each row's difference from this formula or name over the seeds that both have, with a paired test");

@@ -25,7 +25,7 @@ Options declared() {
                   "on from there after any interruption.");
   options.value("db", "FILE", "the database, created if it is not there");
   options.value("top", "N", "the N best of the leaderboard");
-  options.value("from", "RECIPE", "the recipe whose leaderboard --top means [the one with the most trials]");
+  options.value("from", "RECIPE", "the recipe whose leaderboard --top means [the search's with the most trials]");
   options.values("expr", "E", "a formula or a name; may be given several times");
   declare_training(options, kDefaultRerunRecipe);
   declare_device(options);
@@ -35,14 +35,6 @@ Options declared() {
   options.value("threads", "T", "threads inside a run on the CPU [all cores]");
   options.value("format", "F", "table, csv or json for the results on standard output [table]");
   return options;
-}
-
-Candidate candidate_of(const std::string& formula) {
-  auto considered = consider(parse(formula));
-  if (const auto* refusal = std::get_if<Refusal>(&considered)) {
-    throw UsageError("'" + refusal->formula + "' cannot be trained: " + refusal->reason);
-  }
-  return std::get<Candidate>(std::move(considered));
 }
 
 /// Of --expr, before the database is touched; each function once.
@@ -59,7 +51,7 @@ std::vector<Candidate> given_candidates(const Options& options) {
 std::vector<Candidate> best_candidates(const Database& database, const Options& options, int top) {
   std::vector<Candidate> candidates;
   for (const CandidateRecord& record :
-       database.top_candidates({.recipe = options.text("from"), .top = top, .sort = LeaderboardQuery::Sort::kAccuracy})) {
+       database.top_candidates({.recipe = options.text("from"), .top = top, .sort = LeaderboardQuery::Sort::kLowerBound})) {
     candidates.push_back(candidate_of(record.formula));
   }
   if (candidates.empty())

@@ -45,7 +45,7 @@ Options declared() {
   options.value("rungs", "E,E,...", "epochs after which a racing trial pauses [1]");
   options.value("eta", "F", "of those that reach a rung, one in F goes on [5]");
   options.value("trial-time", "T", "a trial that takes longer fails with a time-out [no limit]");
-  options.value("jobs", "J", "trials at once: on the CPU one core each [all cores]; on each CUDA device [8]");
+  declare_jobs(options);
   options.epilogue(
       "Ctrl-C stops between batches, gives back what was in progress and prints the leaderboard (exit code 130); a second one\n"
       "ends at once. Either way the same command goes on later.");
@@ -59,21 +59,6 @@ Budget chosen_budget(const Options& options, const Recipe& recipe) {
                      " epochs; --epochs makes trials shorter");
   }
   return budget;
-}
-
-/// Of all devices together.
-int chosen_jobs(const Options& options, const Device& device) {
-  if (device.is_cuda()) {
-    constexpr std::int64_t kUsual = 8, kMost = 128;
-    return static_cast<int>(options.integer("jobs", 1, kMost).value_or(kUsual)) * static_cast<int>(device.cuda.size());
-  }
-  const int cores = available_cores();
-  const auto jobs = options.integer("jobs", 1, kAny).value_or(cores);
-  if (jobs > cores) {
-    throw UsageError("--jobs " + std::to_string(jobs) + " is more than the " + std::to_string(cores) +
-                     " cores here: each trial takes one, so more would only slow each other down");
-  }
-  return static_cast<int>(jobs);
 }
 
 std::optional<Racing> chosen_racing(const Options& options, const Recipe& recipe) {
@@ -188,7 +173,7 @@ int search_command(const Words& words) {
   const Evaluator evaluator = make_evaluator(device, dataset, plan.run, [&](const std::string& line) { progress.say(line); });
   const SearchReport report = run_search(database, plan, evaluator, progress, interrupt);
   say_ending(progress, report);
-  const auto rows = database.leaderboard({.recipe = plan.run.recipe_text, .top = kShown, .sort = LeaderboardQuery::Sort::kAccuracy});
+  const auto rows = database.leaderboard({.recipe = plan.run.recipe_text, .top = kShown, .sort = LeaderboardQuery::Sort::kLowerBound});
   write(std::cout, leaderboard_table(rows, Format::kTable), Format::kTable);
   std::cout.flush();
   say_what_next(progress, options, report);

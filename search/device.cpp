@@ -59,6 +59,24 @@ void declare_deterministic(Options& options) {
   options.flag("deterministic", "on CUDA: take cuDNN's engines as proposed, not the fastest, so that every run gives the same bits");
 }
 
+void declare_jobs(Options& options) {
+  options.value("jobs", "J", "trials at once: on the CPU one core each [all cores]; on each CUDA device [8]");
+}
+
+int chosen_jobs(const Options& options, const Device& device) {
+  if (device.is_cuda()) {
+    constexpr std::int64_t kUsual = 8, kMost = 128;
+    return static_cast<int>(options.integer("jobs", 1, kMost).value_or(kUsual)) * static_cast<int>(device.cuda.size());
+  }
+  const int cores = available_cores();
+  const auto jobs = options.integer("jobs", 1, 1'000'000).value_or(cores);
+  if (jobs > cores) {
+    throw UsageError("--jobs " + std::to_string(jobs) + " is more than the " + std::to_string(cores) +
+                     " cores here: each trial takes one, so more would only slow each other down");
+  }
+  return static_cast<int>(jobs);
+}
+
 Device chosen_device(const Options& options) {
   const std::string text = options.text("device").value_or("auto");
   const auto chosen = [&]() -> Device {

@@ -25,6 +25,10 @@ struct Device {
 void declare_device(Options& options);
 /// Adds --deterministic, for commands that train.
 void declare_deterministic(Options& options);
+/// Adds --jobs.
+void declare_jobs(Options& options);
+/// Trials at once, of all devices together. UsageError for more than the processor has cores.
+int chosen_jobs(const Options& options, const Device& device);
 /// UsageError for a text that is no device; CudaMissing, naming what is missing, for a CUDA device that cannot be used here.
 Device chosen_device(const Options& options);
 /// Of --precision: auto is bf16 on a CUDA device, and on the CPU where that has it natively.

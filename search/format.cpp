@@ -45,8 +45,6 @@ std::optional<std::string> optional_text(const std::optional<double>& value) {
   return value ? std::optional<std::string>(exact(*value)) : std::nullopt;
 }
 
-std::string percent(double value) { return fixed(100 * value, 2); }
-
 }  // namespace
 
 std::string exact(double value) {
@@ -176,6 +174,8 @@ Table plain_leaderboard(const std::vector<LeaderboardRow>& rows, Format format) 
 }
 
 }  // namespace
+
+std::string percent(double value) { return fixed(100 * value, 2); }
 
 Table leaderboard_table(const std::vector<LeaderboardRow>& rows, Format format, const std::optional<std::string>& reference) {
   Table table = plain_leaderboard(rows, format);

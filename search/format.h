@@ -28,6 +28,8 @@ Table failure_table(const std::vector<FailureRow>& rows);
 
 /// The shortest decimal that reads back to the same number; "nan", "inf", "-inf".
 std::string exact(double value);
+/// A share in per cent, with two digits after the point.
+std::string percent(double value);
 /// With a fixed number of digits after the point.
 std::string fixed(double value, int digits);
 

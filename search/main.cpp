@@ -24,19 +24,21 @@ struct Command {
   int (*run)(const Words&);
 };
 
-constexpr std::array<Command, 11> kCommands{{
+constexpr auto kCommands = std::to_array<Command>({
     {"search", "generate, train and rank candidate activations under a budget", search_command},
     {"leaderboard", "the best candidates of a database, or what failed", leaderboard_command},
     {"query", "read-only SQL on a database", query_command},
     {"rerun", "full-length training of the best, or of given formulas, with test accuracy", rerun_command},
+    {"finalists", "the best of a search on fresh seeds and images, then at full length", finalists_command},
     {"show", "one formula: derivative, properties, plot, values", show_command},
+    {"plot", "functions and their derivatives as a picture, SVG or PNG", plot_command},
     {"export", "a formula for PyTorch, JAX, Keras, ONNX, CUDA, C, LaTeX, SymPy or MathML", export_command},
     {"operators", "the operators and named activations", operators_command},
     {"recipes", "the training recipes, and how fast they run here", recipes_command},
     {"spaces", "the search spaces and their sizes", spaces_command},
     {"data", "fetch CIFAR-10, or check a copy of it", data_command},
     {"bench", "kernel and training throughput of this machine", bench_command},
-}};
+});
 
 void print_help() {
   std::cout << "usage: actsearch COMMAND [flags]\n\n"

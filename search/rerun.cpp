@@ -7,19 +7,6 @@
 namespace actsearch {
 namespace {
 
-class Listed : public CandidateSource {
- public:
-  explicit Listed(const std::vector<Candidate>& candidates) : candidates_(candidates) {}
-  std::optional<Candidate> next() override {
-    if (next_ == candidates_.size()) return std::nullopt;
-    return candidates_[next_++];
-  }
-
- private:
-  const std::vector<Candidate>& candidates_;
-  std::size_t next_ = 0;
-};
-
 Table results(Database& database, const RerunPlan& plan) {
   const Id recipe = database.recipe(plan.run.recipe.name, plan.run.recipe_text);
   Table table;
@@ -67,7 +54,7 @@ RerunReport run_reruns(Database& database, const RerunPlan& plan, const Evaluato
                                    .conditions = conditions.dump(),
                                    .commit = plan.commit,
                                    .machine = plan.machine});
-  Listed source(plan.candidates);
+  ListedCandidates source(plan.candidates);
   RerunReport report;
   report.run = run_trials(database, study, run, source, evaluator, progress, interrupt);
   report.results = results(database, plan);

@@ -450,6 +450,11 @@ class Runner {
 
 }  // namespace
 
+std::optional<Candidate> ListedCandidates::next() {
+  if (next_ == candidates_.size()) return std::nullopt;
+  return candidates_[next_++];
+}
+
 void CandidateSource::observe(const Candidate& /*candidate*/, std::optional<double> /*accuracy*/) {}
 
 RunReport run_trials(Database& database, Id study, const RunPlan& plan, CandidateSource& source, const Evaluator& evaluator,

@@ -31,6 +31,17 @@ class CandidateSource {
   virtual void observe(const Candidate& candidate, std::optional<double> accuracy);
 };
 
+/// The candidates of a list, in its order. The list outlives the object.
+class ListedCandidates : public CandidateSource {
+ public:
+  explicit ListedCandidates(const std::vector<Candidate>& candidates) : candidates_(candidates) {}
+  std::optional<Candidate> next() override;
+
+ private:
+  const std::vector<Candidate>& candidates_;
+  std::size_t next_ = 0;
+};
+
 /// Successive halving, asynchronous (L. Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2020): a trial pauses at each
 /// rung and goes on from there, with its checkpoint, once it is among the best 1/eta of all that have come as far, by training loss.
 struct Racing {

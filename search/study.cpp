@@ -1,6 +1,7 @@
 #include "search/study.h"
 
 #include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "grammar/hash.h"
@@ -41,6 +42,25 @@ Recipe fitted(Recipe recipe, const Dataset& dataset) {
 
 std::string conditions_text(const Recipe& recipe, Precision precision, const std::string& data) {
   return to_text(recipe, precision) + " data=" + data;
+}
+
+std::optional<Conditions> read_conditions(const std::string& text, const Dataset& dataset) {
+  const auto value = [&text](const std::string& key) {
+    const std::size_t at = text.find(" " + key + "=");
+    if (at == std::string::npos) return std::string();
+    const std::size_t first = at + key.size() + 2;
+    return text.substr(first, text.find(' ', first) - first);
+  };
+  const std::string epochs = value("epochs");
+  for (const Recipe& known : recipes()) {
+    Conditions conditions{fitted(known, dataset), Precision::kFp32};
+    std::from_chars(epochs.data(), epochs.data() + epochs.size(), conditions.recipe.epochs);
+    for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
+      conditions.precision = precision;
+      if (conditions_text(conditions.recipe, precision, dataset.source) == text) return conditions;
+    }
+  }
+  return std::nullopt;
 }
 
 StudyCandidates::StudyCandidates(Database& database, Id study, const SearchPlan& plan, const std::atomic<bool>& interrupt)

@@ -38,6 +38,14 @@ Recipe fitted(Recipe recipe, const Dataset& dataset);
 /// The text under which trials are comparable: recipe, precision and data.
 std::string conditions_text(const Recipe& recipe, Precision precision, const std::string& data);
 
+/// What a conditions_text says, with the data at hand.
+struct Conditions {
+  Recipe recipe;
+  Precision precision = Precision::kFp32;
+};
+/// Absent where the text is not that of a recipe of this version, or of other data.
+std::optional<Conditions> read_conditions(const std::string& text, const Dataset& dataset);
+
 /// Runs the study that the plan describes, or goes on with it: the same plan is the same study, and the order of its proposals
 /// depends on the plan alone. What baselines, budgets and jobs are does not make it another study. Errors as run_trials.
 SearchReport run_search(Database& database, const SearchPlan& plan, const Evaluator& evaluator, Progress& progress,

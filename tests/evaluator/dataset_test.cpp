@@ -168,6 +168,23 @@ TEST(StratifiedSplit, IsTheSameEveryTimeAndSpreadOverTheSet) {
   EXPECT_NEAR(mean, 24'999.5, 970);
 }
 
+TEST(StratifiedSplit, FoldsHaveNoValidationImageInCommonAndAreStratifiedToo) {
+  const std::vector<std::uint8_t> labels = balanced_labels(1'000);
+  std::vector<std::uint32_t> validated;
+  for (std::size_t fold = 0; fold < 10; ++fold) {
+    const Split split = stratified_split(labels, 100, fold);
+    expect_partition(split, labels.size());
+    ClassCounts counts{};
+    for (const std::uint32_t index : split.validation) ++counts[labels[index]];
+    for (const std::size_t count : counts) EXPECT_EQ(count, 10u) << fold;
+    validated.insert(validated.end(), split.validation.begin(), split.validation.end());
+  }
+  std::sort(validated.begin(), validated.end());
+  EXPECT_EQ(std::unique(validated.begin(), validated.end()), validated.end());
+  EXPECT_EQ(stratified_split(labels, 100).validation, stratified_split(labels, 100, 0).validation);
+  EXPECT_THROW(stratified_split(labels, 100, 10), std::invalid_argument);
+}
+
 TEST(StratifiedSplit, GivesEverythingToOneSideAtTheExtremesAndRefusesMore) {
   const std::vector<std::uint8_t> labels = balanced_labels(100);
   EXPECT_EQ(stratified_split(labels, 0).train.size(), 100u);

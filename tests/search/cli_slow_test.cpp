@@ -139,5 +139,35 @@ TEST_F(Runs, ARerunThatIsKilledGoesOnFromItsCheckpoint) {
   EXPECT_FALSE(std::filesystem::exists(file_.string() + ".checkpoints"));
 }
 
+TEST_F(Runs, FinalistsAreScoredAfreshAndTrainedAtFullLengthAndGoOn) {
+  const std::string db = file_.string();
+  const auto search = run_program(directory_.path(), {"search", "--db", db, "--data", "synthetic:600", "--recipe", "vgg-s", "--epochs", "1",
+                                                      "--baselines", "--budget-trials", "3"});
+  ASSERT_EQ(search.code, 0) << search.err;
+  const std::vector<std::string> words{"finalists", "--db",  db,         "--top", "2",      "--seeds",       "2",        "--full", "1",
+                                       "--recipe",  "vgg-s", "--epochs", "2",     "--data", "synthetic:600", "--format", "csv"};
+  {
+    Process process(directory_.path(), words);
+    for (int i = 0;
+         i < 600 && ask("SELECT count(*) FROM trials t JOIN study_trials s ON s.trial = t.trial JOIN studies d ON d.study = s.study"
+                        " WHERE d.kind = 'finalists' AND t.status = 'done'") == "0";
+         ++i) {
+      std::this_thread::sleep_for(20ms);
+    }
+    process.kill(SIGKILL);
+    process.wait();
+  }
+  const Ran ran = run_program(directory_.path(), words);
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_GE(std::count(ran.out.begin(), ran.out.end(), '\n'), 3) << ran.out;
+  EXPECT_EQ(ask("SELECT count(*) FROM trials t JOIN recipes r ON r.recipe_id = t.recipe_id WHERE r.text LIKE '% fold=1 %' AND seed IN "
+                "(1000, 1001)"
+                " AND status = 'done'"),
+            std::to_string(2 * (std::count(ran.out.begin(), ran.out.end(), '\n') - 1)));
+  EXPECT_EQ(ask("SELECT count(*) FROM trials WHERE final_test_accuracy IS NOT NULL AND attempts >= 1"), "2");
+  const Ran again = run_program(directory_.path(), words);
+  EXPECT_EQ(again.out, ran.out) << "nothing is left to do, and the same table comes out";
+}
+
 }  // namespace
 }  // namespace actsearch::testing

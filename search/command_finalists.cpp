@@ -1,0 +1,226 @@
+// actsearch finalists: the best of a search, scored again and trained at full length.
+
+#include <iostream>
+
+#include "evaluator/data_source.h"
+#include "grammar/notation.h"
+#include "search/command.h"
+#include "search/device.h"
+#include "search/finalists.h"
+#include "search/format.h"
+#include "search/interrupt.h"
+#include "search/machine.h"
+#include "search/options.h"
+#include "search/study.h"
+#include "search/version.h"
+
+namespace actsearch {
+namespace {
+
+constexpr std::int64_t kFirstFreshSeed = 1'000;
+constexpr int kFold = 1;  // searches validate on fold 0
+
+Options declared() {
+  Options options(
+      "finalists", "--db FILE --top N [flags]",
+      "Judges the best of a search again, each against a reference: first under the search's recipe with fresh seeds, and with\n"
+      "images validating that the search never validated on; then at full length, with test accuracy. The scores are kept\n"
+      "apart, for the best of many looks better than it is. The same command goes on after any interruption.");
+  options.value("db", "FILE", "the database of a search");
+  options.value("top", "N", "how many of the leaderboard");
+  options.value("from", "RECIPE", "the recipe whose leaderboard that is [the search's with the most trials]");
+  options.value("compare", "F", "the reference: a formula or a name [relu]");
+  options.value("seeds", "K", "fresh trials a candidate, at least 2 [5]");
+  options.value("seed", "S", "the first fresh seed [" + std::to_string(kFirstFreshSeed) + "]");
+  declare_jobs(options);
+  options.value("full", "M", "how many are then trained at full length, the best by their fresh score; 0 for none [all]");
+  options.value("full-seeds", "K", "full-length runs a candidate [1]");
+  declare_training(options, kDefaultRerunRecipe);
+  declare_device(options);
+  declare_deterministic(options);
+  options.value("format", "F", "table, csv or json [table]");
+  options.epilogue("--recipe, --epochs and --precision are those of the full-length runs.");
+  return options;
+}
+
+/// The conditions that the leaderboard of the search ranks under.
+std::string searched_text(const Database& database, const Options& options) {
+  const auto from = options.text("from");
+  if (const auto ranked = database.ranked_recipe(from)) return ranked->text;
+  throw std::runtime_error(from ? "no finished trials under recipe " + *from + ": --from takes a recipe's name or its whole text"
+                                : "the leaderboard is empty: run a search into this database first");
+}
+
+/// The fresh stage: the search's conditions with another fold.
+RunPlan fresh_plan(const Options& options, const Device& device, const std::string& searched, const Dataset& dataset) {
+  const auto conditions = read_conditions(searched, dataset);
+  if (!conditions) {
+    throw std::runtime_error(
+        "the search's trials cannot be repeated: they are of other data, or of a recipe that this version does not have.\n" +
+        ("  their conditions: " + searched + "\n  the data here:    " + dataset.source));
+  }
+  if (conditions->recipe.validation_size == 0) {
+    throw UsageError("recipe " + conditions->recipe.name + " has no validation images: --from names the recipe of a search");
+  }
+  RunPlan plan;
+  plan.recipe = conditions->recipe;
+  plan.recipe.validation_fold = kFold;
+  plan.precision = conditions->precision;
+  plan.recipe_text = conditions_text(plan.recipe, plan.precision, dataset.source);
+  plan.seed = static_cast<std::uint64_t>(options.integer("seed", 0, 1'000'000'000'000'000'000).value_or(kFirstFreshSeed));
+  plan.seeds = static_cast<int>(options.integer("seeds", 1, 1'000'000).value_or(5));
+  plan.jobs = chosen_jobs(options, device);
+  return plan;
+}
+
+RerunPlan full_plan(const Options& options, const Device& device) {
+  RerunPlan plan;
+  plan.database_file = options.required("db");
+  plan.run.recipe = chosen_recipe(options, kDefaultRerunRecipe);
+  plan.run.precision = chosen_precision(options, device);
+  plan.run.seeds = static_cast<int>(options.integer("full-seeds", 1, 1'000'000).value_or(1));
+  plan.run.jobs = device.is_cuda() ? static_cast<int>(device.cuda.size()) : 1;
+  plan.run.threads = available_cores();
+  return plan;
+}
+
+/// A row's cells, as text: in per cent and with the interval in one for people, else every number in full.
+class RowText {
+ public:
+  explicit RowText(bool people) : people_(people) {}
+  void text(const std::string& cell) { cells_.emplace_back(cell); }
+  void mean(const std::optional<Mean>& mean) {
+    if (people_) {
+      cells_.push_back(mean ? std::optional(percent(mean->value) + (mean->half_width ? " ± " + percent(*mean->half_width) : ""))
+                            : std::nullopt);
+    } else {
+      add(mean ? std::optional(exact(mean->value)) : std::nullopt);
+      add(mean && mean->half_width ? std::optional(exact(*mean->half_width)) : std::nullopt);
+    }
+    add(mean ? std::optional(std::to_string(mean->n)) : std::nullopt);
+  }
+  void comparison(const std::optional<PairedComparison>& compared) {
+    if (!people_) {
+      add(compared ? std::optional(exact(compared->difference)) : std::nullopt);
+      add(compared ? std::optional(exact(compared->low)) : std::nullopt);
+      add(compared ? std::optional(exact(compared->high)) : std::nullopt);
+    } else {
+      add(compared ? std::optional((compared->difference < 0 ? "" : "+") + percent(compared->difference)) : std::nullopt);
+    }
+    add(compared ? std::optional(people_ ? fixed(compared->p_holm, 4) : exact(compared->p_holm)) : std::nullopt);
+  }
+  std::vector<std::optional<std::string>> take() { return std::move(cells_); }
+
+ private:
+  void add(std::optional<std::string> cell) { cells_.push_back(std::move(cell)); }
+  bool people_;
+  std::vector<std::optional<std::string>> cells_;
+};
+
+Table finalists_table(const std::vector<FinalistRow>& rows, Format format, const std::string& reference) {
+  const bool people = format == Format::kTable;
+  Table table;
+  if (people) {
+    table.columns = {"rank",     "formula",     "name", "search %",     "n", "fresh %",        "n",        "− " + reference,
+                     "p (Holm)", "full test %", "n",    "best epoch %", "n", "− " + reference, "p (Holm)", "failure"};
+  } else {
+    table.columns = {"rank", "formula", "name"};
+    for (const std::string stage : {"search", "fresh"}) {
+      for (const std::string part : {"", "_half_width", "_n"}) table.columns.push_back(stage + part);
+    }
+    const auto differences = [&table](const std::string& stage) {
+      for (const std::string part : {"_difference", "_difference_low", "_difference_high", "_p_holm"})
+        table.columns.push_back(stage + part);
+    };
+    differences("fresh");
+    for (const std::string stage : {"full", "full_best"}) {
+      for (const std::string part : {"", "_half_width", "_n"}) table.columns.push_back(stage + part);
+    }
+    differences("full");
+    table.columns.push_back("failure");
+  }
+  table.numeric.assign(table.columns.size(), true);
+  table.numeric[1] = table.numeric[2] = table.numeric.back() = false;
+  int rank = 0;
+  for (const FinalistRow& row : rows) {
+    RowText cells(people);
+    cells.text(std::to_string(++rank));
+    cells.text(row.candidate.formula);
+    cells.text(row.candidate.name);
+    cells.mean(row.search);
+    cells.mean(row.fresh);
+    cells.comparison(row.fresh_compared);
+    cells.mean(row.full);
+    cells.mean(row.full_best);
+    cells.comparison(row.full_compared);
+    cells.text(row.failure);
+    table.rows.push_back(cells.take());
+  }
+  return table;
+}
+
+void say_plan(Progress& progress, const FinalistsPlan& plan, const Device& device) {
+  const auto trials = [](std::size_t functions, int seeds) {
+    return std::to_string(functions) + (functions == 1 ? " function" : " functions") + " × " + std::to_string(seeds) +
+           (seeds == 1 ? " seed" : " seeds");
+  };
+  progress.say("device: " + (device.is_cuda() ? device.description : "the CPU, " + device.description));
+  progress.say("fresh: " + trials(plan.finalists.size(), plan.fresh.seeds) + " and the reference, " + plan.fresh.recipe.name + " for " +
+               std::to_string(plan.fresh.recipe.epochs) + " epochs, seeds from " + std::to_string(plan.fresh.seed) +
+               ", images validating that the search trained on");
+  if (plan.full_top > 0) {
+    progress.say("full: " + trials(static_cast<std::size_t>(plan.full_top), plan.full.run.seeds) + " and the reference, " +
+                 plan.full.run.recipe.name + " for " + std::to_string(plan.full.run.recipe.epochs) + " epochs");
+  }
+}
+
+}  // namespace
+
+int finalists_command(const Words& words) {
+  Options options = declared();
+  if (!options.parse(words)) return 0;
+  const std::string file = options.required("db");
+  const auto top = options.integer("top", 1, 100'000);
+  if (!top) throw UsageError("--top N is required: how many of the leaderboard are finalists\nsee: actsearch finalists --help");
+  if (options.integer("seeds", 1, 1'000'000) == 1) {
+    throw UsageError("--seeds 1 is not enough: the paired test beside the reference needs at least 2 trials a candidate");
+  }
+  const auto full = options.integer("full", 0, 100'000).value_or(*top);
+  if (full > *top) throw UsageError("--full " + std::to_string(full) + " is more than the --top " + std::to_string(*top) + " finalists");
+  const Format format = options.format();
+  const Device device = chosen_device(options);
+  FinalistsPlan plan;
+  plan.reference = candidate_of(options.text("compare").value_or("relu"));
+  plan.full = full_plan(options, device);
+  plan.commit = plan.full.commit = program_commit();
+  plan.machine = plan.full.machine = machine_text() + (device.is_cuda() ? ", " + device.description : "");
+
+  if (!std::filesystem::exists(file)) throw std::runtime_error(file + ": there is no such file: run a search into it first");
+  Progress progress(std::cerr, Progress::standard_error_style());
+  Database database(file, Database::Access::kCreate);
+  plan.search_text = searched_text(database, options);
+  for (const CandidateRecord& record :
+       database.top_candidates({.recipe = plan.search_text, .top = static_cast<int>(*top), .sort = LeaderboardQuery::Sort::kLowerBound})) {
+    plan.finalists.push_back(candidate_of(record.formula));
+  }
+  plan.full_top = static_cast<int>(std::min<std::int64_t>(full, static_cast<std::int64_t>(plan.finalists.size())));
+
+  const Dataset dataset = find_dataset(options.text("data"), [&](const std::string& line) { progress.say(line); });
+  plan.data = plan.full.data = dataset.source;
+  plan.fresh = fresh_plan(options, device, plan.search_text, dataset);
+  plan.full.run.recipe = fitted(plan.full.run.recipe, dataset);
+  plan.full.run.recipe_text = rerun_conditions_text(plan.full.run.recipe, plan.full.run.precision, dataset.source);
+
+  say_plan(progress, plan, device);
+  const std::atomic<bool>& interrupt = catch_interrupts();
+  const auto say = [&](const std::string& line) { progress.say(line); };
+  const Evaluator fresh = make_evaluator(device, dataset, plan.fresh, say);
+  const Evaluator full_length = make_evaluator(device, dataset, plan.full.run, say);
+  const FinalistsReport report = run_finalists(database, plan, fresh, full_length, progress, interrupt);
+  if (report.ending == Ending::kInterrupted) progress.say("interrupted: the same command goes on");
+  const std::string reference = plan.reference.name.empty() ? plan.reference.formula : plan.reference.name;
+  write(std::cout, finalists_table(report.rows, format, reference), format);
+  return report.ending == Ending::kInterrupted ? kInterruptedExit : 0;
+}
+
+}  // namespace actsearch

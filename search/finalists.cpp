@@ -1,0 +1,162 @@
+#include "search/finalists.h"
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+namespace actsearch {
+namespace {
+
+/// Accuracies of finished trials, by seed.
+using Scores = std::map<std::uint64_t, double>;
+
+Scores scores(const Database& database, Id recipe, Id candidate, const std::string& column) {
+  const Table rows =
+      database.query("SELECT seed, " + column + " FROM trials WHERE status = 'done' AND " + column +
+                     " IS NOT NULL AND recipe_id = " + std::to_string(recipe) + " AND candidate = " + std::to_string(candidate));
+  Scores result;
+  for (const auto& row : rows.rows) result[std::stoull(row[0].value())] = std::stod(row[1].value());
+  return result;
+}
+
+std::optional<Mean> mean_over(const Scores& scores) {
+  if (scores.empty()) return std::nullopt;
+  std::vector<double> values;
+  for (const auto& [seed, score] : scores) values.push_back(score);
+  return mean_of(values);
+}
+
+/// What ranks: below every accuracy where there is none.
+double value_of(const std::optional<Mean>& mean) { return mean ? mean->value : -1; }
+
+std::optional<PairedComparison> compared(const Scores& ours, const Scores& reference) {
+  std::vector<double> differences;
+  for (const auto& [seed, score] : ours) {
+    if (const auto other = reference.find(seed); other != reference.end()) differences.push_back(score - other->second);
+  }
+  return paired(differences);
+}
+
+void correct(std::vector<FinalistRow>& rows, std::optional<PairedComparison> FinalistRow::*stage) {
+  std::vector<PairedComparison*> made;
+  for (FinalistRow& row : rows) {
+    if (row.*stage) made.push_back(&*(row.*stage));
+  }
+  holm(made);
+}
+
+Id id_of(Database& database, const Candidate& candidate) {
+  return database.candidate({candidate.fingerprint, candidate.formula, candidate.name, candidate.program.parameter_count()});
+}
+
+class Finalists {
+ public:
+  Finalists(Database& database, const FinalistsPlan& plan)
+      : database_(database),
+        plan_(plan),
+        search_recipe_(database.recipe(plan.fresh.recipe.name, plan.search_text)),
+        fresh_recipe_(database.recipe(plan.fresh.recipe.name, plan.fresh.recipe_text)),
+        full_recipe_(database.recipe(plan.full.run.recipe.name, plan.full.run.recipe_text)),
+        all_(plan.finalists) {
+    if (std::none_of(all_.begin(), all_.end(), [&](const Candidate& c) { return c.fingerprint == plan.reference.fingerprint; })) {
+      all_.push_back(plan.reference);
+    }
+  }
+
+  /// Misuse, before anything is trained.
+  void require_fresh_seeds() const {
+    const std::uint64_t last = plan_.fresh.seed + static_cast<std::uint64_t>(plan_.fresh.seeds) - 1;
+    const Table used = database_.query("SELECT max(seed) FROM trials WHERE recipe_id = " + std::to_string(search_recipe_) +
+                                       " AND seed BETWEEN " + std::to_string(plan_.fresh.seed) + " AND " + std::to_string(last));
+    if (const auto seed = used.rows.at(0).at(0)) {
+      throw std::invalid_argument("seed " + *seed + " was used by the search, so a score with it would not be fresh; --seed " +
+                                  std::to_string(last + 1) + " begins after it");
+    }
+  }
+
+  Ending run_fresh(const Evaluator& evaluator, Progress& progress, const std::atomic<bool>& interrupt) {
+    const nlohmann::ordered_json conditions = {{"epochs", plan_.fresh.recipe.epochs}, {"seeds", plan_.fresh.seeds}};
+    const Id study = database_.study({.kind = "finalists",
+                                      .space = "",
+                                      .strategy = "",
+                                      .seed = plan_.fresh.seed,
+                                      .recipe = plan_.fresh.recipe_text,
+                                      .data = plan_.data,
+                                      .conditions = conditions.dump(),
+                                      .commit = plan_.commit,
+                                      .machine = plan_.machine});
+    ListedCandidates source(all_);
+    return run_trials(database_, study, plan_.fresh, source, evaluator, progress, interrupt).ending;
+  }
+
+  Ending run_full(const Evaluator& evaluator, Progress& progress, const std::atomic<bool>& interrupt) {
+    RerunPlan full = plan_.full;
+    std::vector<FinalistRow> by_fresh = rows();
+    std::stable_sort(by_fresh.begin(), by_fresh.end(),
+                     [](const FinalistRow& a, const FinalistRow& b) { return value_of(a.fresh) > value_of(b.fresh); });
+    for (const FinalistRow& row : by_fresh) {
+      const bool reference = row.candidate.fingerprint == plan_.reference.fingerprint;
+      const bool chosen = row.fresh && full.candidates.size() < static_cast<std::size_t>(plan_.full_top);
+      if (chosen && !reference) full.candidates.push_back(row.candidate);
+    }
+    full.candidates.push_back(plan_.reference);
+    return run_reruns(database_, full, evaluator, progress, interrupt).run.ending;
+  }
+
+  std::vector<FinalistRow> rows() {
+    const Id reference = id_of(database_, plan_.reference);
+    const Scores fresh_reference = scores(database_, fresh_recipe_, reference, "validation_accuracy");
+    const Scores full_reference = scores(database_, full_recipe_, reference, "final_test_accuracy");
+    std::vector<FinalistRow> rows;
+    for (const Candidate& candidate : all_) {
+      const Id id = id_of(database_, candidate);
+      FinalistRow& row = rows.emplace_back();
+      row.candidate = candidate;
+      row.search = mean_over(scores(database_, search_recipe_, id, "validation_accuracy"));
+      const Scores fresh = scores(database_, fresh_recipe_, id, "validation_accuracy");
+      const Scores full = scores(database_, full_recipe_, id, "final_test_accuracy");
+      row.fresh = mean_over(fresh);
+      row.full = mean_over(full);
+      row.full_best = mean_over(scores(database_, full_recipe_, id, "best_test_accuracy"));
+      row.failure = failure(id);
+      if (id == reference) continue;
+      row.fresh_compared = compared(fresh, fresh_reference);
+      row.full_compared = compared(full, full_reference);
+    }
+    correct(rows, &FinalistRow::fresh_compared);
+    correct(rows, &FinalistRow::full_compared);
+    std::stable_sort(rows.begin(), rows.end(), [](const FinalistRow& a, const FinalistRow& b) {
+      return std::pair(value_of(a.full), value_of(a.fresh)) > std::pair(value_of(b.full), value_of(b.fresh));
+    });
+    return rows;
+  }
+
+ private:
+  std::string failure(Id candidate) const {
+    const Table found = database_.query(
+        "SELECT f.reason FROM failures f JOIN trials t ON t.trial = f.trial WHERE t.candidate = " + std::to_string(candidate) +
+        " AND t.recipe_id IN (" + std::to_string(fresh_recipe_) + ", " + std::to_string(full_recipe_) + ") ORDER BY f.trial LIMIT 1");
+    return found.rows.empty() ? "" : found.rows[0][0].value_or("");
+  }
+
+  Database& database_;
+  const FinalistsPlan& plan_;
+  const Id search_recipe_, fresh_recipe_, full_recipe_;
+  std::vector<Candidate> all_;
+};
+
+}  // namespace
+
+FinalistsReport run_finalists(Database& database, const FinalistsPlan& plan, const Evaluator& fresh, const Evaluator& full,
+                              Progress& progress, const std::atomic<bool>& interrupt) {
+  Finalists finalists(database, plan);
+  finalists.require_fresh_seeds();
+  FinalistsReport report;
+  report.ending = finalists.run_fresh(fresh, progress, interrupt);
+  if (report.ending != Ending::kInterrupted && plan.full_top > 0) report.ending = finalists.run_full(full, progress, interrupt);
+  report.rows = finalists.rows();
+  return report;
+}
+
+}  // namespace actsearch

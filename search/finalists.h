@@ -1,0 +1,49 @@
+/// The best of a search, judged again: fresh seeds, images that the search never validated on, then full length.
+///
+/// Who is best of many looks better than it is. So the search's own score only chooses the finalists. They are trained again under the
+/// search's recipe with seeds of their own, and another fold of the training images validates (stratified_split): in that score no
+/// choice has been made. The best of it are trained at full length, with test accuracy. All three scores are kept apart.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "search/rerun.h"
+#include "search/runner.h"
+
+namespace actsearch {
+
+struct FinalistsPlan {
+  std::vector<Candidate> finalists;  ///< by the search's score, best first
+  Candidate reference;               ///< which all are compared with; trained with them, a finalist or not
+  std::string search_text;           ///< the conditions of the search's trials
+  RunPlan fresh;                     ///< the search's recipe with another validation_fold, and seeds that the search did not use
+  RerunPlan full;                    ///< its candidates are chosen by run_finalists
+  int full_top = 0;  ///< how many finalists are trained at full length, the best by their fresh score; the reference too, if any
+  std::string data;
+  std::string commit, machine;
+};
+
+/// Scores of the finalists and the reference, one row each, best first: by test accuracy at full length, then by the fresh score.
+/// Differences are from the reference, over the seeds that both have, with Holm's correction over the rows.
+struct FinalistRow {
+  Candidate candidate;
+  std::optional<Mean> search, fresh;               ///< validation accuracy
+  std::optional<PairedComparison> fresh_compared;  ///< absent for the reference, and for fewer than two common seeds
+  std::optional<Mean> full, full_best;             ///< test accuracy: of the last epoch, and of the best one
+  std::optional<PairedComparison> full_compared;   ///< of the last epoch
+  std::string failure;                             ///< why a trial failed, if one did
+};
+
+struct FinalistsReport {
+  Ending ending = Ending::kFinished;  ///< kInterrupted: the rows hold what is there
+  std::vector<FinalistRow> rows;
+};
+
+/// Runs what is not finished yet of both stages. The same plan on the same database goes on. std::invalid_argument if the search has
+/// used one of the fresh seeds; other errors as run_trials. `fresh` and `full` train the one and the other stage.
+FinalistsReport run_finalists(Database& database, const FinalistsPlan& plan, const Evaluator& fresh, const Evaluator& full,
+                              Progress& progress, const std::atomic<bool>& interrupt);
+
+}  // namespace actsearch

@@ -1,0 +1,27 @@
+/// What training made of a candidate's parameters, and which candidate has which rank: from a database.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "db/database.h"
+
+namespace actsearch {
+
+/// One parameter over all channels of a network and all finished trials under one recipe.
+struct LearnedBeta {
+  double mean = 1, deviation = 0, min = 1, max = 1;
+};
+
+struct RankedFunction {
+  std::string formula, name;         ///< as stored; the name may be empty
+  std::vector<LearnedBeta> learned;  ///< one for each parameter
+};
+
+/// The candidates of these ranks (from 1) of the leaderboard in its usual order, under the recipe as in LeaderboardQuery.
+/// std::invalid_argument for a rank that there is not; std::runtime_error for stored statistics that are none.
+std::vector<RankedFunction> ranked_functions(const Database& database, const std::vector<int>& ranks,
+                                             const std::optional<std::string>& recipe);
+
+}  // namespace actsearch

@@ -1,0 +1,46 @@
+/// What tests of the command line share: the program run in a directory of its own, and what its refusals look like.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/search/process.h"
+
+namespace actsearch::testing {
+
+inline constexpr int kFailure = 1, kUsage = 2;
+
+class CommandLine : public ::testing::Test {
+ protected:
+  Ran run(const std::vector<std::string>& words) const { return run_program(directory_.path(), words); }
+
+  /// The exit code, nothing on standard output, and every part in the message.
+  void refuses(const std::vector<std::string>& words, int code, const std::vector<std::string>& parts) const {
+    std::string shown;
+    for (const std::string& word : words) shown += word.substr(0, 40) + " ";
+    const Ran ran = run(words);
+    EXPECT_EQ(ran.code, code) << shown << ran.err;
+    EXPECT_EQ(ran.out, "") << shown;
+    EXPECT_EQ(ran.err.rfind("actsearch: ", 0), 0u) << shown << ran.err;
+    EXPECT_LT(ran.err.size(), 2'000u) << shown;
+    for (const std::string& part : parts) EXPECT_NE(ran.err.find(part), std::string::npos) << shown << "lacks: " << part << "\n" << ran.err;
+  }
+
+  /// A database with twelve finished trials of a small space.
+  std::string filled_database() const {
+    const std::filesystem::path file = directory_.path() / "filled.db";
+    Database database(file, Database::Access::kCreate);
+    std::ostringstream log;
+    Progress progress(log, {});
+    const std::atomic<bool> interrupt{false};
+    run_search(database, small_plan(), fake_outcome, progress, interrupt);
+    return file;
+  }
+  std::string path(const std::string& name) const { return directory_.path() / name; }
+
+  TemporaryDirectory directory_;
+};
+
+}  // namespace actsearch::testing
