@@ -114,9 +114,9 @@ class MathMl {
   }
 
   Atom command() {
-    if (take(",")) {  // a product: invisible, except before a number
+    if (take(",")) {  // a product: a thin space, except before a number
       skip_spaces();
-      return {element("mo", at_ < latex_.size() && is_digit(latex_[at_]) ? "⋅" : "\u2062")};
+      return {at_ < latex_.size() && is_digit(latex_[at_]) ? element("mo", "⋅") : "<mo rspace=\"0.1667em\">\u2062</mo>"};
     }
     const std::string_view word = letters();
     if (word == "beta") return {element("mi", "β")};

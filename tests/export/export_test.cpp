@@ -175,6 +175,15 @@ TEST(ExportNames, AreWordsOfTheFormulaAndDifferent) {
   EXPECT_EQ(exported("swish", "max_x_sigmoid").class_name, "MaxXSigmoid");
 }
 
+TEST(ExportedFormulas, NumberTheParametersOfADerivativeAsTheFormulaDoes) {
+  const ExportedActivation activation = exported("beta * sigmoid(x) + sin(x - beta)");
+  const std::string latex = to_latex_file(activation), mathml = to_mathml_file(activation);
+  EXPECT_NE(latex.find("\\frac{\\partial f}{\\partial \\beta_{1}} &= -\\cos(x - \\beta_{1})"), std::string::npos) << latex;
+  const std::size_t last = mathml.rfind("<p class=\"slope-by-beta\">");
+  EXPECT_NE(mathml.find("<msub><mi>β</mi><mn>1</mn></msub>", last), std::string::npos) << mathml;
+  EXPECT_NE(to_latex_file(exported("swish")).find("\\partial \\beta}"), std::string::npos) << "a single one has no number";
+}
+
 TEST(ExportedCode, ComputesSharedPartsOnceAndNamesInstructions) {
   const Code code = in_double(exported("sigmoid(x) * x + sigmoid(x)"), c_double_language(""));
   EXPECT_EQ(code.lines,
