@@ -7,7 +7,6 @@
 #include <cmath>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
-#include <regex>
 #include <sstream>
 
 #include "tests/export/cases.h"
@@ -84,9 +83,9 @@ std::vector<double> losses_of(const std::string& python, const std::string& flag
   const Shell ran = shell(python + " " ACTSEARCH_SOURCE_DIR "/examples/pytorch_resnet/train.py " + flags);
   EXPECT_EQ(ran.code, 0) << ran.output;
   std::vector<double> losses;
-  const std::regex line("step \\d+ loss (\\S+)");
-  for (std::sregex_iterator match(ran.output.begin(), ran.output.end(), line), end; match != end; ++match) {
-    losses.push_back(std::stod((*match)[1]));
+  const std::string word = " loss ";
+  for (std::size_t at = 0; (at = ran.output.find(word, at)) != std::string::npos; at += word.size()) {
+    losses.push_back(std::stod(ran.output.substr(at + word.size(), 20)));
   }
   return losses;
 }
