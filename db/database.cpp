@@ -66,6 +66,13 @@ std::optional<ClaimState> settled(const StoredTrial& trial) {
   return std::nullopt;
 }
 
+/// Of trial t: whole epochs, and steps of the one after them.
+const char* const kHowFar =
+    " (SELECT count(*) FROM epoch WHERE trial = t.id),"
+    " (SELECT coalesce(max(step), 0) FROM pause WHERE trial = t.id AND epoch = (SELECT count(*) FROM epoch WHERE trial = t.id))";
+
+const char* const kGiveBack = "UPDATE trial SET status = 'released', owner = '' WHERE id = ?1 AND owner = ?2 AND status = 'running'";
+
 /// Writes one epoch if the trial is running under the owner.
 void store_epoch(Connection& connection, Id trial, std::string_view owner, const EpochRecord& epoch) {
   connection.run(
@@ -182,15 +189,28 @@ void Database::renew(std::chrono::seconds lease) {
 void Database::release(Id trial, bool keep_epochs) {
   const std::lock_guard lock(impl_->mutex);
   // Without epochs to keep, a released trial is as if never claimed; its epochs and its place in studies go with it.
-  impl_->connection->run(keep_epochs
-                             ? "UPDATE trial SET status = 'released', owner = '' WHERE id = ?1 AND owner = ?2 AND status = 'running'"
-                             : "DELETE FROM trial WHERE id = ?1 AND owner = ?2 AND status = 'running'",
-                         trial, impl_->owner);
+  impl_->connection->run(keep_epochs ? kGiveBack : "DELETE FROM trial WHERE id = ?1 AND owner = ?2 AND status = 'running'", trial,
+                         impl_->owner);
 }
 
 void Database::add_epoch(Id trial, const EpochRecord& epoch) {
   const std::lock_guard lock(impl_->mutex);
   store_epoch(*impl_->connection, trial, impl_->owner, epoch);
+}
+
+void Database::pause(Id trial, const std::vector<EpochRecord>& epochs, const std::optional<PauseRecord>& pause) {
+  const std::lock_guard lock(impl_->mutex);
+  Connection& connection = *impl_->connection;
+  Transaction transaction(connection);
+  for (const EpochRecord& epoch : epochs) store_epoch(connection, trial, impl_->owner, epoch);
+  if (pause) {
+    connection.run(
+        "INSERT OR REPLACE INTO pause (trial, epoch, step, epoch_steps, train_loss, train_accuracy, seconds)"
+        " SELECT id, ?3, ?4, ?5, ?6, ?7, ?8 FROM trial WHERE id = ?1 AND owner = ?2 AND status = 'running'",
+        trial, impl_->owner, pause->epoch, pause->step, pause->epoch_steps, pause->train_loss, pause->train_accuracy, pause->seconds);
+  }
+  connection.run(kGiveBack, trial, impl_->owner);
+  transaction.commit();
 }
 
 bool Database::finish(Id trial, const TrialRecord& result, const std::vector<EpochRecord>& epochs) {
@@ -268,34 +288,37 @@ std::vector<Observation> Database::observations(Id study) const {
   return all;
 }
 
-std::vector<RungTrial> Database::rung(Id study, Id recipe, int epochs, int next) const {
+std::vector<RungTrial> Database::rung(Id study, Id recipe, int epochs, std::int64_t steps) const {
   const std::lock_guard lock(impl_->mutex);
   auto row = impl_->connection->prepare(
-      "SELECT c.id, c.fingerprint, c.formula, c.name, c.parameters, t.seed, (SELECT count(*) FROM epoch WHERE trial = t.id),"
-      " t.status = 'released', s.place"
-      " FROM study_trial s JOIN trial t ON t.id = s.trial JOIN candidate c ON c.id = t.candidate JOIN epoch e ON e.trial = t.id"
-      " WHERE s.study = ?1 AND t.recipe = ?2 AND e.epoch = ?3 - 1 ORDER BY e.train_loss, t.id",
-      study, recipe, epochs);
+      std::string("SELECT c.id, c.fingerprint, c.formula, c.name, c.parameters, t.seed, s.place, t.status = 'released',") + kHowFar +
+          " FROM study_trial s JOIN trial t ON t.id = s.trial JOIN candidate c ON c.id = t.candidate JOIN " +
+          (steps > 0 ? "pause l ON l.trial = t.id AND l.epoch = ?3 AND l.step = ?4"
+                     : "epoch l ON l.trial = t.id AND l.epoch = ?3 - 1 + ?4") +
+          " WHERE s.study = ?1 AND t.recipe = ?2 ORDER BY l.train_loss, t.id",
+      study, recipe, epochs, steps);
   std::vector<RungTrial> all;
   while (row.step()) {
-    all.push_back({row.integer(0),
-                   {row.text(1), row.text(2), row.text(3), static_cast<int>(row.integer(4))},
-                   static_cast<std::uint64_t>(row.integer(5)),
-                   static_cast<int>(row.integer(6)),
-                   row.is_null(8) ? std::nullopt : std::optional(static_cast<std::uint64_t>(row.integer(8))),
-                   row.integer(7) != 0 && row.integer(6) < next});
+    RungTrial trial{row.integer(0),
+                    {row.text(1), row.text(2), row.text(3), static_cast<int>(row.integer(4))},
+                    static_cast<std::uint64_t>(row.integer(5)),
+                    {},
+                    {}};
+    if (!row.is_null(6)) trial.place = static_cast<std::uint64_t>(row.integer(6));
+    if (row.integer(7) != 0) trial.given_back = {static_cast<int>(row.integer(8)), row.integer(9), true};
+    all.push_back(std::move(trial));
   }
   return all;
 }
 
-int Database::epochs_given_back(Id candidate, Id recipe, std::uint64_t seed) const {
+std::optional<GivenBack> Database::given_back(Id study, Id candidate, Id recipe, std::uint64_t seed) const {
   const std::lock_guard lock(impl_->mutex);
-  auto row = impl_->connection->prepare(
-      "SELECT count(*) FROM epoch e JOIN trial t ON t.id = e.trial WHERE t.candidate = ?1 AND t.recipe = ?2 AND t.seed = ?3"
-      " AND t.status = 'released'",
-      candidate, recipe, seed);
-  row.step();
-  return static_cast<int>(row.integer(0));
+  auto row =
+      impl_->connection->prepare(std::string("SELECT EXISTS (SELECT 1 FROM study_trial WHERE study = ?1 AND trial = t.id),") + kHowFar +
+                                     " FROM trial t WHERE t.candidate = ?2 AND t.recipe = ?3 AND t.seed = ?4 AND t.status = 'released'",
+                                 study, candidate, recipe, seed);
+  if (!row.step()) return std::nullopt;
+  return GivenBack{static_cast<int>(row.integer(1)), row.integer(2), row.integer(0) != 0};
 }
 
 std::optional<std::optional<double>> Database::score(std::string_view fingerprint, Id recipe) const {

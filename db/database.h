@@ -63,6 +63,14 @@ struct EpochRecord {
   double seconds = 0;
 };
 
+struct PauseRecord {      ///< a trial that paused inside an epoch
+  int epoch = 0;          ///< from 0: the whole epochs before it
+  std::int64_t step = 0;  ///< steps of the epoch that it has trained, fewer than
+  std::int64_t epoch_steps = 0;
+  double train_loss = 0, train_accuracy = 0;  ///< over the later half of these steps
+  double seconds = 0;                         ///< that they took
+};
+
 struct TrialRecord {  ///< how a trial ended
   std::optional<double> validation_accuracy;
   std::optional<double> best_test_accuracy, final_test_accuracy;
@@ -130,14 +138,20 @@ struct Observation {
   std::optional<double> accuracy;  ///< absent where it failed
 };
 
+/// How far a trial has come that was given back: whole epochs, and steps of the one after them.
+struct GivenBack {
+  int epochs = 0;
+  std::int64_t steps = 0;
+  bool in_study = false;
+};
+
 /// A trial that has come as far as a rung.
 struct RungTrial {
   Id candidate = 0;
   CandidateRecord record;
   std::uint64_t seed = 0;
-  int epochs = 0;                      ///< that it has trained for
-  std::optional<std::uint64_t> place;  ///< in the study's space, where it is known
-  bool waiting = false;                ///< it was given back before the next rung, and nobody goes on with it now
+  std::optional<std::uint64_t> place;   ///< in the study's space, where it is known
+  std::optional<GivenBack> given_back;  ///< absent where it has ended or somebody goes on with it
 };
 
 /// Of the trials that a study has claimed or found done by another.
@@ -175,10 +189,13 @@ class Database {
                    std::optional<std::uint64_t> place = std::nullopt);
   /// Prolongs every claim of this Database object.
   void renew(std::chrono::seconds lease);
-  /// Gives a claim back unfinished (its epochs are dropped unless keep_epochs).
+  /// Gives a claim back unfinished (its epochs and pauses are dropped unless keep_epochs).
   void release(Id trial, bool keep_epochs = false);
   /// Stores an epoch of a running trial (replacing one of the same number). Nothing if the claim is no longer ours: finish tells.
   void add_epoch(Id trial, const EpochRecord& epoch);
+  /// Gives a claim back at a pause, in one transaction with the trial's epochs and, where it lies inside an epoch, what is known there.
+  /// Nothing if the claim is no longer ours.
+  void pause(Id trial, const std::vector<EpochRecord>& epochs, const std::optional<PauseRecord>& pause);
   /// Stores the result in one transaction, with `epochs` in place of those stored before (none given: those stay). False if the
   /// claim is no longer ours (nothing is stored then).
   bool finish(Id trial, const TrialRecord& result, const std::vector<EpochRecord>& epochs);
@@ -190,11 +207,11 @@ class Database {
   StudyCounts counts(Id study) const;
   /// The ended trials of a study whose places are known, in the order in which they ended.
   std::vector<Observation> observations(Id study) const;
-  /// The study's trials that have trained for at least so many epochs, by the training loss of the last of these, lowest first. `next`: the
-  /// epochs of the next rung, or of the whole recipe.
-  std::vector<RungTrial> rung(Id study, Id recipe, int epochs, int next) const;
-  /// Epochs that are stored of a trial that was given back; 0 for one that was not, or does not exist.
-  int epochs_given_back(Id candidate, Id recipe, std::uint64_t seed) const;
+  /// The study's trials that have paused after `steps` steps of the epoch after `epochs` whole ones, or with steps = 0 those that have
+  /// trained for at least so many epochs; by the training loss of that epoch, lowest first.
+  std::vector<RungTrial> rung(Id study, Id recipe, int epochs, std::int64_t steps) const;
+  /// How far a trial has come that was given back, with whether it is one of the study's; absent for one that was not, or does not exist.
+  std::optional<GivenBack> given_back(Id study, Id candidate, Id recipe, std::uint64_t seed) const;
   /// What is known of a function under a recipe: absent without an ended trial, else the mean accuracy, absent where all failed.
   std::optional<std::optional<double>> score(std::string_view fingerprint, Id recipe) const;
   std::vector<StudyRecord> studies() const;

@@ -99,12 +99,26 @@ DROP VIEW study_trials;
 CREATE VIEW study_trials AS SELECT study, trial, place FROM study_trial;
 )sql";
 
+/// What is known of a trial where it paused inside an epoch: the rungs of a race that are no whole epochs.
+const char* const kVersion4 = R"sql(
+CREATE TABLE pause (
+  trial INTEGER NOT NULL REFERENCES trial ON DELETE CASCADE, epoch INTEGER NOT NULL, step INTEGER NOT NULL,
+  epoch_steps INTEGER NOT NULL, train_loss REAL NOT NULL, train_accuracy REAL NOT NULL, seconds REAL NOT NULL,
+  PRIMARY KEY (trial, epoch, step)) STRICT, WITHOUT ROWID;
+
+CREATE VIEW pauses AS
+  SELECT p.trial, c.formula, c.name, r.name AS recipe, t.seed, p.epoch, p.step, p.epoch_steps,
+         p.epoch + 1.0 * p.step / p.epoch_steps AS epochs, p.train_loss, p.train_accuracy, p.seconds
+  FROM pause p JOIN trial t ON t.id = p.trial JOIN candidate c ON c.id = t.candidate JOIN recipe r ON r.id = t.recipe;
+)sql";
+
 struct Step {
   const char* sql;
   void (*fill)(Connection&);  ///< what the step computes beyond SQL; may be null
 };
 /// Step i makes version i + 1 of version i. A step that has been released never changes.
-constexpr std::array<Step, kSchemaVersion> kSteps = {{{kVersion1, nullptr}, {kVersion2, refresh_all_standings}, {kVersion3, nullptr}}};
+constexpr std::array<Step, kSchemaVersion> kSteps = {
+    {{kVersion1, nullptr}, {kVersion2, refresh_all_standings}, {kVersion3, nullptr}, {kVersion4, nullptr}}};
 
 [[noreturn]] void refuse(const std::filesystem::path& file, const std::string& why) { throw DatabaseError(file.string() + ": " + why); }
 

@@ -21,6 +21,19 @@ double central_probability(double theta, int degrees) {
   return odd ? 2 / std::numbers::pi * (theta + std::sin(theta) * sum) : std::sin(theta) * sum;
 }
 
+/// Ranks from 1, ties at their mean.
+std::vector<double> ranks(std::span<const double> values) {
+  std::vector<std::size_t> order(values.size());
+  std::iota(order.begin(), order.end(), 0u);
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });
+  std::vector<double> rank(values.size());
+  for (std::size_t first = 0, last = 0; first < order.size(); first = last) {
+    while (last < order.size() && values[order[last]] == values[order[first]]) ++last;
+    for (std::size_t i = first; i < last; ++i) rank[order[i]] = (static_cast<double>(first + last) + 1) / 2;
+  }
+  return rank;
+}
+
 }  // namespace
 
 double student_t_probability(double t, int degrees) { return central_probability(std::atan(t / std::sqrt(degrees)), degrees); }
@@ -69,6 +82,26 @@ void holm(const std::vector<PairedComparison*>& comparisons) {
     largest = std::max(largest, std::min(1.0, static_cast<double>(ascending.size() - i) * ascending[i]->p));
     ascending[i]->p_holm = largest;
   }
+}
+
+std::optional<RankCorrelation> rank_correlation(std::span<const double> a, std::span<const double> b) {
+  if (a.size() != b.size()) throw std::invalid_argument("rank_correlation: samples of different sizes");
+  const std::vector<double> x = ranks(a), y = ranks(b);
+  const double middle = (static_cast<double>(a.size()) + 1) / 2;
+  double xx = 0, yy = 0, xy = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    xx += (x[i] - middle) * (x[i] - middle);
+    yy += (y[i] - middle) * (y[i] - middle);
+    xy += (x[i] - middle) * (y[i] - middle);
+  }
+  if (xx == 0 || yy == 0) return std::nullopt;
+  RankCorrelation result{.n = static_cast<int>(a.size()), .rho = std::clamp(xy / std::sqrt(xx * yy), -1.0, 1.0)};
+  if (result.n < 4) return result;
+  constexpr double kNormal95 = 1.959963984540054;
+  const double half_width = kNormal95 * std::sqrt((1 + result.rho * result.rho / 2) / (result.n - 3));
+  result.low = std::tanh(std::atanh(result.rho) - half_width);
+  result.high = std::tanh(std::atanh(result.rho) + half_width);
+  return result;
 }
 
 }  // namespace actsearch

@@ -34,4 +34,13 @@ std::optional<PairedComparison> paired(std::span<const double> differences);
 /// Sets p_holm of comparisons that were made together (S. Holm, 1979).
 void holm(const std::vector<PairedComparison*>& comparisons);
 
+/// Spearman's rank correlation of two samples of the same things, ties at their mean rank; absent where one of them is constant.
+/// std::invalid_argument unless both have the same size.
+struct RankCorrelation {
+  int n = 0;
+  double rho = 0;
+  double low = -1, high = 1;  ///< 95 % interval (Fisher's z with the variance of D. Bonett and T. Wright, 2000); all of it for n < 4
+};
+std::optional<RankCorrelation> rank_correlation(std::span<const double> a, std::span<const double> b);
+
 }  // namespace actsearch

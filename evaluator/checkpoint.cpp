@@ -15,7 +15,8 @@
 namespace actsearch {
 namespace {
 
-constexpr std::string_view kMagic = "actsearch checkpoint 1\n";
+/// Version 2 has the steps of an epoch that is not whole; version 1 is without them, and what is written between two epochs.
+constexpr std::string_view kBetweenEpochs = "actsearch checkpoint 1\n", kInsideAnEpoch = "actsearch checkpoint 2\n";
 
 /// A hash of the file's contents before it: a torn or altered file does not match.
 std::uint64_t content_hash(std::string_view bytes) {
@@ -99,17 +100,25 @@ class File {
 }  // namespace
 
 void write_checkpoint(const std::filesystem::path& file, const std::string& identity, const std::vector<std::span<float>>& state,
-                      const std::vector<EpochMetrics>& epochs) {
-  std::string bytes(kMagic);
+                      const TrainingHistory& history) {
+  std::string bytes(history.steps.empty() ? kBetweenEpochs : kInsideAnEpoch);
   put(bytes, static_cast<std::uint64_t>(identity.size()));
   bytes += identity;
-  put(bytes, static_cast<std::uint64_t>(epochs.size()));
-  for (const EpochMetrics& epoch : epochs) {
+  put(bytes, static_cast<std::uint64_t>(history.epochs.size()));
+  for (const EpochMetrics& epoch : history.epochs) {
     put(bytes, epoch.epoch);
     for (const double value : {epoch.learning_rate, epoch.train_loss, epoch.train_accuracy, epoch.validation_loss,
                                epoch.validation_accuracy, epoch.test_accuracy.value_or(-1.0), epoch.seconds}) {
       put(bytes, value);
     }
+  }
+  if (!history.steps.empty()) {
+    put(bytes, static_cast<std::uint64_t>(history.steps.size()));
+    for (const BatchResult& step : history.steps) {
+      put(bytes, step.loss_sum);
+      put(bytes, step.correct);
+    }
+    put(bytes, history.steps_seconds);
   }
   for (const auto values : state) put_floats(bytes, values);
   put(bytes, content_hash(bytes));
@@ -127,13 +136,14 @@ void write_checkpoint(const std::filesystem::path& file, const std::string& iden
   File(directory, O_RDONLY | O_DIRECTORY).flush();
 }
 
-std::vector<EpochMetrics> read_checkpoint(const std::filesystem::path& file, const std::string& identity,
-                                          const std::vector<std::span<float>>& state) {
+TrainingHistory read_checkpoint(const std::filesystem::path& file, const std::string& identity,
+                                const std::vector<std::span<float>>& state) {
   std::ifstream in(file, std::ios::binary);
   if (!in) throw std::runtime_error("checkpoint " + file.string() + ": cannot be opened: " + std::strerror(errno));
   const std::string bytes{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
   Reader reader(bytes, file);
-  if (reader.take(kMagic.size()) != kMagic)
+  const std::string_view version = reader.take(kBetweenEpochs.size());
+  if (version != kBetweenEpochs && version != kInsideAnEpoch)
     throw std::runtime_error(file.string() + " is not a checkpoint of this version; remove it to start over");
   const std::string_view found = reader.take(reader.get<std::uint64_t>());
   if (found != identity)
@@ -142,8 +152,9 @@ std::vector<EpochMetrics> read_checkpoint(const std::filesystem::path& file, con
                               Reader(std::string_view(bytes).substr(bytes.size() - 8), file).get<std::uint64_t>()) {
     throw std::runtime_error("checkpoint " + file.string() + " is damaged: its contents do not match their hash; remove it to start over");
   }
-  std::vector<EpochMetrics> epochs(reader.get<std::uint64_t>());
-  for (EpochMetrics& epoch : epochs) {
+  TrainingHistory history;
+  history.epochs.resize(reader.get<std::uint64_t>());
+  for (EpochMetrics& epoch : history.epochs) {
     epoch.epoch = reader.get<int>();
     double test = 0;
     for (double* const value : {&epoch.learning_rate, &epoch.train_loss, &epoch.train_accuracy, &epoch.validation_loss,
@@ -152,8 +163,16 @@ std::vector<EpochMetrics> read_checkpoint(const std::filesystem::path& file, con
     }
     if (test >= 0) epoch.test_accuracy = test;
   }
+  if (version == kInsideAnEpoch) {
+    history.steps.resize(reader.get<std::uint64_t>());
+    for (BatchResult& step : history.steps) {
+      step.loss_sum = reader.get<double>();
+      step.correct = reader.get<int>();
+    }
+    history.steps_seconds = reader.get<double>();
+  }
   for (const auto values : state) reader.get_floats(values);
-  return epochs;
+  return history;
 }
 
 }  // namespace actsearch

@@ -42,27 +42,27 @@ class Run {
         dataset_(dataset),
         options_(options),
         split_(stratified_split(dataset.train.labels, static_cast<std::size_t>(recipe.validation_size),
-                                static_cast<std::size_t>(recipe.validation_fold))) {
-    const auto batch = static_cast<std::int64_t>(recipe.batch);
-    const auto images = static_cast<std::int64_t>(split_.train.size());
-    // Shuffled, the images left over take part in the next epoch; in fixed order the last batch is filled up from the start.
-    steps_per_epoch_ = recipe.augmentation.shuffle ? images / batch : (images + batch - 1) / batch;
-    if (steps_per_epoch_ == 0) throw std::invalid_argument("the training set has fewer images than one batch of " + std::to_string(batch));
+                                static_cast<std::size_t>(recipe.validation_fold))),
+        steps_per_epoch_(steps_per_epoch(recipe, dataset.train.size())) {
+    if (options.pause_after && options.pause_after->steps >= steps_per_epoch_) {
+      throw std::invalid_argument("an epoch of " + std::to_string(steps_per_epoch_) + " steps has no pause after step " +
+                                  std::to_string(options.pause_after->steps));
+    }
   }
 
   TrialOutcome operator()() {
     resume();
-    const auto start = Clock::now();
-    const int end = options_.pause_after > 0 ? std::min(options_.pause_after, recipe_.epochs) : recipe_.epochs;
+    start_ = Clock::now();
     bool goes_on = true;
-    for (int epoch = static_cast<int>(outcome_.epochs.size()); goes_on && epoch < end; ++epoch) goes_on = run_epoch(epoch, start);
-    outcome_.paused = goes_on && static_cast<int>(outcome_.epochs.size()) < recipe_.epochs;
+    while (goes_on && epochs_done() < recipe_.epochs && !(options_.pause_after && *options_.pause_after <= point())) goes_on = run_epoch();
+    outcome_.epochs = history_.epochs;
+    outcome_.paused = goes_on && epochs_done() < recipe_.epochs;
+    if (outcome_.paused && !history_.steps.empty()) outcome_.partial = partial();
     if (outcome_.failure == Failure::kNone && !outcome_.interrupted && !outcome_.paused && !outcome_.epochs.empty()) {
       outcome_.validation_accuracy = outcome_.epochs.back().validation_accuracy;
     }
     record_beta();
-    for (const EpochMetrics& epoch : outcome_.epochs) outcome_.seconds += epoch.seconds;
-    if (outcome_.failure != Failure::kNone) outcome_.seconds = seconds_since(start);
+    outcome_.seconds = outcome_.failure == Failure::kNone ? seconds_of(history_) : seconds_so_far();
     return std::move(outcome_);
   }
 
@@ -74,8 +74,24 @@ class Run {
 
   void resume() {
     if (options_.checkpoint.empty() || !std::filesystem::exists(options_.checkpoint)) return;
-    outcome_.epochs = read_checkpoint(options_.checkpoint, identity(), learner_.state());
+    history_ = read_checkpoint(options_.checkpoint, identity(), learner_.state());
     learner_.restore();
+    outcome_.begun = point();
+    outcome_.seconds_before = seconds_of(history_);
+  }
+
+  static double seconds_of(const TrainingHistory& history) {
+    double seconds = history.steps_seconds;
+    for (const EpochMetrics& epoch : history.epochs) seconds += epoch.seconds;
+    return seconds;
+  }
+  double seconds_so_far() const { return outcome_.seconds_before + seconds_since(start_); }
+
+  int epochs_done() const { return static_cast<int>(history_.epochs.size()); }
+  TrainingPoint point() const { return {epochs_done(), static_cast<std::int64_t>(history_.steps.size())}; }
+
+  void save() {
+    if (!options_.checkpoint.empty()) write_checkpoint(options_.checkpoint, identity(), learner_.state(), history_);
   }
 
   EpochPlan plan(int epoch) const {
@@ -94,41 +110,77 @@ class Run {
     return plan;
   }
 
-  /// False when the trial is over before its time.
-  bool run_epoch(int epoch, Clock::time_point trial_start) {
+  /// From where the epoch stands to its end, or to the pause in it. False when the trial is over before its time.
+  bool run_epoch() {
     const auto start = Clock::now();
+    const int epoch = epochs_done();
     const EpochPlan epoch_plan = plan(epoch);
     learner_.begin_epoch(epoch_plan);
-    EpochMetrics metrics;
-    metrics.epoch = epoch;
-    metrics.learning_rate = epoch_plan.rates.back();
-    double loss = 0;
-    std::int64_t correct = 0;
-    for (std::int64_t step = 0; step < steps_per_epoch_;) {
+    const bool pauses = options_.pause_after && options_.pause_after->epochs == epoch;
+    if (!run_steps(epoch, pauses ? options_.pause_after->steps : steps_per_epoch_)) return false;
+    history_.steps_seconds += seconds_since(start);
+    if (pauses) {
+      save();
+      return true;
+    }
+    return finish_epoch(epoch_plan.rates.back());
+  }
+
+  bool run_steps(int epoch, std::int64_t end) {
+    for (std::int64_t step = point().steps; step < end;) {
       if (options_.stop && options_.stop->load(std::memory_order_relaxed)) {
         outcome_.interrupted = true;
         return false;
       }
-      if (options_.time_limit && seconds_since(trial_start) > options_.time_limit->count()) {
+      if (options_.time_limit && seconds_so_far() > options_.time_limit->count()) {
         return fail(Failure::kTimeOut, epoch, step, "longer than " + std::to_string(options_.time_limit->count()) + " s");
       }
-      for (const BatchResult& result : learner_.train(step, std::min(learner_.steps_at_once(), steps_per_epoch_ - step))) {
+      for (const BatchResult& result : learner_.train(step, std::min(learner_.steps_at_once(), end - step))) {
         if (!std::isfinite(result.loss_sum)) return fail(Failure::kNonFiniteLoss, epoch, step, "the training loss is not finite");
-        loss += result.loss_sum;
-        correct += result.correct;
+        history_.steps.push_back(result);
         ++step;
       }
     }
-    const auto images = static_cast<double>(steps_per_epoch_ * recipe_.batch);
-    metrics.train_loss = loss / images;
-    metrics.train_accuracy = static_cast<double>(correct) / images;
-    if (epoch > 0 && metrics.train_loss > kDivergedLoss) {
-      return fail(Failure::kDiverged, epoch, steps_per_epoch_, "the epoch's mean loss is " + std::to_string(metrics.train_loss));
-    }
-    return finish_epoch(metrics, start);
+    return true;
   }
 
-  bool finish_epoch(EpochMetrics& metrics, Clock::time_point start) {
+  struct Score {
+    double mean_loss, accuracy;
+  };
+
+  /// Of the epoch's steps so far, from `first` on.
+  Score trained_since(std::int64_t first) const {
+    double loss = 0;
+    std::int64_t correct = 0;
+    for (const BatchResult& step : std::span(history_.steps).subspan(static_cast<std::size_t>(first))) {
+      loss += step.loss_sum;
+      correct += step.correct;
+    }
+    const auto images = static_cast<double>((point().steps - first) * recipe_.batch);
+    return {loss / images, static_cast<double>(correct) / images};
+  }
+
+  PartialEpoch partial() const {
+    const auto [mean_loss, accuracy] = trained_since(point().steps / 2);
+    return {.epoch = epochs_done(),
+            .steps = point().steps,
+            .epoch_steps = steps_per_epoch_,
+            .train_loss = mean_loss,
+            .train_accuracy = accuracy,
+            .seconds = history_.steps_seconds};
+  }
+
+  bool finish_epoch(double learning_rate) {
+    const auto start = Clock::now();
+    const auto [train_loss, train_accuracy] = trained_since(0);
+    EpochMetrics metrics;
+    metrics.epoch = epochs_done();
+    metrics.learning_rate = learning_rate;
+    metrics.train_loss = train_loss;
+    metrics.train_accuracy = train_accuracy;
+    if (metrics.epoch > 0 && metrics.train_loss > kDivergedLoss) {
+      return fail(Failure::kDiverged, metrics.epoch, steps_per_epoch_, "the epoch's mean loss is " + std::to_string(metrics.train_loss));
+    }
     if (!split_.validation.empty()) {
       const auto [mean_loss, accuracy] = evaluate(ImageRole::kTraining, split_.validation);
       if (!std::isfinite(mean_loss))
@@ -141,9 +193,11 @@ class Run {
       for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::uint32_t>(i);
       metrics.test_accuracy = evaluate(ImageRole::kTest, all).accuracy;
     }
-    metrics.seconds = seconds_since(start);
-    outcome_.epochs.push_back(metrics);
-    if (!options_.checkpoint.empty()) write_checkpoint(options_.checkpoint, identity(), learner_.state(), outcome_.epochs);
+    metrics.seconds = history_.steps_seconds + seconds_since(start);
+    history_.epochs.push_back(metrics);
+    history_.steps.clear();
+    history_.steps_seconds = 0;
+    save();
     if (options_.on_epoch) options_.on_epoch(metrics);
     return true;
   }
@@ -155,9 +209,6 @@ class Run {
     return false;
   }
 
-  struct Score {
-    double mean_loss, accuracy;
-  };
   Score evaluate(ImageRole role, std::span<const std::uint32_t> indices) {
     const BatchResult total = learner_.evaluate(role, indices);
     const auto n = static_cast<double>(indices.size());
@@ -188,7 +239,9 @@ class Run {
   const Dataset& dataset_;
   const TrialOptions& options_;
   Split split_;
-  std::int64_t steps_per_epoch_ = 0;
+  std::int64_t steps_per_epoch_;
+  Clock::time_point start_;
+  TrainingHistory history_;
   TrialOutcome outcome_;
 };
 
@@ -208,6 +261,14 @@ std::string_view to_text(Failure failure) {
       return "does not compile";
   }
   return "unknown";
+}
+
+std::int64_t steps_per_epoch(const Recipe& recipe, std::size_t training_images) {
+  const std::int64_t batch = recipe.batch, images = static_cast<std::int64_t>(training_images) - recipe.validation_size;
+  // Shuffled, the images left over take part in the next epoch; in fixed order the last batch is filled up from the start.
+  const std::int64_t steps = recipe.augmentation.shuffle ? images / batch : (images + batch - 1) / batch;
+  if (steps < 1) throw std::invalid_argument("the training set has fewer images than one batch of " + std::to_string(batch));
+  return steps;
 }
 
 TrialOutcome train(Learner& learner, const Program& activation, const Recipe& recipe, const Dataset& dataset, const TrialOptions& options) {

@@ -30,6 +30,24 @@ struct EpochMetrics {
   double seconds = 0;                   ///< training and evaluation of this epoch
 };
 
+/// How far a trial has come: so many whole epochs, and steps of the one after them.
+struct TrainingPoint {
+  int epochs = 0;
+  std::int64_t steps = 0;
+  friend auto operator<=>(const TrainingPoint&, const TrainingPoint&) = default;
+};
+
+/// What is known of an epoch that a trial has paused in. Loss and accuracy are over the later half of its steps so far: that tells more of
+/// the end than all of them do (docs/results/early-epochs.md).
+struct PartialEpoch {
+  int epoch = 0;                 ///< from 0
+  std::int64_t steps = 0;        ///< trained
+  std::int64_t epoch_steps = 0;  ///< of the whole epoch
+  double train_loss = 0;         ///< mean cross-entropy, nats
+  double train_accuracy = 0;
+  double seconds = 0;  ///< of all its steps so far
+};
+
 /// Why a trial ended early. A diverged candidate is a result, not an error.
 enum class Failure : std::uint8_t {
   kNone,
@@ -46,32 +64,42 @@ struct BetaStatistics {  ///< over all channels of all activation layers, of one
 
 struct TrialOutcome {
   Failure failure = Failure::kNone;
-  std::string detail;        ///< of a failure: where and what
-  bool interrupted = false;  ///< stopped through TrialOptions::stop before its end: no result
-  bool paused = false;       ///< ended at TrialOptions::pause_after, to be gone on with from the checkpoint: no result yet
+  std::string detail;         ///< of a failure: where and what
+  bool interrupted = false;   ///< stopped through TrialOptions::stop before its end: no result
+  bool paused = false;        ///< ended at TrialOptions::pause_after, to be gone on with from the checkpoint: no result yet
+  TrainingPoint begun;        ///< where the checkpoint let this call begin
+  double seconds_before = 0;  ///< of `seconds`, those before that
   std::vector<EpochMetrics> epochs;
-  double validation_accuracy = 0;    ///< of the last epoch; 0 where failed
-  std::vector<BetaStatistics> beta;  ///< one a parameter, at the end
-  std::vector<float> beta_values;    ///< all channels of parameter 0, at the end, layer by layer (empty without parameters)
+  std::optional<PartialEpoch> partial;  ///< where it paused inside an epoch
+  double validation_accuracy = 0;       ///< of the last epoch; 0 where failed
+  std::vector<BetaStatistics> beta;     ///< one a parameter, at the end
+  std::vector<float> beta_values;       ///< all channels of parameter 0, at the end, layer by layer (empty without parameters)
   double seconds = 0;
 };
 
 struct TrialOptions {
   std::uint64_t seed = 0;  ///< initial weights, data order, augmentation, dropout: the same for every candidate
   Precision precision = Precision::kFp32;
-  int threads = 1;           ///< inside this run
-  bool report_test = false;  ///< also measure test accuracy after each epoch
-  std::optional<std::chrono::duration<double>> time_limit;
-  int pause_after = 0;                                ///< epochs, fewer than the recipe's; 0: train to the end
+  int threads = 1;                                          ///< inside this run
+  bool report_test = false;                                 ///< also measure test accuracy after each epoch
+  std::optional<std::chrono::duration<double>> time_limit;  ///< of all calls that trained the trial
+  /// Where to pause, before the recipe's end; absent: train to the end. A trial that is there or further already pauses at once.
+  std::optional<TrainingPoint> pause_after;
   const std::atomic<bool>* stop = nullptr;            ///< looked at between batches
   std::function<void(const EpochMetrics&)> on_epoch;  ///< called on the training thread, after the checkpoint is on disk
-  /// When set, state is written there after every epoch (temporary name, fsync, rename) and read back if it exists and is of the
-  /// same recipe, precision, seed and program; std::runtime_error if it is of others or damaged. Epochs already done are in the outcome.
+  /// When set, state is written there after every epoch and at a pause (temporary name, fsync, rename) and read back if it exists and is of
+  /// the same recipe, precision, seed and program; std::runtime_error if it is of others or damaged. Epochs already done are in the
+  /// outcome.
   std::filesystem::path checkpoint;
 };
 
-/// Trains `recipe` with the activation on the CPU. The same arguments on the same machine give the same outcome, bit for bit.
-/// std::runtime_error if oneDNN or the checkpoint fails.
+/// Training steps of an epoch: whole batches where images are shuffled (what is left over takes part in the next epoch), else as many as
+/// show each image. `training_images` are those of the data set, of which some validate. std::invalid_argument if they do not fill a batch.
+std::int64_t steps_per_epoch(const Recipe& recipe, std::size_t training_images);
+
+/// Trains `recipe` with the activation on the CPU. The same arguments on the same machine give the same outcome, bit for bit, with or
+/// without pauses on the way. std::runtime_error if oneDNN or the checkpoint fails; std::invalid_argument if an epoch has no such step to
+/// pause after.
 TrialOutcome train(const Program& activation, const Recipe& recipe, const Dataset& dataset, const TrialOptions& options);
 
 /// The same with a learner of any device, which was made for the activation, the recipe, the data set and the options' seed.

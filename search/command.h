@@ -14,6 +14,7 @@ int leaderboard_command(const Words& words);
 int query_command(const Words& words);
 int rerun_command(const Words& words);
 int finalists_command(const Words& words);
+int proxies_command(const Words& words);
 int show_command(const Words& words);
 int plot_command(const Words& words);
 int export_command(const Words& words);

@@ -1,6 +1,8 @@
 // actsearch search: the study of one space under a budget.
 
+#include <array>
 #include <charconv>
+#include <cmath>
 #include <iostream>
 #include <limits>
 
@@ -21,6 +23,15 @@ namespace {
 
 constexpr std::int64_t kAny = std::numeric_limits<std::int64_t>::max();
 constexpr int kShown = 10;
+// Measured: docs/results/early-epochs.md.
+const std::vector<double> kUsualRungs{0.0625, 0.5};
+constexpr double kUsualEta = 3.2;
+
+/// As people write it: 3, 0.0625.
+std::string short_number(double number) {
+  std::array<char, 32> text{};
+  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), number).ptr};
+}
 
 Options declared() {
   Options options("search", "--db FILE [flags]",
@@ -42,8 +53,11 @@ Options declared() {
   options.value("budget-trials", "N", "end after N trials");
   options.value("budget-epochs", "N", "end before more than N epochs");
   options.flag("racing", "pause trials early and go on with the best of them (asynchronous successive halving by training loss)");
-  options.value("rungs", "E,E,...", "epochs after which a racing trial pauses [1]");
-  options.value("eta", "F", "of those that reach a rung, one in F goes on [5]");
+  std::string usual_rungs;
+  for (const double rung : kUsualRungs) usual_rungs += (usual_rungs.empty() ? "" : ",") + short_number(rung);
+  options.value("rungs", "E,E,...",
+                "epochs after which a racing trial pauses; parts of epochs are rounded to whole steps [" + usual_rungs + "]");
+  options.value("eta", "F", "of those that reach a rung, one in F goes on [" + short_number(kUsualEta) + "]");
   options.value("trial-time", "T", "a trial that takes longer fails with a time-out [no limit]");
   declare_jobs(options);
   options.epilogue(
@@ -61,35 +75,47 @@ Budget chosen_budget(const Options& options, const Recipe& recipe) {
   return budget;
 }
 
-std::optional<Racing> chosen_racing(const Options& options, const Recipe& recipe) {
+/// What the flags say of a race: epochs, which the data make into steps.
+struct RaceFlags {
+  std::vector<double> rungs;
+  double eta = kUsualEta;
+};
+
+std::optional<RaceFlags> chosen_race(const Options& options, const Recipe& recipe) {
   if (!options.has("racing")) {
     if (options.has("rungs") || options.has("eta")) throw UsageError("--rungs and --eta belong to --racing");
     return std::nullopt;
   }
-  Racing racing;
-  if (const auto rungs = options.list("rungs")) {
-    racing.rungs.clear();
-    for (const std::string& rung : *rungs) {
-      int epochs = 0;
-      const auto [end, error] = std::from_chars(rung.data(), rung.data() + rung.size(), epochs);
-      const bool number = error == std::errc() && end == rung.data() + rung.size();
-      if (!number || epochs < 1 || (!racing.rungs.empty() && epochs <= racing.rungs.back())) {
-        throw UsageError("--rungs is a list of numbers of epochs that ascend, such as 1,3,9; not at '" + rung + "'");
-      }
-      racing.rungs.push_back(epochs);
+  RaceFlags race;
+  race.rungs = options.numbers("rungs").value_or(kUsualRungs);
+  double before = 0;
+  for (const double rung : race.rungs) {
+    if (!(rung > before)) {
+      throw UsageError("--rungs is a list of numbers of epochs that ascend from above 0, such as 0.1,0.5,1; not at '" + short_number(rung) +
+                       "'");
     }
+    before = rung;
   }
-  if (racing.rungs.back() >= recipe.epochs) {
-    throw UsageError("--rungs: a trial of " + std::to_string(recipe.epochs) + " epochs cannot pause after " +
-                     std::to_string(racing.rungs.back()) + "; --epochs makes trials longer");
+  if (before >= recipe.epochs) {
+    throw UsageError("--rungs: a trial of " + std::to_string(recipe.epochs) + " epochs cannot pause after " + short_number(before) +
+                     "; --epochs makes trials longer");
   }
-  if (const auto eta = options.text("eta")) {
-    const auto [end, error] = std::from_chars(eta->data(), eta->data() + eta->size(), racing.eta);
-    if (error != std::errc() || end != eta->data() + eta->size() || !(racing.eta > 1) || racing.eta > 1e6) {
-      throw UsageError("--eta is a number above 1, not '" + *eta + "'");
-    }
+  if (const auto eta = options.numbers("eta")) {
+    race.eta = eta->front();
+    if (eta->size() != 1 || !(race.eta > 1) || race.eta > 1e6)
+      throw UsageError("--eta is a number above 1, not '" + *options.text("eta") + "'");
   }
-  return racing;
+  return race;
+}
+
+/// The race on the data at hand.
+Racing fitted(const RaceFlags& race, const Recipe& recipe, const Dataset& dataset) {
+  const std::int64_t steps = steps_per_epoch(recipe, dataset.train.size());
+  try {
+    return {.rungs = rungs_after(race.rungs, recipe, steps), .steps_per_epoch = steps, .eta = race.eta};
+  } catch (const std::invalid_argument& error) {
+    throw UsageError(std::string("--rungs: ") + error.what());
+  }
 }
 
 /// Everything that the flags say; the data's name is still missing.
@@ -111,8 +137,6 @@ SearchPlan planned(const Options& options, const Device& device) {
   plan.run.budget = chosen_budget(options, plan.run.recipe);
   plan.run.jobs = chosen_jobs(options, device);
   plan.run.trial_limit = options.duration("trial-time");
-  plan.run.racing = chosen_racing(options, plan.run.recipe);
-  if (plan.run.racing) plan.run.checkpoints = checkpoint_directory(options.required("db"));
   return plan;
 }
 
@@ -126,11 +150,22 @@ void say_plan(Progress& progress, const SearchPlan& plan, const Device& device) 
                std::string(to_text(plan.run.precision)) + ", " + std::to_string(plan.run.jobs) + (plan.run.jobs == 1 ? " job" : " jobs"));
 }
 
+void say_race(Progress& progress, const Racing& racing) {
+  std::string rungs;
+  for (const auto& [epochs, steps] : racing.rungs) {
+    rungs += rungs.empty() ? "" : ", ";
+    if (epochs > 0) rungs += std::to_string(epochs) + (steps > 0 ? " + " : "");
+    if (steps > 0) rungs += std::to_string(steps) + "/" + std::to_string(racing.steps_per_epoch);
+  }
+  progress.say("racing: pauses after " + rungs + " epochs; of those who come there one in " + short_number(racing.eta) + " goes on");
+}
+
 void say_ending(Progress& progress, const SearchReport& report) {
   const RunReport& run = report.run;
   const std::string done = std::to_string(run.done) + " trials (" + std::to_string(run.failed) + " failed, " +
-                           (run.paused > 0 ? std::to_string(run.paused) + " pauses at a rung, " : "") + std::to_string(run.epochs) +
-                           " epochs) in " + format_duration(std::chrono::duration<double>(run.seconds));
+                           (run.paused > 0 ? std::to_string(run.paused) + " pauses at a rung, " : "") +
+                           short_number(std::round(10 * run.epochs) / 10) + " epochs) in " +
+                           format_duration(std::chrono::duration<double>(run.seconds));
   switch (run.ending) {
     case Ending::kFinished:
       progress.say(run.done == 0 ? "this study was finished before: all its " + std::to_string(run.skipped) + " trials are there"
@@ -160,15 +195,21 @@ int search_command(const Words& words) {
   const std::string file = options.required("db");
   const Device device = chosen_device(options);
   SearchPlan plan = planned(options, device);
+  const auto race = chosen_race(options, plan.run.recipe);
 
   Progress progress(std::cerr, Progress::standard_error_style());
   Database database(file, Database::Access::kCreate);
   const Dataset dataset = find_dataset(options.text("data"), [&](const std::string& line) { progress.say(line); });
   plan.data = dataset.source;
   plan.run.recipe = fitted(plan.run.recipe, dataset);
+  if (race) {
+    plan.run.racing = fitted(*race, plan.run.recipe, dataset);
+    plan.run.checkpoints = checkpoint_directory(file);
+  }
   plan.run.recipe_text = conditions_text(plan.run.recipe, plan.run.precision, dataset.source);
 
   say_plan(progress, plan, device);
+  if (plan.run.racing) say_race(progress, *plan.run.racing);
   const std::atomic<bool>& interrupt = catch_interrupts();  // before this there is nothing to end cleanly
   const Evaluator evaluator = make_evaluator(device, dataset, plan.run, [&](const std::string& line) { progress.say(line); });
   const SearchReport report = run_search(database, plan, evaluator, progress, interrupt);

@@ -30,6 +30,7 @@ constexpr auto kCommands = std::to_array<Command>({
     {"query", "read-only SQL on a database", query_command},
     {"rerun", "full-length training of the best, or of given formulas, with test accuracy", rerun_command},
     {"finalists", "the best of a search on fresh seeds and images, then at full length", finalists_command},
+    {"proxies", "how far short trainings agree with a long one", proxies_command},
     {"show", "one formula: derivative, properties, plot, values", show_command},
     {"plot", "functions and their derivatives as a picture, SVG or PNG", plot_command},
     {"export", "a formula for PyTorch, JAX, Keras, ONNX, CUDA, C, LaTeX, SymPy or MathML", export_command},

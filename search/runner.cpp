@@ -10,11 +10,11 @@
 #include <list>
 #include <memory>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "grammar/notation.h"
 #include "search/heartbeat.h"
+#include "search/records.h"
 
 namespace actsearch {
 namespace {
@@ -26,59 +26,17 @@ constexpr auto kBeat = std::chrono::milliseconds(100);
 /// How long to wait before asking again for a trial that another process works on.
 constexpr auto kPatience = std::chrono::milliseconds(250);
 
+/// Parts of epochs do not add up exactly; a step of an epoch is more than this.
+constexpr double kRounding = 1e-6;
+
 /// One trial to do.
 struct Task {
   std::shared_ptr<const Candidate> candidate;
   Id candidate_id = 0;
   std::uint64_t seed = 0;
+  Stretch stretch;
   Claim claim;
-  int epochs_before = 0;  ///< that its checkpoint holds
-  int pause_after = 0;    ///< 0: to the end
 };
-
-EpochRecord to_record(const EpochMetrics& epoch, bool validates) {
-  EpochRecord record{.epoch = epoch.epoch,
-                     .learning_rate = epoch.learning_rate,
-                     .train_loss = epoch.train_loss,
-                     .train_accuracy = epoch.train_accuracy,
-                     .validation_loss = std::nullopt,
-                     .validation_accuracy = std::nullopt,
-                     .test_accuracy = epoch.test_accuracy,
-                     .seconds = epoch.seconds};
-  if (validates) {
-    record.validation_loss = epoch.validation_loss;
-    record.validation_accuracy = epoch.validation_accuracy;
-  }
-  return record;
-}
-
-std::string beta_json(const std::vector<BetaStatistics>& beta) {
-  auto list = nlohmann::json::array();
-  for (const BetaStatistics& b : beta) {
-    list.push_back({{"mean", b.mean}, {"deviation", b.deviation}, {"min", b.minimum}, {"max", b.maximum}});
-  }
-  return list.dump();
-}
-
-TrialRecord to_record(const TrialOutcome& outcome, bool validates) {
-  TrialRecord record;
-  record.seconds = outcome.seconds;
-  record.beta = beta_json(outcome.beta);
-  if (outcome.failure != Failure::kNone) {
-    record.failure = to_text(outcome.failure);
-    record.failure_detail = outcome.detail;
-  } else if (validates) {
-    record.validation_accuracy = outcome.validation_accuracy;
-  }
-  for (const EpochMetrics& epoch : outcome.epochs) {
-    if (epoch.test_accuracy) {
-      record.best_test_accuracy = std::max(record.best_test_accuracy.value_or(0), *epoch.test_accuracy);
-      record.final_test_accuracy = epoch.test_accuracy;
-    }
-    record.train_loss = epoch.train_loss;
-  }
-  return record;
-}
 
 std::string label(const Candidate& candidate) { return candidate.name.empty() ? candidate.formula : candidate.name; }
 std::string long_label(const Candidate& candidate) {
@@ -104,6 +62,7 @@ class Runner {
         interrupt_(interrupt),
         validates_(plan.recipe.validation_size > 0),
         recipe_id_(database.recipe(plan.recipe.name, plan.recipe_text)) {
+    if (plan.racing) race_.emplace(database, study, recipe_id_, *plan.racing, plan.recipe.epochs);
     const Table best =
         database.query("SELECT coalesce(nullif(name, ''), formula), mean FROM leaderboard WHERE recipe_id = " + std::to_string(recipe_id_) +
                        " ORDER BY mean DESC LIMIT 1");
@@ -184,35 +143,52 @@ class Runner {
     const auto limit = [&](Seconds left) { state.left = state.left ? std::min(*state.left, left) : left; };
     if (plan_.budget.time) limit(std::max(*plan_.budget.time - state.elapsed, Seconds{0}));
     if (report_.done > 0) {
-      const auto at_this_rate = [&](std::int64_t all, std::int64_t done) {
-        if (done > 0) limit(state.elapsed * (static_cast<double>(std::max<std::int64_t>(all - done, 0)) / static_cast<double>(done)));
+      const auto at_this_rate = [&](std::int64_t all, double done) {
+        if (done > 0) limit(state.elapsed * (std::max(static_cast<double>(all) - done, 0.0) / done));
       };
-      if (plan_.budget.trials) at_this_rate(*plan_.budget.trials, report_.done);
+      if (plan_.budget.trials) at_this_rate(*plan_.budget.trials, static_cast<double>(report_.done));
       if (plan_.budget.epochs) at_this_rate(*plan_.budget.epochs, report_.epochs);
     }
     return state;
   }
 
-  /// Whether the budget allows no further trial to begin. A trial that will probably not end in time is not begun.
-  bool budget_spent() {
+  double epochs_of(const Stretch& stretch) const {
+    const double epochs = stretch.to.epochs - stretch.from.epochs;
+    if (!plan_.racing) return epochs;
+    return epochs + static_cast<double>(stretch.to.steps - stretch.from.steps) / static_cast<double>(plan_.racing->steps_per_epoch);
+  }
+
+  /// Whether the budget does not allow a trial's stretch to begin. One that will probably not end in time is not begun.
+  bool budget_spent(const Stretch& stretch) {
     const std::lock_guard lock(mutex_);
     const Budget& budget = plan_.budget;
+    const double epochs = epochs_of(stretch);
     bool spent = false;
     if (budget.trials) spent = spent || report_.done + running_ >= *budget.trials;
-    if (budget.epochs) spent = spent || report_.epochs + (running_ + 1) * plan_.recipe.epochs > *budget.epochs;
+    if (budget.epochs) spent = spent || report_.epochs + running_epochs_ + epochs > static_cast<double>(*budget.epochs) + kRounding;
     if (budget.time) {
-      const std::int64_t succeeded = report_.done - report_.failed;
-      const Seconds usual = succeeded > 0 ? 0.9 * trial_seconds_ / static_cast<double>(succeeded) : Seconds{0};
+      const Seconds usual = timed_epochs_ > 0 ? 0.9 * timed_seconds_ * (epochs / timed_epochs_) : Seconds{0};
       spent = spent || elapsed() + usual >= *budget.time;
     }
     if (spent) budget_reached_ = true;
     return spent;
   }
 
+  /// Whether racers at work may turn out to be the last trials of the budget, or may pause and leave it to others.
+  bool racers_decide() {
+    const std::lock_guard lock(mutex_);
+    const auto& trials = plan_.budget.trials;
+    return race_ && running_ > 0 && trials && report_.done < *trials && report_.done + running_ >= *trials;
+  }
+
   /// The next trial, claimed; nothing when the run is over.
   std::shared_ptr<const Task> next_task() {
     for (;;) {
       if (stopping()) return nullptr;
+      if (racers_decide()) {
+        std::this_thread::sleep_for(kPatience);
+        continue;
+      }
       if (auto promoted = promotion()) return promoted;
       if (!candidate_ || next_seed_ == plan_.seeds) {
         auto candidate = next_candidate();
@@ -228,15 +204,15 @@ class Runner {
             database_.candidate({candidate_->fingerprint, candidate_->formula, candidate_->name, candidate_->program.parameter_count()});
         next_seed_ = 0;
       }
-      if (budget_spent()) return nullptr;
-      auto task = std::make_shared<Task>(Task{candidate_, candidate_id_, plan_.seed + static_cast<std::uint64_t>(next_seed_++), {}});
-      if (plan_.racing) {
-        task->pause_after = plan_.racing->rungs.front();
-        if (database_.epochs_given_back(task->candidate_id, recipe_id_, task->seed) >= task->pause_after) {
-          ++report_.skipped;  // it waits at a rung
-          continue;
-        }
+      const std::uint64_t seed = plan_.seed + static_cast<std::uint64_t>(next_seed_);
+      const std::optional<Stretch> stretch = race_ ? race_->entry(candidate_id_, seed) : Stretch{{}, end_};
+      if (stretch && budget_spent(*stretch)) return nullptr;
+      ++next_seed_;
+      if (!stretch) {
+        ++report_.skipped;  // it waits at a rung
+        continue;
       }
+      auto task = std::make_shared<Task>(Task{candidate_, candidate_id_, seed, *stretch, {}});
       switch (claim(*task)) {
         case ClaimState::kClaimed:
           return task;
@@ -252,33 +228,22 @@ class Runner {
 
   bool racers_in_progress() {
     const std::lock_guard lock(mutex_);
-    return plan_.racing && running_ > 0;
+    return race_ && running_ > 0;
   }
 
-  /// A trial that waits at a rung and is among the best that have come there, claimed; the highest rung's first.
+  /// A trial that the race lets go on, claimed.
   std::shared_ptr<const Task> promotion() {
-    if (!plan_.racing) return nullptr;
-    const std::vector<int>& rungs = plan_.racing->rungs;
-    for (std::size_t i = rungs.size(); i-- > 0;) {
-      const int next = i + 1 < rungs.size() ? rungs[i + 1] : 0;
-      const auto there = database_.rung(study_, recipe_id_, rungs[i], next > 0 ? next : plan_.recipe.epochs);
-      const auto going_on = static_cast<std::size_t>(static_cast<double>(there.size()) / plan_.racing->eta);
-      for (std::size_t place = 0; place < going_on; ++place) {
-        if (!there[place].waiting) continue;
-        if (budget_spent()) return nullptr;
-        auto considered = consider(parse(there[place].record.formula));
-        auto* const candidate = std::get_if<Candidate>(&considered);
-        if (!candidate) throw std::logic_error("a candidate of the database is none: " + there[place].record.formula);
-        candidate->name = there[place].record.name;
-        candidate->index = there[place].place;
-        auto task = std::make_shared<Task>(Task{std::make_shared<const Candidate>(std::move(*candidate)),
-                                                there[place].candidate,
-                                                there[place].seed,
-                                                {},
-                                                there[place].epochs,
-                                                next});
-        if (claim(*task) == ClaimState::kClaimed) return task;
-      }
+    if (!race_) return nullptr;
+    for (const Race::Promotion& promoted : race_->promotions()) {
+      if (budget_spent(promoted.stretch)) continue;  // one with less before it may still fit
+      auto considered = consider(parse(promoted.trial.record.formula));
+      auto* const candidate = std::get_if<Candidate>(&considered);
+      if (!candidate) throw std::logic_error("a candidate of the database is none: " + promoted.trial.record.formula);
+      candidate->name = promoted.trial.record.name;
+      candidate->index = promoted.trial.place;
+      auto task = std::make_shared<Task>(Task{
+          std::make_shared<const Candidate>(std::move(*candidate)), promoted.trial.candidate, promoted.trial.seed, promoted.stretch, {}});
+      if (claim(*task) == ClaimState::kClaimed) return task;
     }
     return nullptr;
   }
@@ -302,8 +267,8 @@ class Runner {
     if (!postponed_.empty()) progress_.say("waiting for " + std::to_string(postponed_.size()) + " trials of other processes");
     while (!postponed_.empty()) {
       for (auto place = postponed_.begin(); place != postponed_.end();) {
-        if (stopping() || budget_spent()) return nullptr;
         const auto task = *place;
+        if (stopping() || budget_spent(task->stretch)) return nullptr;
         const ClaimState state = claim(*task);
         place = state == ClaimState::kTaken ? std::next(place) : postponed_.erase(place);
         if (state == ClaimState::kClaimed) return task;
@@ -319,6 +284,7 @@ class Runner {
     if (state == ClaimState::kClaimed) {
       const std::lock_guard lock(mutex_);
       ++running_;
+      running_epochs_ += epochs_of(task.stretch);
     }
     return state;
   }
@@ -337,7 +303,7 @@ class Runner {
     options.report_test = plan_.report_test;
     options.time_limit = plan_.trial_limit;
     options.stop = &stop_;
-    options.pause_after = task.pause_after;
+    if (task.stretch.to < end_) options.pause_after = task.stretch.to;
     options.checkpoint = checkpoint(task);
     if (!options.checkpoint.empty()) options.on_epoch = [&](const EpochMetrics& epoch) { tell_epoch(task, epoch); };
 
@@ -349,22 +315,40 @@ class Runner {
       throw;
     }
     if (outcome.interrupted) return give_back(task);
-    if (outcome.paused) {
-      give_back(task);
-      const std::lock_guard lock(mutex_);
-      ++report_.paused;
-      report_.epochs += static_cast<std::int64_t>(outcome.epochs.size()) - task.epochs_before;
-      return;
-    }
+    if (outcome.paused) return pause(task, outcome);
     store(task, outcome);
     if (!options.checkpoint.empty()) std::filesystem::remove(options.checkpoint);
   }
 
-  /// Epochs before the last checkpoint stay with the trial.
+  /// Of the run's account. Holds the mutex already.
+  void end_stretch(const Task& task) {
+    --running_;
+    running_epochs_ -= epochs_of(task.stretch);
+  }
+  void account(const TrialOutcome& outcome) {
+    const TrainingPoint reached{static_cast<int>(outcome.epochs.size()), outcome.partial ? outcome.partial->steps : 0};
+    const double epochs = std::max(epochs_of({outcome.begun, reached}), 0.0);
+    report_.epochs += epochs;
+    if (outcome.failure != Failure::kNone) return;
+    timed_epochs_ += epochs;
+    timed_seconds_ += Seconds{outcome.seconds - outcome.seconds_before};
+  }
+
+  void pause(const Task& task, const TrialOutcome& outcome) {
+    // All epochs, for a process may have died between a checkpoint and what it told of it.
+    database_.pause(task.claim.trial, to_records(outcome.epochs, validates_),
+                    outcome.partial ? std::optional(to_record(*outcome.partial)) : std::nullopt);
+    const std::lock_guard lock(mutex_);
+    end_stretch(task);
+    account(outcome);
+    ++report_.paused;
+  }
+
+  /// What lies before the last checkpoint stays with the trial.
   void give_back(const Task& task) {
     {
       const std::lock_guard lock(mutex_);
-      --running_;
+      end_stretch(task);
     }
     database_.release(task.claim.trial, !plan_.checkpoints.empty());
   }
@@ -380,12 +364,10 @@ class Runner {
   }
 
   void store(const Task& task, const TrialOutcome& outcome) {
-    std::vector<EpochRecord> epochs;
-    for (const EpochMetrics& epoch : outcome.epochs) epochs.push_back(to_record(epoch, validates_));
     const TrialRecord record = to_record(outcome, validates_);
-    if (!database_.finish(task.claim.trial, record, epochs)) {
+    if (!database_.finish(task.claim.trial, record, to_records(outcome.epochs, validates_))) {
       const std::lock_guard lock(mutex_);
-      --running_;
+      end_stretch(task);
       progress_.say(long_label(*task.candidate) + " seed " + std::to_string(task.seed) +
                     ": another process has taken this trial over, so this result is dropped");
       return;
@@ -397,11 +379,10 @@ class Runner {
       source_.observe(*task.candidate, failed ? std::nullopt : accuracy);
     }
     const std::lock_guard lock(mutex_);
-    --running_;
+    end_stretch(task);
+    account(outcome);
     ++report_.done;
     report_.failed += failed ? 1 : 0;
-    report_.epochs += static_cast<std::int64_t>(outcome.epochs.size()) - task.epochs_before;
-    if (!failed) trial_seconds_ += Seconds{outcome.seconds};
     if (!failed && accuracy && (!best_ || *accuracy > *best_)) {
       best_ = accuracy;
       best_label_ = label(*task.candidate);
@@ -423,6 +404,8 @@ class Runner {
   const std::atomic<bool>& interrupt_;
   const bool validates_;
   const Id recipe_id_;
+  const TrainingPoint end_{plan_.recipe.epochs, 0};
+  std::optional<Race> race_;
   const Clock::time_point start_ = Clock::now();
 
   std::atomic<bool> stop_{false};
@@ -442,7 +425,9 @@ class Runner {
   std::mutex mutex_;  ///< around everything below
   RunReport report_;
   std::int64_t running_ = 0;
-  Seconds trial_seconds_{0};
+  double running_epochs_ = 0;  ///< that those will train for, as far as they are to go now
+  double timed_epochs_ = 0;    ///< of stretches that came to their end,
+  Seconds timed_seconds_{0};   ///< and how long they took
   std::optional<double> best_;
   std::string best_label_;
   std::exception_ptr error_;

@@ -15,6 +15,7 @@
 #include "search/budget.h"
 #include "search/candidate.h"
 #include "search/progress.h"
+#include "search/race.h"
 
 namespace actsearch {
 
@@ -42,13 +43,6 @@ class ListedCandidates : public CandidateSource {
   std::size_t next_ = 0;
 };
 
-/// Successive halving, asynchronous (L. Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2020): a trial pauses at each
-/// rung and goes on from there, with its checkpoint, once it is among the best 1/eta of all that have come as far, by training loss.
-struct Racing {
-  std::vector<int> rungs{1};  ///< epochs, ascending, fewer than the recipe's
-  double eta = 5;             ///< above 1
-};
-
 /// The conditions of a run and what it may use.
 struct RunPlan {
   Recipe recipe;
@@ -61,7 +55,7 @@ struct RunPlan {
   int threads = 1;                                           ///< inside each
   std::optional<std::chrono::duration<double>> trial_limit;  ///< a longer trial fails with a time-out
   bool report_test = false;                                  ///< test accuracy every epoch
-  std::filesystem::path checkpoints;                         ///< directory for a checkpoint a trial, after every epoch; empty for none
+  std::filesystem::path checkpoints;  ///< directory for a checkpoint a trial, after every epoch and at each pause; empty for none
   std::chrono::seconds lease{60};
   std::optional<Racing> racing;                    ///< needs `checkpoints`
   int ahead = 0;                                   ///< candidates that are drawn before a worker is free for them,
@@ -80,7 +74,7 @@ struct RunReport {
   std::int64_t failed = 0;
   std::int64_t paused = 0;   ///< left at a rung by this run, some of them to go on in it
   std::int64_t skipped = 0;  ///< found finished
-  std::int64_t epochs = 0;
+  double epochs = 0;         ///< trained in this run; those of failed trials as far as they are whole
   double seconds = 0;
 };
 

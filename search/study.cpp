@@ -20,7 +20,13 @@ StudyRecord to_record(const SearchPlan& plan) {
                                        {"binary", names(plan.space.binary())},
                                        {"epochs", plan.run.recipe.epochs},
                                        {"seeds", plan.run.seeds}};
-  if (plan.run.racing) conditions["racing"] = {{"rungs", plan.run.racing->rungs}, {"eta", plan.run.racing->eta}};
+  if (plan.run.racing) {
+    auto rungs = nlohmann::ordered_json::array();  // whole epochs as a number, others as [epochs, steps]
+    for (const auto& [epochs, steps] : plan.run.racing->rungs) {
+      rungs.push_back(steps == 0 ? nlohmann::ordered_json(epochs) : nlohmann::ordered_json{epochs, steps});
+    }
+    conditions["racing"] = {{"rungs", rungs}, {"eta", plan.run.racing->eta}};
+  }
   if (plan.run.trial_limit) conditions["trial_seconds"] = plan.run.trial_limit->count();
   return {.kind = "search",
           .space = plan.space.name(),

@@ -28,8 +28,11 @@ class Files : public DatabaseTest {
 
 TEST_F(Files, AreInWalModeAndFullySynchronous) {
   const auto connection = open_for_writing(file_, 1s);
-  for (const auto& [pragma, value] : std::vector<std::pair<std::string, std::string>>{
-           {"journal_mode", "wal"}, {"synchronous", "2"}, {"foreign_keys", "1"}, {"user_version", "3"}, {"application_id", "1633907827"}}) {
+  for (const auto& [pragma, value] : std::vector<std::pair<std::string, std::string>>{{"journal_mode", "wal"},
+                                                                                      {"synchronous", "2"},
+                                                                                      {"foreign_keys", "1"},
+                                                                                      {"user_version", std::to_string(kSchemaVersion)},
+                                                                                      {"application_id", "1633907827"}}) {
     auto row = connection->prepare("PRAGMA " + pragma);
     ASSERT_TRUE(row.step());
     EXPECT_EQ(row.text(0), value) << pragma;
@@ -142,6 +145,29 @@ TEST_F(Files, OfVersion2AreMigratedWithTheirStudies) {
   EXPECT_EQ(cell(db, "SELECT trial FROM study_trials"), "7");
   EXPECT_EQ(cell(db, "SELECT place FROM study_trials"), "NULL");
   EXPECT_TRUE(db.observations(1).empty()) << "where it was found is not known";
+}
+
+TEST_F(Files, OfVersion3AreMigratedWithTheirEpochs) {
+  {
+    sqlite::Connection connection(file_, sqlite::Connection::Mode::kCreate, 1s);
+    migrate(connection, 3);
+    connection.execute(R"sql(
+      INSERT INTO study VALUES (1, 'search', 'core1', 'random', 1, 'vgg-s …', 'synthetic', '{"seeds":1}', 'abc123', 'a machine', '');
+      INSERT INTO recipe (id, name, text) VALUES (1, 'vgg-s', 'vgg-s fp32');
+      INSERT INTO candidate VALUES (1, 'fingerprint of x', 'x', '', 0);
+      INSERT INTO trial (id, candidate, recipe, seed, status, attempts, owner, lease_until_ms) VALUES (7, 1, 1, 0, 'released', 1, '', 0);
+      INSERT INTO study_trial VALUES (1, 7, 3);
+      INSERT INTO epoch (trial, epoch, train_loss) VALUES (7, 0, 1.5);
+    )sql");
+  }
+  const Database db = open();
+  EXPECT_EQ(cell(db, "SELECT train_loss FROM epochs"), "1.5");
+  EXPECT_EQ(cell(db, "SELECT count(*) FROM pauses"), "0");
+  const auto waiting = db.rung(1, 1, 1, 0);
+  ASSERT_EQ(waiting.size(), 1u) << "a race of that version goes on";
+  ASSERT_TRUE(waiting[0].given_back);
+  EXPECT_EQ(waiting[0].given_back->epochs, 1);
+  EXPECT_EQ(waiting[0].place, 3u);
 }
 
 TEST_F(Files, AMigrationThatFailsLeavesTheOldVersion) {

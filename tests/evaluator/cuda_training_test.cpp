@@ -244,6 +244,36 @@ TEST_F(CudaTraining, TwoTrialsOfASeedAreTheSameBitForBit) {
   EXPECT_EQ(first.beta_values, second.beta_values);
 }
 
+TEST_F(CudaTraining, ATrialThatPausesInsideAnEpochGoesOnBitForBit) {
+  CudaBackend backend(small_dataset(), options());
+  TrialOptions trial;
+  trial.seed = 5;
+  trial.precision = Precision::kBf16;
+  const auto straight = backend.train(program_of("swish"), small_recipe(), trial);
+  trial.checkpoint = std::filesystem::temp_directory_path() / ("actsearch-cuda-pause-" + std::to_string(::getpid()));
+  // 12 steps an epoch; the network serves another trial in between.
+  for (const TrainingPoint pause : {TrainingPoint{0, 5}, {1, 0}, {1, 7}}) {
+    trial.pause_after = pause;
+    const auto part = backend.train(program_of("swish"), small_recipe(), trial);
+    EXPECT_TRUE(part.paused);
+    EXPECT_EQ(part.partial.has_value(), pause.steps > 0);
+    TrialOptions other;
+    other.pause_after = {0, 2};
+    other.precision = Precision::kBf16;
+    EXPECT_TRUE(backend.train(program_of("relu"), small_recipe(), other).paused);
+  }
+  trial.pause_after.reset();
+  const auto whole = backend.train(program_of("swish"), small_recipe(), trial);
+  std::filesystem::remove(trial.checkpoint);
+  EXPECT_EQ(whole.begun, (TrainingPoint{1, 7}));
+  ASSERT_EQ(whole.epochs.size(), 2u);
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(whole.epochs[i].train_loss, straight.epochs[i].train_loss) << i;
+    EXPECT_EQ(whole.epochs[i].validation_loss, straight.epochs[i].validation_loss) << i;
+  }
+  EXPECT_EQ(whole.beta_values, straight.beta_values);
+}
+
 TEST_F(CudaTraining, ACandidateThatBlowsUpFailsWithTheStep) {
   CudaBackend backend(small_dataset(), options());
   const auto outcome = backend.train(program_of("exp(exp(x * x))"), small_recipe(), {});

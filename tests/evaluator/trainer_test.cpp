@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "evaluator/cpu_learner.h"
 #include "evaluator/flush_denormals.h"
 #include "evaluator/model.h"
 #include "evaluator/random.h"
@@ -70,25 +71,114 @@ TEST(Trainer, LearnsAndGivesTheSameOutcomeBitForBitForTheSameSeed) {
   }
 }
 
+/// Of small_recipe on small_dataset: 1,000 images in batches of 50.
+constexpr std::int64_t kSteps = 20;
+
 TEST(Trainer, APausedTrialGoesOnAsIfItHadNeverPaused) {
-  TrialOptions options;
-  options.seed = 4;
-  const auto straight = train(program_of("swish"), small_recipe(), small_dataset(), options);
-  EXPECT_FALSE(straight.paused);
-  options.checkpoint = temporary_file("paused");
-  for (const int pause : {1, 2}) {
-    options.pause_after = pause;
-    const auto part = train(program_of("swish"), small_recipe(), small_dataset(), options);
-    EXPECT_TRUE(part.paused);
-    EXPECT_EQ(part.epochs.size(), static_cast<std::size_t>(pause));
-    EXPECT_EQ(part.failure, Failure::kNone);
+  for (const Precision precision : {Precision::kFp32, native_precision()}) {
+    TrialOptions options;
+    options.seed = 4;
+    options.precision = precision;
+    const auto straight = train(program_of("swish"), small_recipe(), small_dataset(), options);
+    EXPECT_FALSE(straight.paused);
+    options.checkpoint = temporary_file("paused");
+    TrainingPoint before;
+    // Between epochs, inside them, twice in one, over the end of one, after its first step and before its last.
+    for (const TrainingPoint pause : {TrainingPoint{0, 1}, {0, 7}, {1, 0}, {1, 13}, {2, kSteps - 1}}) {
+      options.pause_after = pause;
+      const auto part = train(program_of("swish"), small_recipe(), small_dataset(), options);
+      EXPECT_TRUE(part.paused);
+      EXPECT_EQ(part.failure, Failure::kNone);
+      EXPECT_EQ(part.begun, before);
+      EXPECT_EQ(part.epochs.size(), static_cast<std::size_t>(pause.epochs));
+      EXPECT_EQ(part.partial.has_value(), pause.steps > 0);
+      EXPECT_GE(part.seconds, part.seconds_before);
+      before = pause;
+    }
+    options.pause_after.reset();
+    const auto whole = train(program_of("swish"), small_recipe(), small_dataset(), options);
+    EXPECT_FALSE(whole.paused);
+    EXPECT_FALSE(whole.partial.has_value());
+    EXPECT_EQ(whole.begun, before);
+    expect_same(whole, straight);
+    EXPECT_EQ(whole.validation_accuracy, straight.validation_accuracy);
+    std::filesystem::remove(options.checkpoint);
   }
-  options.pause_after = 0;
-  const auto whole = train(program_of("swish"), small_recipe(), small_dataset(), options);
-  EXPECT_FALSE(whole.paused);
-  expect_same(whole, straight);
-  EXPECT_EQ(whole.validation_accuracy, straight.validation_accuracy);
+}
+
+/// A CPU learner that keeps what each step lost.
+class Recording : public CpuLearner {
+ public:
+  using CpuLearner::CpuLearner;
+  std::span<const BatchResult> train(std::int64_t first, std::int64_t count) override {
+    const auto results = CpuLearner::train(first, count);
+    steps.insert(steps.end(), results.begin(), results.end());
+    return results;
+  }
+  std::vector<BatchResult> steps;
+};
+
+TEST(Trainer, APauseInsideAnEpochTellsTheMeanLossOfTheLaterHalfOfItsSteps) {
+  const Recipe recipe = small_recipe();
+  const Program program = program_of("relu");
+  const EigenKernel kernel(program);
+  Recording learner(kernel, recipe, small_dataset(), Precision::kFp32, 1, 0);
+  TrialOptions options;
+  options.pause_after = {1, 9};
+  const auto outcome = train(learner, program, recipe, small_dataset(), options);
+  ASSERT_EQ(learner.steps.size(), static_cast<std::size_t>(kSteps + 9)) << "no step more than asked for";
+  double loss = 0;
+  int correct = 0;
+  for (std::size_t step = kSteps + 4; step < kSteps + 9; ++step) {
+    loss += learner.steps[step].loss_sum;
+    correct += learner.steps[step].correct;
+  }
+  ASSERT_TRUE(outcome.partial);
+  EXPECT_EQ(outcome.partial->epoch, 1);
+  EXPECT_EQ(outcome.partial->steps, 9);
+  EXPECT_EQ(outcome.partial->epoch_steps, kSteps);
+  EXPECT_DOUBLE_EQ(outcome.partial->train_loss, loss / (5 * 50));
+  EXPECT_DOUBLE_EQ(outcome.partial->train_accuracy, correct / (5 * 50.0));
+  EXPECT_GT(outcome.partial->seconds, 0);
+  EXPECT_EQ(outcome.epochs.size(), 1u) << "an epoch that is not whole is none";
+}
+
+TEST(Trainer, ATrialThatIsAtItsPauseOrFurtherPausesAtOnce) {
+  TrialOptions options;
+  options.checkpoint = temporary_file("there");
+  options.pause_after = {0, 9};
+  const auto first = train(program_of("relu"), small_recipe(), small_dataset(), options);
+  for (const TrainingPoint pause : {TrainingPoint{0, 9}, {0, 4}}) {
+    options.pause_after = pause;
+    const auto again = train(program_of("relu"), small_recipe(), small_dataset(), options);
+    EXPECT_TRUE(again.paused);
+    EXPECT_EQ(again.begun, (TrainingPoint{0, 9}));
+    ASSERT_TRUE(again.partial);
+    EXPECT_EQ(again.partial->train_loss, first.partial->train_loss);
+    EXPECT_EQ(again.seconds, first.seconds) << "and nothing was spent";
+  }
   std::filesystem::remove(options.checkpoint);
+}
+
+TEST(Trainer, TheTimeLimitIsThatOfAllStretchesTogether) {
+  TrialOptions options;
+  options.checkpoint = temporary_file("stretches");
+  options.pause_after = {0, 9};
+  const auto first = train(program_of("relu"), small_recipe(), small_dataset(), options);
+  options.pause_after.reset();
+  options.time_limit = std::chrono::duration<double>(first.seconds);  // all spent
+  const auto second = train(program_of("relu"), small_recipe(), small_dataset(), options);
+  EXPECT_EQ(second.failure, Failure::kTimeOut);
+  EXPECT_NE(second.detail.find("in epoch 0 at step 9 of 20"), std::string::npos) << second.detail;
+  EXPECT_GT(second.seconds, first.seconds);
+  std::filesystem::remove(options.checkpoint);
+}
+
+TEST(Trainer, RefusesToPauseAfterAStepThatAnEpochDoesNotHave) {
+  TrialOptions options;
+  options.pause_after = {0, kSteps};
+  EXPECT_EQ(steps_per_epoch(small_recipe(), small_dataset().train.size()), kSteps);
+  EXPECT_THROW(train(program_of("relu"), small_recipe(), small_dataset(), options), std::invalid_argument);
 }
 
 TEST(Trainer, AnotherSeedGivesAnotherOutcome) {
@@ -167,26 +257,47 @@ TEST(Checkpoint, ARunContinuedFromItEqualsOneThatWasNeverStopped) {
   std::filesystem::remove(options.checkpoint);
 }
 
+TEST(Checkpoint, ARunStoppedAfterAPauseGoesOnFromThePause) {
+  const auto recipe = small_recipe();
+  TrialOptions options;
+  const auto whole = train(program_of("swish"), recipe, small_dataset(), options);
+  options.checkpoint = temporary_file("stopped");
+  options.pause_after = {0, 11};
+  train(program_of("swish"), recipe, small_dataset(), options);
+  options.pause_after.reset();
+  const std::atomic<bool> stop = true;
+  options.stop = &stop;
+  EXPECT_TRUE(train(program_of("swish"), recipe, small_dataset(), options).interrupted);
+  options.stop = nullptr;
+  const auto rest = train(program_of("swish"), recipe, small_dataset(), options);
+  EXPECT_EQ(rest.begun, (TrainingPoint{0, 11}));
+  expect_same(rest, whole);
+  std::filesystem::remove(options.checkpoint);
+}
+
 TEST(Checkpoint, OfAnotherRunOrDamagedIsRefused) {
   auto recipe = small_recipe();
-  recipe.epochs = 1;
-  TrialOptions options;
-  options.checkpoint = temporary_file("damaged");
-  train(program_of("relu"), recipe, small_dataset(), options);
-  EXPECT_THROW(train(program_of("swish1"), recipe, small_dataset(), options), std::runtime_error);
-  options.seed = 9;
-  EXPECT_THROW(train(program_of("relu"), recipe, small_dataset(), options), std::runtime_error);
-  options.seed = 0;
-  {
-    std::fstream file(options.checkpoint, std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(-100, std::ios::end);
-    file.put('\x55');
-    file.put('\x2a');
+  recipe.epochs = 2;
+  for (const TrainingPoint pause : {TrainingPoint{1, 0}, {1, 3}}) {
+    TrialOptions options;
+    options.checkpoint = temporary_file("damaged");
+    options.pause_after = pause;
+    train(program_of("relu"), recipe, small_dataset(), options);
+    EXPECT_THROW(train(program_of("swish1"), recipe, small_dataset(), options), std::runtime_error);
+    options.seed = 9;
+    EXPECT_THROW(train(program_of("relu"), recipe, small_dataset(), options), std::runtime_error);
+    options.seed = 0;
+    {
+      std::fstream file(options.checkpoint, std::ios::in | std::ios::out | std::ios::binary);
+      file.seekp(-100, std::ios::end);
+      file.put('\x55');
+      file.put('\x2a');
+    }
+    EXPECT_THROW(train(program_of("relu"), recipe, small_dataset(), options), std::runtime_error);
+    std::filesystem::resize_file(options.checkpoint, std::filesystem::file_size(options.checkpoint) / 2);
+    EXPECT_THROW(train(program_of("relu"), recipe, small_dataset(), options), std::runtime_error);
+    std::filesystem::remove(options.checkpoint);
   }
-  EXPECT_THROW(train(program_of("relu"), recipe, small_dataset(), options), std::runtime_error);
-  std::filesystem::resize_file(options.checkpoint, std::filesystem::file_size(options.checkpoint) / 2);
-  EXPECT_THROW(train(program_of("relu"), recipe, small_dataset(), options), std::runtime_error);
-  std::filesystem::remove(options.checkpoint);
 }
 
 TEST(Model, InitialWeightsAreTheSameForEveryActivation) {

@@ -81,6 +81,60 @@ TEST_F(Runs, KilledAtFiftyRandomMomentsNoTrialIsLostOrDoneTwice) {
   expect_intact();
 }
 
+TEST_F(Runs, ARaceThatIsKilledAgainAndAgainFinishesWithTheScoresOfTrialsThatNeverPaused) {
+  const auto words = [&](const std::string& file, const std::vector<std::string>& more) {
+    std::vector<std::string> all{"search",
+                                 "--db",
+                                 file,
+                                 "--data",
+                                 "synthetic:700",
+                                 "--recipe",
+                                 "vgg-s",
+                                 "--epochs",
+                                 "2",
+                                 "--unary",
+                                 "identity,sigmoid,tanh",
+                                 "--binary",
+                                 "add,mul",
+                                 "--strategy",
+                                 "exhaustive",
+                                 "--device",
+                                 "cpu"};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  };
+  // 4 steps an epoch: pauses after the second, and after the first of the second epoch.
+  const std::vector<std::string> race = words(file_.string(), {"--racing", "--rungs", "0.5,1.25", "--eta", "2"});
+  std::mt19937 random(7);
+  std::uniform_int_distribution<int> moment_ms(100, 1500);
+  for (int i = 0; i < 10; ++i) {
+    Process process(directory_.path(), race);
+    std::this_thread::sleep_for(std::chrono::milliseconds(moment_ms(random)));
+    process.kill(SIGKILL);
+    process.wait();
+    expect_intact();
+  }
+  const Ran last = run_program(directory_.path(), race);
+  EXPECT_EQ(last.code, 0) << last.err;
+  EXPECT_EQ(ask("SELECT count(DISTINCT trial) FROM pauses WHERE epoch = 0 AND step = 2 AND epoch_steps = 4"), "12") << last.err;
+  EXPECT_GE(std::stoi(ask("SELECT count(DISTINCT trial) FROM pauses WHERE epoch = 1 AND step = 1")), 6);
+  EXPECT_GE(finished().size(), 3u);
+  EXPECT_EQ(ask("SELECT count(*) FROM trials WHERE status = 'running'"), "0");
+
+  const std::string straight = (directory_.path() / "straight.db").string();
+  EXPECT_EQ(run_program(directory_.path(), words(straight, {})).code, 0);
+  const auto scores = [](const std::filesystem::path& file, const std::string& formula) {
+    return cell(
+        Database(file, Database::Access::kReadOnly),
+        "SELECT group_concat(train_loss || ' ' || validation_loss || ' ' || validation_accuracy, ', ') FROM epochs WHERE formula = '" +
+            formula + "'");
+  };
+  const Database raced(file_, Database::Access::kReadOnly);
+  for (const auto& row : raced.query("SELECT formula FROM trials WHERE status IN ('done', 'failed')").rows) {
+    EXPECT_EQ(scores(file_, *row[0]), scores(straight, *row[0])) << *row[0];
+  }
+}
+
 TEST_F(Runs, CtrlCEndsWithTheLeaderboardAndGivesBackWhatItHeld) {
   Process process(directory_.path(), study());
   for (int i = 0; i < 600 && process.err().find("trial 2:") == std::string::npos; ++i) std::this_thread::sleep_for(50ms);

@@ -23,10 +23,28 @@ TEST_F(CommandLine, RefusesRacesThatCannotBe) {
   refuses(search({"--racing", "--rungs", "3"}), kUsage, {"cannot pause after 3", "--epochs"});
   refuses(search({"--racing", "--rungs", "2,1"}), kUsage, {"ascend", "'1'"});
   refuses(search({"--racing", "--rungs", "0,1"}), kUsage, {"'0'"});
+  refuses(search({"--racing", "--rungs", "0.5,0.25"}), kUsage, {"ascend", "'0.25'"});
+  refuses(search({"--racing", "--rungs", "0.5,0.5"}), kUsage, {"ascend", "'0.5'"});
+  refuses(search({"--racing", "--rungs", "-0.1,1"}), kUsage, {"above 0", "'-0.1'"});
+  refuses(search({"--racing", "--rungs", "0.1,,1"}), kUsage, {"--rungs", "empty"});
+  refuses(search({"--racing", "--rungs", "0.1,inf"}), kUsage, {"'inf'"});
+  refuses(search({"--racing", "--rungs", "0.1,3.5"}), kUsage, {"cannot pause after 3.5", "--epochs"});
+  refuses(search({"--racing", "--eta", "0.5"}), kUsage, {"above 1"});
+  refuses(search({"--racing", "--eta", "4,5"}), kUsage, {"above 1"});
   refuses(search({"--racing", "--rungs", "1,x"}), kUsage, {"'x'"});
   refuses(search({"--racing", "--eta", "1"}), kUsage, {"above 1"});
   refuses(search({"--racing", "--eta", "many"}), kUsage, {"'many'"});
   EXPECT_FALSE(std::filesystem::exists(path("race.db")));
+  // 400 images, of which 40 validate, in batches of 128: an epoch is 2 steps.
+  for (const auto& [rungs, why] : std::vector<std::pair<std::string, std::string>>{
+           {"0.1,1", "after 0.1 epochs is no pause of its own: an epoch here has 2 steps, so it comes to lie at the begin"},
+           {"0.5,0.6,1", "after 0.6 epochs is no pause of its own: an epoch here has 2 steps, so it comes to lie on the rung before it"},
+           {"1,2.9", "after 2.9 epochs is no pause of its own: an epoch here has 2 steps, so it comes to lie at the end"}}) {
+    const Ran ran = run(search({"--racing", "--rungs", rungs}));
+    EXPECT_EQ(ran.code, kUsage) << ran.err;
+    EXPECT_EQ(ran.out, "");
+    EXPECT_NE(ran.err.find("actsearch: --rungs: a rung " + why), std::string::npos) << ran.err;
+  }
 }
 
 TEST_F(CommandLine, LeaderboardComparesWithAReference) {
@@ -62,8 +80,8 @@ TEST_F(CommandLine, LeaderboardComparesWithAReference) {
 TEST_F(CommandLine, HelpOfEveryCommandIsOnStandardOutput) {
   const Ran overview = run({"--help"});
   EXPECT_EQ(overview.code, 0);
-  for (const char* command : {"search", "leaderboard", "query", "rerun", "finalists", "show", "plot", "export", "operators", "recipes",
-                              "spaces", "data", "bench"}) {
+  for (const char* command : {"search", "leaderboard", "query", "rerun", "finalists", "proxies", "show", "plot", "export", "operators",
+                              "recipes", "spaces", "data", "bench"}) {
     EXPECT_NE(overview.out.find(command), std::string::npos) << command;
     const Ran help = run({command, "--help"});
     EXPECT_EQ(help.code, 0) << command;
@@ -132,6 +150,7 @@ TEST_F(CommandLine, RefusesFlagsThatContradictEachOtherOrAreMissing) {
   refuses({"finalists", "--db", path("a.db"), "--top", "3", "--seeds", "1"}, kUsage, {"--seeds 1 is not enough", "paired test"});
   refuses({"finalists", "--db", path("a.db"), "--top", "3", "--full", "4"}, kUsage, {"--full 4", "--top 3"});
   refuses({"finalists", "--db", path("a.db"), "--top", "3", "--compare", "7"}, kUsage, {"constant"});
+  refuses({"proxies", "--db", path("a.db")}, kUsage, {"--truth is required"});
   refuses({"leaderboard", "--db", path("a.db"), "--failures", "--sort", "time"}, kUsage, {"--failures"});
   refuses({"leaderboard", "--db", path("a.db"), "--sort", "acuracy"}, kUsage, {"did you mean 'accuracy'"});
   refuses({"leaderboard", "--db", path("a.db"), "--format", "xml"}, kUsage, {"xml", "json"});

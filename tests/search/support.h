@@ -37,9 +37,7 @@ class TemporaryDirectory {
 inline TrialOutcome fake_outcome(const Program& program, const Recipe& recipe, const TrialOptions& options) {
   TrialOutcome outcome;
   const double y = evaluate_forward(program, 1.0, std::vector<double>(static_cast<std::size_t>(program.parameter_count()), 1.0));
-  const int end = options.pause_after > 0 ? std::min(options.pause_after, recipe.epochs) : recipe.epochs;
-  outcome.paused = end < recipe.epochs;
-  for (int epoch = 0; epoch < end; ++epoch) {
+  for (int epoch = 0; epoch < recipe.epochs; ++epoch) {
     EpochMetrics metrics;
     metrics.epoch = epoch;
     metrics.train_loss = 1.0 / (epoch + 1);

@@ -1,0 +1,32 @@
+/// Can a proxy be trusted: how well the scores of one recipe's trials agree with those of another that stands for the truth.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "db/database.h"
+#include "db/statistics.h"
+
+namespace actsearch {
+
+/// A recipe beside the truth, over the functions that both have tried. A function's score is its mean over seeds; where all its trials
+/// failed it is 0, the worst there is.
+struct Agreement {
+  std::string recipe;  ///< whole text
+  int functions = 0;   ///< that both have tried
+  double seeds = 0;    ///< mean number of finished trials a function, of those that did not fail
+  std::optional<RankCorrelation> rank;
+  int top = 0;         ///< of the truth's best so many,
+  int top_shared = 0;  ///< so many are among the recipe's best so many
+  double seconds = 0;  ///< mean of a finished trial
+};
+
+inline constexpr int kFewestPanelFunctions = 5;
+
+/// Every recipe of the database that shares at least kFewestPanelFunctions functions with `truth` (a recipe's name or text, as
+/// LeaderboardQuery takes it), by rank correlation, best first. std::invalid_argument if the truth has no finished trial, fewer functions
+/// than that or than `top`, or if nothing shares enough with it.
+std::vector<Agreement> agreements(const Database& database, const std::string& truth, int top);
+
+}  // namespace actsearch

@@ -1,0 +1,72 @@
+// actsearch proxies: which short training ranks functions as the long one does.
+
+#include <iostream>
+
+#include "search/agreement.h"
+#include "search/command.h"
+#include "search/format.h"
+#include "search/options.h"
+
+namespace actsearch {
+namespace {
+
+/// Of a recipe's text what tells proxies apart at a glance: its name and a few of its fields.
+std::string shortened_recipe(const std::string& text) {
+  std::string result = text.substr(0, text.find(' '));
+  for (const std::string field : {"epochs", "batch", "peak", "precision", "fold"}) {
+    const std::size_t at = text.find(" " + field + "=");
+    if (at != std::string::npos) result += text.substr(at, text.find(' ', at + 1) - at);
+  }
+  return result;
+}
+
+Table agreement_table(const std::vector<Agreement>& agreements, Format format) {
+  const bool people = format == Format::kTable;
+  Table table;
+  table.columns = people
+                      ? std::vector<std::string>{"recipe", "functions", "seeds", "Spearman", "95 % interval", "best shared", "s/trial"}
+                      : std::vector<std::string>{"recipe", "functions", "seeds", "spearman", "low", "high", "top", "top_shared", "seconds"};
+  table.numeric.assign(table.columns.size(), true);
+  table.numeric.front() = false;
+  for (const Agreement& row : agreements) {
+    const auto of_rank = [&row](double RankCorrelation::*value, bool brief) -> std::optional<std::string> {
+      if (!row.rank) return std::nullopt;
+      return brief ? fixed((*row.rank).*value, 2) : exact((*row.rank).*value);
+    };
+    std::vector<std::optional<std::string>> cells{people ? shortened_recipe(row.recipe) : row.recipe, std::to_string(row.functions),
+                                                  people ? fixed(row.seeds, 1) : exact(row.seeds), of_rank(&RankCorrelation::rho, people)};
+    if (people) {
+      std::optional<std::string> interval;
+      if (row.rank) interval = fixed(row.rank->low, 2) + " to " + fixed(row.rank->high, 2);
+      cells.insert(cells.end(), {interval, std::to_string(row.top_shared) + " of " + std::to_string(row.top), fixed(row.seconds, 1)});
+    } else {
+      cells.insert(cells.end(), {of_rank(&RankCorrelation::low, false), of_rank(&RankCorrelation::high, false), std::to_string(row.top),
+                                 std::to_string(row.top_shared), exact(row.seconds)});
+    }
+    table.rows.push_back(std::move(cells));
+  }
+  return table;
+}
+
+}  // namespace
+
+int proxies_command(const Words& words) {
+  Options options("proxies", "--db FILE --truth RECIPE [flags]",
+                  "How far each recipe of a database agrees with the one that stands for the truth, over the functions that both have\n"
+                  "tried: Spearman's rank correlation of the mean accuracies with its 95 % interval, how many of the truth's best are\n"
+                  "among its own best, and what a trial costs. A function all of whose trials failed counts as the worst.");
+  options.value("db", "FILE", "the database");
+  options.value("truth", "RECIPE", "a recipe's name or its whole text, as the view `recipes` has it");
+  options.value("top", "K", "how many are the best [5]");
+  options.value("format", "F", "table, csv or json [table]");
+  options.epilogue("Example: actsearch proxies --db panel.db --truth vgg16-bn --top 10");
+  if (!options.parse(words)) return 0;
+  const std::string file = options.required("db"), truth = options.required("truth");
+  const Format format = options.format();
+  const int top = static_cast<int>(options.integer("top", 1, 100'000).value_or(5));
+  const Database database(file, Database::Access::kReadOnly);
+  write(std::cout, agreement_table(agreements(database, truth, top), format), format);
+  return 0;
+}
+
+}  // namespace actsearch

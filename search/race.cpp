@@ -1,0 +1,61 @@
+#include "search/race.h"
+
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+#include <stdexcept>
+
+namespace actsearch {
+namespace {
+
+TrainingPoint point_of(const GivenBack& trial) { return {trial.epochs, trial.steps}; }
+
+}  // namespace
+
+std::vector<TrainingPoint> rungs_after(const std::vector<double>& epochs, const Recipe& recipe, std::int64_t steps_per_epoch) {
+  std::vector<TrainingPoint> rungs;
+  std::int64_t before = 0;
+  const std::int64_t end = recipe.epochs * steps_per_epoch;
+  for (const double rung : epochs) {
+    const auto step = static_cast<std::int64_t>(std::llround(rung * static_cast<double>(steps_per_epoch)));
+    if (step <= before || step >= end) {
+      std::ostringstream message;
+      message << "a rung after " << rung << " epochs is no pause of its own: an epoch here has " << steps_per_epoch
+              << " steps, so it comes to lie "
+              << (step >= end   ? "at the end"
+                  : before == 0 ? "at the begin"
+                                : "on the rung before it");
+      throw std::invalid_argument(message.str());
+    }
+    rungs.push_back({static_cast<int>(step / steps_per_epoch), step % steps_per_epoch});
+    before = step;
+  }
+  return rungs;
+}
+
+std::vector<Race::Promotion> Race::promotions() const {
+  std::vector<Promotion> all;
+  for (std::size_t i = racing_.rungs.size(); i-- > 0;) {
+    const TrainingPoint next = after(i);
+    std::vector<RungTrial> there = database_.rung(study_, recipe_, racing_.rungs[i].epochs, racing_.rungs[i].steps);
+    const auto going_on = static_cast<std::size_t>(static_cast<double>(there.size()) / racing_.eta);
+    for (std::size_t place = 0; place < going_on; ++place) {
+      const auto& trial = there[place];
+      if (trial.given_back && point_of(*trial.given_back) < next) {
+        const Stretch stretch{point_of(*trial.given_back), next};
+        all.push_back({std::move(there[place]), stretch});
+      }
+    }
+  }
+  return all;
+}
+
+std::optional<Stretch> Race::entry(Id candidate, std::uint64_t seed) const {
+  const auto left = database_.given_back(study_, candidate, recipe_, seed);
+  const TrainingPoint at = left ? point_of(*left) : TrainingPoint{};
+  if (left && left->in_study && at >= racing_.rungs.front()) return std::nullopt;
+  const auto next = std::find_if(racing_.rungs.begin(), racing_.rungs.end(), [&](const TrainingPoint& rung) { return rung >= at; });
+  return Stretch{at, next == racing_.rungs.end() ? end_ : *next};
+}
+
+}  // namespace actsearch

@@ -1,0 +1,70 @@
+#include "search/records.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace actsearch {
+namespace {
+
+std::string beta_json(const std::vector<BetaStatistics>& beta) {
+  auto list = nlohmann::json::array();
+  for (const BetaStatistics& b : beta) {
+    list.push_back({{"mean", b.mean}, {"deviation", b.deviation}, {"min", b.minimum}, {"max", b.maximum}});
+  }
+  return list.dump();
+}
+
+}  // namespace
+
+EpochRecord to_record(const EpochMetrics& epoch, bool validates) {
+  EpochRecord record{.epoch = epoch.epoch,
+                     .learning_rate = epoch.learning_rate,
+                     .train_loss = epoch.train_loss,
+                     .train_accuracy = epoch.train_accuracy,
+                     .validation_loss = std::nullopt,
+                     .validation_accuracy = std::nullopt,
+                     .test_accuracy = epoch.test_accuracy,
+                     .seconds = epoch.seconds};
+  if (validates) {
+    record.validation_loss = epoch.validation_loss;
+    record.validation_accuracy = epoch.validation_accuracy;
+  }
+  return record;
+}
+
+std::vector<EpochRecord> to_records(const std::vector<EpochMetrics>& epochs, bool validates) {
+  std::vector<EpochRecord> records;
+  for (const EpochMetrics& epoch : epochs) records.push_back(to_record(epoch, validates));
+  return records;
+}
+
+PauseRecord to_record(const PartialEpoch& partial) {
+  return {.epoch = partial.epoch,
+          .step = partial.steps,
+          .epoch_steps = partial.epoch_steps,
+          .train_loss = partial.train_loss,
+          .train_accuracy = partial.train_accuracy,
+          .seconds = partial.seconds};
+}
+
+TrialRecord to_record(const TrialOutcome& outcome, bool validates) {
+  TrialRecord record;
+  record.seconds = outcome.seconds;
+  record.beta = beta_json(outcome.beta);
+  if (outcome.failure != Failure::kNone) {
+    record.failure = to_text(outcome.failure);
+    record.failure_detail = outcome.detail;
+  } else if (validates) {
+    record.validation_accuracy = outcome.validation_accuracy;
+  }
+  for (const EpochMetrics& epoch : outcome.epochs) {
+    if (epoch.test_accuracy) {
+      record.best_test_accuracy = std::max(record.best_test_accuracy.value_or(0), *epoch.test_accuracy);
+      record.final_test_accuracy = epoch.test_accuracy;
+    }
+    record.train_loss = epoch.train_loss;
+  }
+  return record;
+}
+
+}  // namespace actsearch

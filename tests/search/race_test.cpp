@@ -1,0 +1,278 @@
+#include "search/race.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <mutex>
+
+#include "db/schema.h"
+#include "db/sqlite.h"
+#include "tests/search/support.h"
+
+namespace actsearch::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+// x+x, x+s, x+t, s+s, s+t, t+t and the same products.
+constexpr int kFunctions = 12;
+constexpr std::int64_t kSteps = 10;  // an epoch
+constexpr int kEpochs = 4;           // a trial
+
+/// A stand-in for training with pauses: its checkpoint holds the point alone. The training loss falls with the function's value at 1, so
+/// the best of the small space are known.
+struct Racer {
+  double seconds_per_epoch = 0.001;
+
+  TrialOutcome operator()(const Program& program, const Recipe& recipe, const TrialOptions& options) const {
+    const double y = evaluate_forward(program, 1.0, {});
+    TrialOutcome outcome;
+    if (std::ifstream checkpoint(options.checkpoint); checkpoint) checkpoint >> outcome.begun.epochs >> outcome.begun.steps;
+    const TrainingPoint end = std::max(options.pause_after.value_or(TrainingPoint{recipe.epochs, 0}), outcome.begun);
+    for (int epoch = 0; epoch < end.epochs; ++epoch) {
+      EpochMetrics metrics;
+      metrics.epoch = epoch;
+      metrics.train_loss = 10 - y - 0.1 * epoch;
+      metrics.validation_accuracy = 0.1 + 0.1 * y;
+      outcome.epochs.push_back(metrics);
+      if (epoch >= outcome.begun.epochs && options.on_epoch) options.on_epoch(metrics);
+    }
+    outcome.paused = end < TrainingPoint{recipe.epochs, 0};
+    if (end.steps > 0) {
+      outcome.partial = PartialEpoch{
+          .epoch = end.epochs, .steps = end.steps, .epoch_steps = kSteps, .train_loss = 10 - y, .train_accuracy = 0, .seconds = 0};
+    }
+    if (!outcome.epochs.empty()) outcome.validation_accuracy = outcome.epochs.back().validation_accuracy;
+    outcome.seconds_before = seconds_per_epoch * epochs(outcome.begun);
+    outcome.seconds = seconds_per_epoch * epochs(end);
+    if (!options.checkpoint.empty()) {
+      std::filesystem::create_directories(options.checkpoint.parent_path());
+      std::ofstream(options.checkpoint) << end.epochs << ' ' << end.steps;
+    }
+    return outcome;
+  }
+  static double epochs(const TrainingPoint& point) { return point.epochs + static_cast<double>(point.steps) / kSteps; }
+};
+
+class RaceTest : public ::testing::Test {
+ protected:
+  SearchPlan plan(std::vector<TrainingPoint> rungs, double eta) const {
+    SearchPlan plan = small_plan();
+    plan.run.racing = Racing{std::move(rungs), kSteps, eta};
+    plan.run.checkpoints = directory_.path() / "checkpoints";
+    return plan;
+  }
+  SearchReport run(const SearchPlan& plan, const Evaluator& evaluator = Racer{}) {
+    return run_search(database_, plan, evaluator, progress_, interrupt_);
+  }
+  int number(const std::string& sql) const { return std::stoi(cell(database_, sql)); }
+  int count(const std::string& table, const std::string& where = "1") const {
+    return number("SELECT count(*) FROM " + table + " WHERE " + where);
+  }
+
+  TemporaryDirectory directory_;
+  std::filesystem::path file_ = directory_.path() / "search.db";
+  Database database_{file_, Database::Access::kCreate};
+  std::ostringstream log_;
+  Progress progress_{log_, {}};
+  std::atomic<bool> interrupt_{false};
+};
+
+TEST_F(RaceTest, TheBestOfThoseThatReachARungGoOn) {
+  const SearchReport report = run(plan({{1, 0}, {2, 0}}, 3));
+  EXPECT_EQ(report.run.ending, Ending::kFinished);
+  // 12 come to the first rung; of all seen by then a third goes on, and of those a third again to the end. Who is promoted early may turn
+  // out not to be among the best, so there may be a few more.
+  EXPECT_EQ(count("study_trials"), kFunctions);
+  EXPECT_GE(report.run.done, 1);
+  EXPECT_LE(report.run.done, 4);
+  EXPECT_EQ(count("trials", "status = 'running'"), 0);
+  EXPECT_EQ(number("SELECT count(DISTINCT trial) FROM epochs"), kFunctions);
+  const int at_second = count("epochs", "epoch = 1");
+  EXPECT_GE(at_second, 4);
+  EXPECT_LE(at_second, 8);
+  EXPECT_EQ(cell(database_, "SELECT formula FROM leaderboard ORDER BY mean DESC LIMIT 1"), "x + x") << "the best of all came through";
+  EXPECT_LT(report.run.epochs, kEpochs * kFunctions / 2) << "for less than half of the epochs";
+}
+
+TEST_F(RaceTest, RungsMayLieInsideEpochs) {
+  const SearchReport report = run(plan({{0, 2}, {1, 5}}, 3));
+  EXPECT_EQ(count("pauses", "epoch = 0 AND step = 2 AND epoch_steps = 10"), kFunctions);
+  const int at_second = count("pauses", "epoch = 1 AND step = 5 AND epochs = 1.5");
+  EXPECT_GE(at_second, 4);
+  EXPECT_LE(at_second, 8);
+  EXPECT_EQ(count("epochs", "epoch = 0"), at_second) << "an epoch that is not whole is none";
+  EXPECT_EQ(cell(database_, "SELECT formula FROM leaderboard ORDER BY mean DESC LIMIT 1"), "x + x");
+  EXPECT_EQ(count("epochs", "epoch = 3"), report.run.done);
+  EXPECT_NEAR(report.run.epochs, 0.2 * kFunctions + 1.3 * at_second + 2.5 * static_cast<double>(report.run.done), 1e-9);
+  EXPECT_EQ(report.run.paused, kFunctions + at_second);
+}
+
+TEST_F(RaceTest, RungsAndEtaArePartOfWhatTheStudyIs) {
+  SearchPlan plan = this->plan({{0, 2}, {1, 0}, {1, 5}}, 3);
+  plan.run.jobs = 1;
+  plan.run.budget.trials = 1;
+  const Id study = run(plan).study;
+  EXPECT_EQ(cell(database_, "SELECT json_extract(conditions, '$.racing') FROM studies"), R"({"rungs":[[0,2],1,[1,5]],"eta":3.0})");
+  EXPECT_EQ(run(plan).study, study);
+  plan.run.racing->eta = 4;
+  EXPECT_NE(run(plan).study, study);
+}
+
+TEST_F(RaceTest, WhatItFinishedIsAnObservationOfItsStudy) {
+  SearchPlan plan = this->plan({{0, 5}}, 2);
+  plan.strategy = "evolution";
+  const SearchReport report = run(plan);
+  ASSERT_GT(report.run.done, 0);
+  const auto observations = database_.observations(report.study);
+  EXPECT_EQ(observations.size(), static_cast<std::size_t>(report.run.done)) << "each that came to the end, with its place";
+}
+
+/// A study's candidates, and what is said of them.
+class Hearing : public CandidateSource {
+ public:
+  explicit Hearing(StudyCandidates& candidates) : candidates_(candidates) {}
+  std::optional<Candidate> next() override { return candidates_.next(); }
+  void observe(const Candidate& candidate, std::optional<double> accuracy) override {
+    ASSERT_TRUE(candidate.index.has_value()) << candidate.formula << " comes from no place that a strategy knows";
+    EXPECT_TRUE(heard.emplace(*candidate.index, accuracy).second) << candidate.formula << " is told once";
+    candidates_.observe(candidate, accuracy);
+  }
+  std::map<std::uint64_t, std::optional<double>> heard;
+
+ private:
+  StudyCandidates& candidates_;
+};
+
+TEST_F(RaceTest, AStrategyThatLearnsHearsOfAPromotedTrialInTheSameRun) {
+  for (const char* const strategy : {"evolution", "ppo"}) {
+    SearchPlan plan = this->plan({{0, 5}, {2, 0}}, 2);
+    plan.strategy = strategy;
+    StudyRecord record;
+    record.kind = "search";
+    record.strategy = strategy;
+    record.seed = plan.run.seed = 11;
+    // Of its own, or what the strategy before has finished would need no trial.
+    plan.run.recipe_text += strategy;
+    const Id study = database_.study(record);
+    StudyCandidates candidates(database_, study, plan, interrupt_);
+    Hearing source(candidates);
+    const RunReport report = run_trials(database_, study, plan.run, source, Racer{}, progress_, interrupt_);
+    ASSERT_GT(report.done, 0);
+    EXPECT_EQ(source.heard.size(), static_cast<std::size_t>(report.done)) << strategy << " heard of each that came to the end";
+    const auto stored = database_.observations(study);
+    ASSERT_EQ(stored.size(), source.heard.size());
+    for (const Observation& seen : stored) EXPECT_EQ(source.heard.at(seen.place), seen.accuracy) << strategy << ", place " << seen.place;
+  }
+}
+
+TEST_F(RaceTest, PausedByABudgetItGoesOnWhereItsTrialsAre) {
+  for (const TrainingPoint rung : {TrainingPoint{1, 0}, {1, 4}}) {
+    SearchPlan plan = this->plan({rung}, 2);
+    plan.run.recipe_text += std::to_string(rung.steps);
+    plan.run.jobs = 1;
+    plan.run.budget.epochs = 12;
+    const SearchReport first = run(plan);
+    EXPECT_EQ(first.run.ending, Ending::kBudget);
+    EXPECT_LE(first.run.epochs, 12);
+    EXPECT_GT(first.run.epochs, 12 - kEpochs);
+    plan.run.budget = {};
+    int started_over = 0;
+    const SearchReport second = run(plan, [&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
+      started_over += options.pause_after.has_value();
+      return Racer{}(program, recipe, options);
+    });
+    EXPECT_EQ(second.study, first.study);
+    EXPECT_EQ(second.run.ending, Ending::kFinished);
+    EXPECT_EQ(count("study_trials", "study = " + std::to_string(second.study)), kFunctions);
+    EXPECT_GT(second.run.skipped, 0) << "who waits at a rung does not run to it again";
+    EXPECT_EQ(started_over, kFunctions - static_cast<int>(first.run.paused));
+    EXPECT_GE(first.run.done + second.run.done, kFunctions / 2);
+  }
+}
+
+TEST_F(RaceTest, TheTrialBudgetIsReachedAndNotExceededThoughSomePause) {
+  SearchPlan plan = this->plan({{0, 1}}, 2);
+  plan.run.jobs = 3;
+  plan.run.budget.trials = 4;
+  const SearchReport report = run(plan);
+  EXPECT_EQ(report.run.done, 4);
+  EXPECT_EQ(report.run.ending, Ending::kBudget);
+}
+
+TEST_F(RaceTest, BeginsWhatWillReachItsRungInTimeAndNotWhatWillNot) {
+  SearchPlan plan = this->plan({{0, 1}}, 2);
+  plan.run.jobs = 1;
+  plan.run.budget.time = 10s;
+  const SearchReport report = run(plan, Racer{.seconds_per_epoch = 4});  // as it says: 0.4 s to the rung, 15.6 s from there to the end
+  EXPECT_EQ(report.run.paused, kFunctions) << "all come to the rung";
+  EXPECT_EQ(report.run.done, 0) << "nobody would come to the end";
+  EXPECT_EQ(report.run.ending, Ending::kBudget);
+  EXPECT_LT(report.run.seconds, 5);
+  plan.run.budget.time = 60s;
+  EXPECT_EQ(run(plan, Racer{.seconds_per_epoch = 4}).run.ending, Ending::kFinished);
+}
+
+TEST_F(RaceTest, ARaceWithOtherRungsTakesUpWhereAnotherLeftItsTrials) {
+  run(plan({{0, 3}}, 1e6));
+  ASSERT_EQ(count("pauses"), kFunctions);
+  std::mutex mutex;
+  std::vector<TrainingPoint> begun;
+  const auto watched = [&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
+    const TrialOutcome outcome = Racer{}(program, recipe, options);
+    const std::lock_guard lock(mutex);
+    begun.push_back(outcome.begun);
+    return outcome;
+  };
+  // Its first rung is passed: it compares them at its second.
+  run(plan({{0, 1}, {0, 5}}, 1e6), watched);
+  EXPECT_EQ(begun, std::vector<TrainingPoint>(kFunctions, {0, 3}));
+  EXPECT_EQ(count("pauses", "step = 5"), kFunctions);
+  // Its only rung is where they are: nothing to train before the best go on.
+  begun.clear();
+  const SearchReport last = run(plan({{0, 5}}, 4), watched);
+  EXPECT_EQ(count("study_trials", "study = " + std::to_string(last.study)), kFunctions);
+  EXPECT_EQ(begun.size(), static_cast<std::size_t>(kFunctions + last.run.done));
+  EXPECT_GE(last.run.done, kFunctions / 4);
+  EXPECT_NEAR(last.run.epochs, 3.5 * static_cast<double>(last.run.done), 1e-9);
+}
+
+TEST_F(RaceTest, AProcessKilledBetweenItsCheckpointAndTheDatabaseLosesNoRung) {
+  run(plan({{0, 3}}, 1e6));
+  {
+    sqlite::Connection raw(file_, sqlite::Connection::Mode::kCreate, 1s);
+    raw.execute("DELETE FROM pause; UPDATE trial SET status = 'running', lease_until_ms = 0, owner = 'of a process that is gone'");
+  }
+  run(plan({{0, 3}}, 1e6), [](const Program& program, const Recipe& recipe, const TrialOptions& options) {
+    const TrialOutcome outcome = Racer{}(program, recipe, options);
+    EXPECT_EQ(outcome.begun, (TrainingPoint{0, 3})) << "trained again";
+    return outcome;
+  });
+  EXPECT_EQ(count("pauses", "step = 3"), kFunctions);
+  EXPECT_EQ(count("trials", "status = 'released'"), kFunctions);
+}
+
+TEST(RungsAfter, AreRoundedToWholeSteps) {
+  Recipe recipe;
+  recipe.epochs = 3;
+  const std::vector<TrainingPoint> expected{{0, 35}, {0, 176}, {1, 0}, {2, 350}};
+  EXPECT_EQ(rungs_after({0.1, 0.5, 1, 2.9971}, recipe, 351), expected);
+}
+
+TEST(RungsAfter, ThatComeToLieOnEachOtherOrOnTheEndsAreRefused) {
+  Recipe recipe;
+  recipe.epochs = 2;
+  for (const auto& [epochs, why] : std::vector<std::pair<std::vector<double>, std::string>>{
+           {{0.04, 1}, "at the begin"}, {{0.5, 0.54}, "on the rung before it"}, {{1, 1.96}, "at the end"}, {{1, 2}, "at the end"}}) {
+    try {
+      rungs_after(epochs, recipe, kSteps);
+      ADD_FAILURE() << why;
+    } catch (const std::invalid_argument& error) {
+      EXPECT_NE(std::string(error.what()).find(why), std::string::npos) << error.what();
+      EXPECT_NE(std::string(error.what()).find("10 steps"), std::string::npos) << error.what();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace actsearch::testing
