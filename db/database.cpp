@@ -355,6 +355,11 @@ std::vector<StudyRecord> Database::studies() const {
   return studies;
 }
 
+std::vector<CandidateStudy> Database::studies_with(std::string_view fingerprint, const std::optional<std::string>& recipe) const {
+  const std::lock_guard lock(impl_->mutex);
+  return actsearch::studies_with(*impl_->connection, fingerprint, recipe);
+}
+
 Table Database::query(std::string_view sql, std::size_t row_limit) const {
   // A connection of its own: a long query holds up no trial, and what it may do is settled before it compiles.
   const auto connection = open_for_reading(impl_->file, impl_->busy_timeout);

@@ -50,6 +50,12 @@ struct CandidateRecord {
   int parameters = 0;       ///< how many betas
 };
 
+/// A study that has a candidate among its finished trials.
+struct CandidateStudy {
+  Id study = 0;
+  StudyRecord record;
+};
+
 struct EpochRecord {
   int epoch = 0;
   double learning_rate = 0, train_loss = 0, train_accuracy = 0;
@@ -210,6 +216,8 @@ class Database {
   /// What is known of a function under a recipe: absent without an ended trial, else the mean accuracy, absent where all failed.
   std::optional<std::optional<double>> score(std::string_view fingerprint, Id recipe) const;
   std::vector<StudyRecord> studies() const;
+  /// The studies in which a candidate's trials under the recipe (as in LeaderboardQuery) ended with a result, oldest first.
+  std::vector<CandidateStudy> studies_with(std::string_view fingerprint, const std::optional<std::string>& recipe) const;
   /// (candidate formula, name) pairs of the best by leaderboard order, for rerun --top.
   std::vector<CandidateRecord> top_candidates(const LeaderboardQuery& query) const;
   /// One read-only SELECT (or WITH … SELECT) on the documented views. QueryError otherwise, and for more than `row_limit` rows.

@@ -195,4 +195,22 @@ std::vector<Standing> standings(sqlite::Connection& connection, const Leaderboar
   return result;
 }
 
+std::vector<CandidateStudy> studies_with(sqlite::Connection& connection, std::string_view fingerprint,
+                                         const std::optional<std::string>& recipe) {
+  std::vector<CandidateStudy> studies;
+  const auto ranked = ranked_recipe(connection, recipe);
+  if (!ranked) return studies;
+  auto row = connection.prepare(
+      "SELECT DISTINCT s.id, s.kind, s.space, s.strategy, s.seed, s.recipe, s.data, s.conditions, s.program_commit, s.machine"
+      " FROM candidate c JOIN trial t ON t.candidate = c.id JOIN study_trial u ON u.trial = t.id JOIN study s ON s.id = u.study"
+      " WHERE c.fingerprint = ?1 AND t.recipe = ?2 AND t.status = 'done' ORDER BY s.id",
+      fingerprint, ranked->id);
+  while (row.step()) {
+    studies.push_back({row.integer(0),
+                       {row.text(1), row.text(2), row.text(3), static_cast<std::uint64_t>(row.integer(4)), row.text(5), row.text(6),
+                        row.text(7), row.text(8), row.text(9)}});
+  }
+  return studies;
+}
+
 }  // namespace actsearch

@@ -1,6 +1,9 @@
 /// Standings: the statistics of each (candidate, recipe) over its finished trials, and the queries on them.
 #pragma once
 
+#include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "db/database.h"
@@ -23,5 +26,9 @@ struct Standing {
 /// The best by the query's order; equal ones by formula. A recipe name with several texts (other epochs, precision or data) stands for
 /// one text, as LeaderboardQuery says. Takes time in the rows asked for, not in the trials stored.
 std::vector<Standing> standings(sqlite::Connection& connection, const LeaderboardQuery& query);
+
+/// The studies of Database::studies_with.
+std::vector<CandidateStudy> studies_with(sqlite::Connection& connection, std::string_view fingerprint,
+                                         const std::optional<std::string>& recipe);
 
 }  // namespace actsearch

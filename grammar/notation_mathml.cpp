@@ -149,12 +149,16 @@ class MathMl {
   std::size_t at_ = 0;
 };
 
-}  // namespace
-
-std::string to_mathml(const Expression& y) {
+void require_shallow(const Expression& y) {
   constexpr std::size_t kMaxShownDepth = 500;
   if (y.depth() > kMaxShownDepth) throw std::invalid_argument("the formula is nested too deep to show");
-  return MathMl(to_latex(y)).formula();
+}
+
+}  // namespace
+
+std::string to_mathml(const Expression& y) { return require_shallow(y), MathMl(to_latex(y)).formula(); }
+std::string to_mathml(const Expression& y, const std::vector<std::string>& parameter_names) {
+  return require_shallow(y), MathMl(to_latex(y, parameter_names)).formula();
 }
 
 }  // namespace actsearch

@@ -1,118 +1,19 @@
 #include "kernels/cuda_source.h"
 
-#include <array>
-#include <charconv>
-#include <cmath>
 #include <stdexcept>
+
+#include "kernels/export/print.h"
 
 namespace actsearch {
 namespace {
 
-/// A float as CUDA C++ has it, exactly.
-std::string literal(double number) {
-  const auto value = static_cast<float>(number);
-  if (std::isnan(value)) return "__int_as_float(0x7fc00000)";
-  if (std::isinf(value)) return value > 0 ? "__int_as_float(0x7f800000)" : "__int_as_float(0xff800000)";
-  std::array<char, 64> digits{};
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
-  std::string text(digits.data(), end);
-  if (text.find_first_of(".e") == std::string::npos) text += ".0";
-  text += 'f';
-  return value < 0 || std::signbit(value) ? "(" + text + ")" : text;
+/// CUDA's words, but for those that kHelpers has for kernels.
+Language kernel_language() {
+  Language language = cuda_language("");
+  language.word(Intrinsic::kSin) = "sine(#1)";
+  language.word(Intrinsic::kCos) = "cosine(#1)";
+  return language;
 }
-
-/// A value type for grammar/functions.h that writes down what is computed: the one table of CUDA's words.
-struct CudaText {
-  std::string text;
-  CudaText(double number) : text(literal(number)) {}  // NOLINT(google-explicit-constructor): numbers mix in formulas
-  explicit CudaText(std::string written) : text(std::move(written)) {}
-};
-
-CudaText infix(const CudaText& a, const char* sign, const CudaText& b) { return CudaText("(" + a.text + sign + b.text + ")"); }
-CudaText call(const char* function, const CudaText& a) { return CudaText(std::string(function) + "(" + a.text + ")"); }
-CudaText call(const char* function, const CudaText& a, const CudaText& b) {
-  return CudaText(std::string(function) + "(" + a.text + ", " + b.text + ")");
-}
-
-CudaText operator+(const CudaText& a, const CudaText& b) { return infix(a, " + ", b); }
-CudaText operator-(const CudaText& a, const CudaText& b) { return infix(a, " - ", b); }
-CudaText operator*(const CudaText& a, const CudaText& b) { return infix(a, " * ", b); }
-CudaText operator/(const CudaText& a, const CudaText& b) { return infix(a, " / ", b); }
-CudaText operator-(const CudaText& a) { return CudaText("(-" + a.text + ")"); }
-CudaText abs(const CudaText& a) { return call("fabsf", a); }
-CudaText sqrt(const CudaText& a) { return call("sqrtf", a); }
-CudaText exp(const CudaText& a) { return call("expf", a); }
-CudaText log(const CudaText& a) { return call("logf", a); }
-CudaText log1p(const CudaText& a) { return call("log1pf", a); }
-CudaText sin(const CudaText& a) { return call("sine", a); }
-CudaText cos(const CudaText& a) { return call("cosine", a); }
-CudaText sinh(const CudaText& a) { return call("sinhf", a); }
-CudaText cosh(const CudaText& a) { return call("coshf", a); }
-CudaText tanh(const CudaText& a) { return call("tanhf", a); }
-CudaText asinh(const CudaText& a) { return call("asinhf", a); }
-CudaText atan(const CudaText& a) { return call("atanf", a); }
-CudaText erf(const CudaText& a) { return call("erff", a); }
-CudaText logistic(const CudaText& a) { return call("logistic", a); }
-CudaText maximum(const CudaText& a, const CudaText& b) { return call("maximum", a, b); }
-CudaText minimum(const CudaText& a, const CudaText& b) { return call("minimum", a, b); }
-CudaText greater(const CudaText& a, const CudaText& b) { return CudaText("(" + a.text + " > " + b.text + " ? 1.0f : 0.0f)"); }
-CudaText equal(const CudaText& a, const CudaText& b) { return CudaText("(" + a.text + " == " + b.text + " ? 1.0f : 0.0f)"); }
-
-/// Instructions as assignments to t0, t1, …; x, numbers and parameters stand for themselves.
-class Body {
- public:
-  explicit Body(const Program& program) : names_(program.instructions.size()), needed_(program.instructions.size(), false) {}
-
-  /// The assignments that `results` need, one a line.
-  std::string assignments(const Program& program, const std::vector<std::uint16_t>& results) {
-    for (const auto place : results) needed_[place] = true;
-    for (std::size_t i = program.instructions.size(); i-- > 0;) {
-      const Instruction& instruction = program.instructions[i];
-      if (!needed_[i] || instruction.kind != Expression::Kind::kCall) continue;
-      needed_[instruction.a] = true;
-      if (function_arity(instruction.function) == 2) needed_[instruction.b] = true;
-    }
-    std::string lines;
-    for (std::size_t i = 0; i < program.instructions.size(); ++i) {
-      if (!needed_[i]) continue;
-      names_[i] = name(program.instructions[i], i);
-      if (program.instructions[i].kind == Expression::Kind::kCall) {
-        lines += "  const float " + names_[i] + " = " + value(program.instructions[i]) + ";\n";
-      }
-    }
-    return lines;
-  }
-  const std::string& result(std::uint16_t place) const { return names_[place]; }
-
- private:
-  static std::string name(const Instruction& instruction, std::size_t place) {
-    switch (instruction.kind) {
-      case Expression::Kind::kInput:
-        return "x";
-      case Expression::Kind::kParameter:
-        return "beta[" + std::to_string(instruction.parameter) + "]";
-      case Expression::Kind::kNumber:
-        return literal(instruction.number);
-      case Expression::Kind::kCall:
-        return "t" + std::to_string(place);
-    }
-    throw std::logic_error("cuda_source: no such kind of instruction");
-  }
-  std::string value(const Instruction& instruction) const {
-    std::string text;
-    visit_function(instruction.function, [&]<class F>() {
-      if constexpr (F::arity == 1) {
-        text = F::f(CudaText(names_[instruction.a])).text;
-      } else {
-        text = F::f(CudaText(names_[instruction.a]), CudaText(names_[instruction.b])).text;
-      }
-    });
-    return text;
-  }
-
-  std::vector<std::string> names_;
-  std::vector<bool> needed_;
-};
 
 constexpr const char* kHelpers = R"(
 // The hardware's exponential and reciprocal: good to 2 + |x| units in the last place, four instructions. Between 2^126 and infinity the
@@ -306,25 +207,24 @@ std::string cuda_tensor_words(Storage storage, int width) {
 }
 
 std::string cuda_source(const Program& program, Storage storage, int width) {
+  const auto parameters = static_cast<std::size_t>(program.parameter_count());
+  const IntrinsicGraph graph = trace(program);
+  const Language language = kernel_language();
+  Leaves leaves{"x", {}};
+  for (std::size_t k = 0; k < parameters; ++k) leaves.beta.push_back("beta[" + std::to_string(k) + "]");
+  std::vector<std::uint32_t> slopes{graph.dydx};
+  slopes.insert(slopes.end(), graph.dydbeta.begin(), graph.dydbeta.end());
+  const Code forward = print(graph, {graph.y}, language, leaves), backward = print(graph, slopes, language, leaves);
+
   std::string text = cuda_tensor_words(storage, width);
-  text += "\n#define PARAMETERS " + std::to_string(program.parameter_count()) + "\n";
+  text += "\n#define PARAMETERS " + std::to_string(parameters) + "\n";
   text += kHelpers;
-
-  Body forward(program);
   text += "\n// f(x; beta)\n__device__ __forceinline__ float activation(float x, const float* beta) {\n";
-  text += forward.assignments(program, {program.y});
-  text += "  return " + forward.result(program.y) + ";\n}\n";
-
-  Body backward(program);
-  std::vector<std::uint16_t> results = program.dydbeta;
-  results.push_back(program.dydx);
+  text += forward.lines + "  return " + forward.results[0] + ";\n}\n";
   text += "\n// f'(x; beta), and the derivatives by beta\n";
-  text += "__device__ __forceinline__ float derivative(float x, const float* beta, float* dydbeta) {\n";
-  text += backward.assignments(program, results);
-  for (std::size_t k = 0; k < program.dydbeta.size(); ++k) {
-    text += "  dydbeta[" + std::to_string(k) + "] = " + backward.result(program.dydbeta[k]) + ";\n";
-  }
-  text += "  return " + backward.result(program.dydx) + ";\n}\n";
+  text += "__device__ __forceinline__ float derivative(float x, const float* beta, float* dydbeta) {\n" + backward.lines;
+  for (std::size_t k = 0; k < parameters; ++k) text += "  dydbeta[" + std::to_string(k) + "] = " + backward.results[k + 1] + ";\n";
+  text += "  return " + backward.results[0] + ";\n}\n";
   return text + kKernels;
 }
 

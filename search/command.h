@@ -19,6 +19,7 @@ int report_command(const Words& words);
 int serve_command(const Words& words);
 int show_command(const Words& words);
 int plot_command(const Words& words);
+int export_command(const Words& words);
 int operators_command(const Words& words);
 int recipes_command(const Words& words);
 int spaces_command(const Words& words);

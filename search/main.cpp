@@ -35,6 +35,7 @@ constexpr auto kCommands = std::to_array<Command>({
     {"serve", "the same page live, while a search runs", serve_command},
     {"show", "one formula: derivative, properties, plot, values", show_command},
     {"plot", "functions and their derivatives as a picture, SVG or PNG", plot_command},
+    {"export", "a formula for PyTorch, JAX, Keras, ONNX, CUDA, C, LaTeX, SymPy or MathML", export_command},
     {"operators", "the operators and named activations", operators_command},
     {"recipes", "the training recipes, and how fast they run here", recipes_command},
     {"spaces", "the search spaces and their sizes", spaces_command},

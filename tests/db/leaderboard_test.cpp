@@ -48,6 +48,32 @@ TEST(Holm, MultipliesTheSmallestByAllAndNeverFallsBelowASmallerOne) {
   EXPECT_LE(large.p_holm, 1.0);
 }
 
+TEST_F(Leaderboard, TheStudiesOfACandidateAreThoseThatHaveItsResults) {
+  Database db = open();
+  Search first(db);
+  first.finished("sin(x)", 0, accuracy(0.7));
+  first.finished("cos(x)", 0, accuracy(0.6));
+  Search other(db, "vgg-m", "vgg-m fp32");
+  other.finished("sin(x)", 0, accuracy(0.8));
+  const Id second = db.study(study_record(2));
+  Claim claim;
+  EXPECT_EQ(db.claim(second, db.candidate(candidate_record("sin(x)")), first.recipe, 0, kLease, &claim), ClaimState::kDone);
+  EXPECT_EQ(db.claim(second, db.candidate(candidate_record("tanh(x)")), first.recipe, 0, kLease, &claim), ClaimState::kClaimed);
+  const auto of = [&](const std::string& formula, const std::optional<std::string>& recipe) {
+    std::vector<Id> studies;
+    for (const CandidateStudy& study : db.studies_with("fingerprint of " + formula, recipe)) {
+      EXPECT_EQ(study.record.commit, "abc123");
+      studies.push_back(study.study);
+    }
+    return studies;
+  };
+  EXPECT_EQ(of("sin(x)", std::nullopt), (std::vector<Id>{first.study, second}));
+  EXPECT_EQ(of("cos(x)", "vgg-s"), std::vector<Id>{first.study});
+  EXPECT_EQ(of("sin(x)", "vgg-m"), std::vector<Id>{first.study});
+  EXPECT_EQ(of("tanh(x)", "vgg-s"), std::vector<Id>{}) << "it has no result yet";
+  EXPECT_EQ(of("sin(x)", "vgg-l"), std::vector<Id>{});
+}
+
 TEST_F(Leaderboard, ComparesRowsWithAReferenceOverTheSeedsThatBothHave) {
   Database db = open();
   Search search(db);

@@ -30,13 +30,13 @@ TEST(CudaSource, OfReluIsAComparisonAndAStep) {
   const std::string source = source_of("relu");
   EXPECT_EQ(function_in(source, "activation"),
             "__device__ __forceinline__ float activation(float x, const float* beta) {\n"
-            "  const float t2 = maximum(x, 0.0f);\n"
-            "  return t2;\n"
+            "  const float t0 = maximum(x, 0.0f);\n"
+            "  return t0;\n"
             "}\n");
   EXPECT_EQ(function_in(source, "derivative"),
             "__device__ __forceinline__ float derivative(float x, const float* beta, float* dydbeta) {\n"
-            "  const float t3 = (x > 0.0f ? 1.0f : 0.0f);\n"
-            "  return t3;\n"
+            "  const float t0 = x > 0.0f ? 1.0f : 0.0f;\n"
+            "  return t0;\n"
             "}\n");
   EXPECT_EQ(source.substr(0, source.find("typedef")), "#define WIDTH 8\n\n");
   EXPECT_NE(source.find("#define PARAMETERS 0\n"), std::string::npos);
@@ -47,10 +47,10 @@ TEST(CudaSource, OfSwishComputesTheSigmoidOnceAndHasOneParameter) {
   EXPECT_NE(source.find("#define PARAMETERS 1\n"), std::string::npos);
   EXPECT_EQ(function_in(source, "activation"),
             "__device__ __forceinline__ float activation(float x, const float* beta) {\n"
-            "  const float t2 = (beta[0] * x);\n"
-            "  const float t3 = logistic(t2);\n"
-            "  const float t4 = (x * t3);\n"
-            "  return t4;\n"
+            "  const float t0 = beta[0] * x;\n"
+            "  const float t1 = logistic(t0);\n"
+            "  const float t2 = x * t1;\n"
+            "  return t2;\n"
             "}\n");
   const std::string derivative = function_in(source, "derivative");
   EXPECT_EQ(derivative.find("logistic("), derivative.rfind("logistic("));

@@ -105,7 +105,7 @@ TEST_F(CommandLine, HelpOfEveryCommandIsOnStandardOutput) {
   const Ran overview = run({"--help"});
   EXPECT_EQ(overview.code, 0);
   for (const char* command : {"search", "leaderboard", "query", "rerun", "finalists", "proxies", "report", "serve", "show", "plot",
-                              "operators", "recipes", "spaces", "data", "bench"}) {
+                              "export", "operators", "recipes", "spaces", "data", "bench"}) {
     EXPECT_NE(overview.out.find(command), std::string::npos) << command;
     const Ran help = run({command, "--help"});
     EXPECT_EQ(help.code, 0) << command;

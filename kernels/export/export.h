@@ -1,0 +1,68 @@
+/// Activations for other programs: one formula with its derivatives, written down for a framework, a language or a page.
+///
+/// Code targets print the formula's one Program through the table of kernels/export/intrinsics.h; latex and mathml print the formula
+/// and its derivatives. What each file contains and promises: docs/export.md.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "grammar/expression.h"
+#include "grammar/program.h"
+#include "kernels/export/trace.h"
+
+namespace actsearch {
+
+/// One activation with everything that the targets write.
+struct ExportedActivation {
+  /// `known_name` is its well-known name, or empty: then a name is made of the formula's words. `origin` says where the formula comes from,
+  /// a line each; it may hold any text. std::invalid_argument where the formula is too long to lower.
+  ExportedActivation(const Expression& formula, std::string_view known_name, std::vector<std::string> origin);
+
+  Expression expression;  ///< its parameters in order
+  Program program;
+  IntrinsicGraph graph;
+  std::string formula;     ///< the notation
+  std::string name;        ///< snake_case: "swish", "x_times_sigmoid_x_0f1e2d3c"
+  std::string class_name;  ///< CamelCase: "Swish"
+  std::vector<std::string> origin;
+
+  std::size_t parameter_count() const { return program.dydbeta.size(); }
+  /// "beta0", "beta1", …
+  std::vector<std::string> parameter_names() const;
+  /// The places in the graph of dy/dx and of dy/dbeta_k.
+  std::vector<std::uint32_t> slopes() const;
+};
+
+struct ExportTarget {
+  std::string_view name;
+  std::string_view description;
+  bool is_binary = false;
+  std::string (*write)(const ExportedActivation&) = nullptr;
+};
+/// pytorch, jax, keras, onnx, cuda, c, latex, sympy, mathml. `write` returns the whole file, or throws InexpressibleError.
+const std::vector<ExportTarget>& export_targets();
+
+/// The first lines of every file: formula, origin and licence. No text can end the comment: what is not printable ASCII is a dot.
+std::vector<std::string> header_lines(const ExportedActivation& activation);
+/// Them, each after `prefix`.
+std::string header(const ExportedActivation& activation, std::string_view prefix);
+
+/// A name of the formula's words: letters, digits and underscores, beginning with a letter; different for different formulas.
+std::string name_of(std::string_view formula);
+
+std::string to_pytorch(const ExportedActivation& activation);
+std::string to_jax(const ExportedActivation& activation);
+std::string to_keras(const ExportedActivation& activation);
+std::string to_onnx(const ExportedActivation& activation);
+std::string to_cuda_header(const ExportedActivation& activation);
+std::string to_c(const ExportedActivation& activation);
+std::string to_latex_file(const ExportedActivation& activation);
+std::string to_sympy(const ExportedActivation& activation);
+std::string to_mathml_file(const ExportedActivation& activation);
+
+/// InexpressibleError where the formula has a number that single precision has not.
+void require_single_precision(const ExportedActivation& activation, std::string_view target);
+
+}  // namespace actsearch

@@ -1,0 +1,146 @@
+#include "kernels/export/intrinsics.h"
+
+#include <charconv>
+#include <cmath>
+
+#include "grammar/notation.h"
+
+namespace actsearch {
+namespace {
+
+/// One intrinsic in every language. In C, @ is the suffix of single precision (f) and $ the helpers' prefix.
+struct Row {
+  std::string_view name, c, torch, jax, keras, sympy, onnx;
+};
+
+// log1p in ONNX: log(1 + u) = 2 artanh(u / (2 + u)), which loses nothing where u is small; its one use is for 0 <= u <= 1.
+constexpr std::array<Row, kIntrinsicCount> kTable{{
+    {"add", "(#1 + #2)", "(#1 + #2)", "(#1 + #2)", "(#1 + #2)", "(#1 + #2)", "Add(#1, #2)"},
+    {"subtract", "(#1 - #2)", "(#1 - #2)", "(#1 - #2)", "(#1 - #2)", "(#1 - #2)", "Sub(#1, #2)"},
+    {"multiply", "(#1 * #2)", "(#1 * #2)", "(#1 * #2)", "(#1 * #2)", "(#1 * #2)", "Mul(#1, #2)"},
+    {"divide", "(#1 / #2)", "(#1 / #2)", "(#1 / #2)", "(#1 / #2)", "(#1 / #2)", "Div(#1, #2)"},
+    {"negate", "(-#1)", "(-#1)", "(-#1)", "(-#1)", "(-#1)", "Neg(#1)"},
+    {"abs", "fabs@(#1)", "torch.abs(#1)", "jnp.abs(#1)", "ops.abs(#1)", "sympy.Abs(#1)", "Abs(#1)"},
+    {"sqrt", "sqrt@(#1)", "torch.sqrt(#1)", "jnp.sqrt(#1)", "ops.sqrt(#1)", "sympy.sqrt(#1)", "Sqrt(#1)"},
+    {"exp", "exp@(#1)", "torch.exp(#1)", "jnp.exp(#1)", "ops.exp(#1)", "sympy.exp(#1)", "Exp(#1)"},
+    {"log", "log@(#1)", "torch.log(#1)", "jnp.log(#1)", "ops.log(#1)", "sympy.log(#1)", "Log(#1)"},
+    {"log1p", "log1p@(#1)", "torch.log1p(#1)", "jnp.log1p(#1)", "ops.log1p(#1)", "sympy.log(1 + #1)", "Mul(2, Atanh(Div(#1, Add(2, #1))))"},
+    {"sin", "sin@(#1)", "torch.sin(#1)", "jnp.sin(#1)", "ops.sin(#1)", "sympy.sin(#1)", "Sin(#1)"},
+    {"cos", "cos@(#1)", "torch.cos(#1)", "jnp.cos(#1)", "ops.cos(#1)", "sympy.cos(#1)", "Cos(#1)"},
+    {"sinh", "sinh@(#1)", "torch.sinh(#1)", "jnp.sinh(#1)", "ops.sinh(#1)", "sympy.sinh(#1)", "Sinh(#1)"},
+    {"cosh", "cosh@(#1)", "torch.cosh(#1)", "jnp.cosh(#1)", "ops.cosh(#1)", "sympy.cosh(#1)", "Cosh(#1)"},
+    {"tanh", "tanh@(#1)", "torch.tanh(#1)", "jnp.tanh(#1)", "ops.tanh(#1)", "sympy.tanh(#1)", "Tanh(#1)"},
+    {"asinh", "asinh@(#1)", "torch.asinh(#1)", "jnp.arcsinh(#1)", "ops.arcsinh(#1)", "sympy.asinh(#1)", "Asinh(#1)"},
+    {"atan", "atan@(#1)", "torch.atan(#1)", "jnp.arctan(#1)", "ops.arctan(#1)", "sympy.atan(#1)", "Atan(#1)"},
+    {"erf", "erf@(#1)", "torch.erf(#1)", "jax.lax.erf(#1)", "ops.erf(#1)", "sympy.erf(#1)", "Erf(#1)"},
+    {"logistic", "$logistic(#1)", "torch.sigmoid(#1)", "jax.nn.sigmoid(#1)", "ops.sigmoid(#1)", "(1 / (1 + sympy.exp(-#1)))",
+     "Sigmoid(#1)"},
+    {"maximum", "$maximum(#1, #2)", "_maximum(#1, #2)", "jnp.maximum(#1, #2)", "ops.maximum(#1, #2)", "sympy.Max(#1, #2)", "Max(#1, #2)"},
+    {"minimum", "$minimum(#1, #2)", "_minimum(#1, #2)", "jnp.minimum(#1, #2)", "ops.minimum(#1, #2)", "sympy.Min(#1, #2)", "Min(#1, #2)"},
+    {"greater", "(#1 > #2 ? 1.0@ : 0.0@)", "(#1 > #2).to(dtype)", "(#1 > #2).astype(dtype)", "ops.cast(#1 > #2, dtype)",
+     "sympy.Piecewise((1, #1 > #2), (0, True))", "Cast(Greater(#1, #2))"},
+    {"equal", "(#1 == #2 ? 1.0@ : 0.0@)", "(#1 == #2).to(dtype)", "(#1 == #2).astype(dtype)", "ops.cast(ops.equal(#1, #2), dtype)",
+     "sympy.Piecewise((1, sympy.Eq(#1, #2)), (0, True))", "Cast(Equal(#1, #2))"},
+}};
+
+std::string in_parentheses_if_negative(const std::string& text) { return text.front() == '-' ? "(" + text + ")" : text; }
+
+/// With a point or an exponent, so that no language takes it for an integer.
+std::string with_point(std::string text) {
+  if (text.find_first_of(".e") == std::string::npos) text += ".0";
+  return text;
+}
+
+std::string c_double_number(double number) {
+  if (std::isnan(number)) return "((double)NAN)";
+  if (std::isinf(number)) return number > 0 ? "((double)INFINITY)" : "(-(double)INFINITY)";
+  return in_parentheses_if_negative(with_point(to_text(number)));
+}
+
+std::string finite_float_number(float value) {
+  std::array<char, 64> digits{};
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+  return in_parentheses_if_negative(with_point(std::string(digits.data(), end)) + "f");
+}
+
+std::string c_float_number(double number) {
+  const auto value = static_cast<float>(number);
+  if (std::isnan(value)) return "NAN";
+  if (std::isinf(value)) return value > 0 ? "INFINITY" : "(-INFINITY)";
+  return finite_float_number(value);
+}
+
+std::string cuda_number(double number) {
+  const auto value = static_cast<float>(number);
+  if (std::isnan(value)) return "__int_as_float(0x7fc00000)";
+  if (std::isinf(value)) return value > 0 ? "__int_as_float(0x7f800000)" : "__int_as_float(0xff800000)";
+  return finite_float_number(value);
+}
+
+std::string python_number(double number) {
+  if (std::isnan(number)) return "float(\"nan\")";
+  if (std::isinf(number)) return number > 0 ? "float(\"inf\")" : "float(\"-inf\")";
+  return in_parentheses_if_negative(with_point(to_text(number)));
+}
+
+/// Whole numbers as such: exact for SymPy, where 2.0 would make everything it touches approximate.
+std::string sympy_number(double number) {
+  if (std::isnan(number)) return "sympy.nan";
+  if (std::isinf(number)) return number > 0 ? "sympy.oo" : "(-sympy.oo)";
+  if (number == std::floor(number) && std::abs(number) < 1e15) {
+    return in_parentheses_if_negative(std::to_string(static_cast<long long>(number)));
+  }
+  return in_parentheses_if_negative(to_text(number));
+}
+
+std::string onnx_number(double number) { return to_text(number); }
+
+Language language(std::string name, std::string_view Row::*column, std::string (*number)(double), std::string assignment) {
+  Language made;
+  made.name = std::move(name);
+  made.number = number;
+  made.assignment = std::move(assignment);
+  for (std::size_t i = 0; i < kIntrinsicCount; ++i) made.words[i] = kTable[i].*column;
+  return made;
+}
+
+Language c_language(std::string name, const std::string& type, const std::string& suffix, const std::string& prefix,
+                    std::string (*number)(double)) {
+  Language made = language(std::move(name), &Row::c, number, "  const " + type + " #1 = #2;\n");
+  for (std::string& word : made.words) {
+    std::string filled;
+    for (const char c : word) {
+      if (c == '@') {
+        filled += suffix;
+      } else if (c == '$') {
+        filled += prefix;
+      } else {
+        filled += c;
+      }
+    }
+    word = filled;
+  }
+  return made;
+}
+
+constexpr const char* kPythonAssignment = "    #1 = #2\n";
+
+}  // namespace
+
+std::string_view intrinsic_name(Intrinsic intrinsic) { return kTable[static_cast<std::size_t>(intrinsic)].name; }
+
+Language c_double_language(const std::string& prefix) { return c_language("c", "double", "", prefix, c_double_number); }
+Language c_float_language(const std::string& prefix) { return c_language("c", "float", "f", prefix, c_float_number); }
+Language cuda_language(const std::string& prefix) { return c_language("cuda", "float", "f", prefix, cuda_number); }
+Language torch_language() { return language("pytorch", &Row::torch, python_number, kPythonAssignment); }
+Language jax_language() { return language("jax", &Row::jax, python_number, kPythonAssignment); }
+Language keras_language() { return language("keras", &Row::keras, python_number, kPythonAssignment); }
+Language sympy_language() { return language("sympy", &Row::sympy, sympy_number, "#1 = #2\n"); }
+Language onnx_language() { return language("onnx", &Row::onnx, onnx_number, "#1 = #2\n"); }
+
+bool beyond_single_precision(double number) {
+  const auto value = static_cast<float>(number);
+  return std::isfinite(number) && (std::isinf(value) || (value == 0 && number != 0));
+}
+
+}  // namespace actsearch

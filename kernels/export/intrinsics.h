@@ -1,0 +1,79 @@
+/// The intrinsics: the primitive words that the functions of grammar/functions.h are computed with, and how each language spells them.
+///
+/// This is the one table that every printer of a Program reads. A function or operator made of these words needs nothing here; a new word
+/// is a row here and an overload in trace.cpp.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace actsearch {
+
+enum class Intrinsic : std::uint8_t {
+  kAdd,
+  kSubtract,
+  kMultiply,
+  kDivide,
+  kNegate,
+  kAbs,
+  kSqrt,
+  kExp,
+  kLog,
+  kLog1p,
+  kSin,
+  kCos,
+  kSinh,
+  kCosh,
+  kTanh,
+  kAsinh,
+  kAtan,
+  kErf,
+  kLogistic,
+  kMaximum,
+  kMinimum,
+  kGreater,
+  kEqual
+};
+inline constexpr std::size_t kIntrinsicCount = 23;
+
+/// A formula that a target cannot express: the message names the word and says why.
+class InexpressibleError : public std::invalid_argument {
+ public:
+  using std::invalid_argument::invalid_argument;
+};
+
+/// How a language writes values down. In a word, #1 and #2 stand for the arguments; a word that is empty cannot be said in it.
+struct Language {
+  std::string name;
+  std::array<std::string, kIntrinsicCount> words;
+  std::string (*number)(double) = nullptr;
+  std::string assignment;  ///< a line of code: #1 is the new name, #2 the value
+  std::string& word(Intrinsic intrinsic) { return words[static_cast<std::size_t>(intrinsic)]; }
+  const std::string& word(Intrinsic intrinsic) const { return words[static_cast<std::size_t>(intrinsic)]; }
+};
+
+/// The word's name in the table: "add", "log1p", …
+std::string_view intrinsic_name(Intrinsic intrinsic);
+
+/// C99 in double, and in single precision (whose functions end in f). `prefix` stands before the words that C has not: the helpers
+/// logistic, maximum and minimum.
+Language c_double_language(const std::string& prefix);
+Language c_float_language(const std::string& prefix);
+/// CUDA C++ in single precision, its functions C's; no header is needed.
+Language cuda_language(const std::string& prefix);
+/// Python, each over its library's arrays. `dtype` is a variable in scope where a comparison occurs.
+Language torch_language();
+Language jax_language();
+Language keras_language();
+Language sympy_language();
+/// ONNX: nested calls of operators, to be cut into nodes.
+Language onnx_language();
+
+/// A number of double precision that single precision has not: beyond its range, or so small that it would be 0.
+bool beyond_single_precision(double number);
+
+}  // namespace actsearch

@@ -1,0 +1,154 @@
+// The ONNX target. Field numbers are those of onnx.proto (IR version 8, ONNX 1.12).
+
+#include <bit>
+#include <charconv>
+#include <map>
+#include <utility>
+
+#include "kernels/export/export.h"
+#include "kernels/export/print.h"
+#include "kernels/export/protobuf.h"
+
+namespace actsearch {
+namespace {
+
+constexpr int kIrVersion = 8, kOpset = 17;
+constexpr int kFloat = 1;  // TensorProto.DataType
+constexpr std::string_view kDomain = "actsearch";
+
+ProtobufMessage opset(std::string_view domain, int version) {
+  return ProtobufMessage().bytes(1, domain).integer(2, static_cast<std::uint64_t>(version));
+}
+
+/// The nodes of one function, from code whose values are nested calls: Mul(2, Atanh(t0)).
+class Nodes {
+ public:
+  /// The name of the value that the text computes.
+  std::string value(const std::string& text) {
+    rest_ = text;
+    std::string name = parse();
+    if (!rest_.empty()) throw std::logic_error("onnx: cannot read " + text);
+    return name;
+  }
+  /// A node: OP(inputs) under a new name, or the one given.
+  std::string call(std::string_view op, const std::vector<std::string>& inputs, std::string output = {}) {
+    if (output.empty()) output = "v" + std::to_string(next_++);
+    ProtobufMessage node;
+    for (const std::string& input : inputs) node.bytes(1, input);
+    node.bytes(2, output).bytes(4, op);
+    if (op == "Cast") node.message(5, ProtobufMessage().bytes(1, "to").integer(3, kFloat).integer(20, 2));  // AttributeProto.INT
+    nodes_.push_back(std::move(node));
+    return output;
+  }
+  const std::vector<ProtobufMessage>& all() const { return nodes_; }
+
+  std::map<std::string, std::string> names;  ///< of assigned values
+
+ private:
+  std::string parse() {
+    const std::size_t end = rest_.find_first_of("(),");
+    const std::string word(rest_.substr(0, end));
+    rest_.remove_prefix(std::min(end, rest_.size()));
+    if (!take("(")) return leaf(word);
+    std::vector<std::string> arguments{parse()};
+    while (take(", ")) arguments.push_back(parse());
+    if (!take(")")) throw std::logic_error("onnx: a call of " + word + " does not end");
+    return call(word, arguments);
+  }
+  bool take(std::string_view token) {
+    if (!rest_.starts_with(token)) return false;
+    rest_.remove_prefix(token.size());
+    return true;
+  }
+  std::string leaf(const std::string& word) {
+    if (const auto named = names.find(word); named != names.end()) return named->second;
+    double number = 0;
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
+    if (error != std::errc() || end != word.data() + word.size()) throw std::logic_error("onnx: no value " + word);
+    return constant(static_cast<float>(number));
+  }
+  std::string constant(float number) {
+    const auto bits = std::bit_cast<std::uint32_t>(number);
+    const auto [known, is_new] = constants_.try_emplace(bits, "c" + std::to_string(constants_.size()));
+    if (!is_new) return known->second;
+    std::string raw;
+    for (unsigned shift = 0; shift < 32; shift += 8) raw += static_cast<char>(bits >> shift & 0xffU);
+    const ProtobufMessage tensor = ProtobufMessage().integer(2, kFloat).bytes(9, raw);
+    const ProtobufMessage attribute = ProtobufMessage().bytes(1, "value").message(5, tensor).integer(20, 4);  // AttributeProto.TENSOR
+    nodes_.push_back(ProtobufMessage().bytes(2, known->second).bytes(4, "Constant").message(5, attribute));
+    return known->second;
+  }
+
+  std::string_view rest_;
+  std::vector<ProtobufMessage> nodes_;
+  std::map<std::uint32_t, std::string> constants_;
+  int next_ = 0;
+};
+
+/// A FunctionProto that computes `results`, each in the shape of x, under the names `outputs`.
+ProtobufMessage function(const ExportedActivation& activation, const std::string& name, const std::vector<std::uint32_t>& results,
+                         const std::vector<std::string>& outputs) {
+  const Code code = print(activation.graph, results, onnx_language(), {"x", activation.parameter_names()});
+  Nodes nodes;
+  nodes.names["x"] = "x";
+  for (const std::string& beta : activation.parameter_names()) nodes.names[beta] = beta;
+  for (std::size_t at = 0; at < code.lines.size();) {
+    const std::size_t end = code.lines.find('\n', at), equals = code.lines.find(" = ", at);
+    const std::string value = nodes.value(code.lines.substr(equals + 3, end - equals - 3));
+    nodes.names[code.lines.substr(at, equals - at)] = value;
+    at = end + 1;
+  }
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const std::string value = nodes.value(code.results[i]);
+    if (Reach(activation.graph, {results[i]}).needs_input()) {
+      nodes.call("Identity", {value}, outputs[i]);
+    } else {
+      nodes.call("Expand", {value, nodes.call("Shape", {"x"})}, outputs[i]);
+    }
+  }
+  ProtobufMessage message;
+  message.bytes(1, name).bytes(4, "x");
+  for (const std::string& beta : activation.parameter_names()) message.bytes(4, beta);
+  for (const std::string& output : outputs) message.bytes(5, output);
+  for (const ProtobufMessage& node : nodes.all()) message.message(7, node);
+  return message.message(9, opset("", kOpset)).bytes(10, kDomain);
+}
+
+/// A ValueInfoProto: fp32, with named dimensions.
+ProtobufMessage tensor(const std::string& name, const std::vector<std::string>& dimensions) {
+  ProtobufMessage shape;
+  for (const std::string& dimension : dimensions) shape.message(1, ProtobufMessage().bytes(2, dimension));
+  const ProtobufMessage type = ProtobufMessage().message(1, ProtobufMessage().integer(1, kFloat).message(2, shape));
+  return ProtobufMessage().bytes(1, name).message(2, type);
+}
+
+}  // namespace
+
+std::string to_onnx(const ExportedActivation& activation) {
+  require_single_precision(activation, "onnx");
+  std::vector<std::string> slopes{"dydx"};
+  for (std::size_t k = 0; k < activation.parameter_count(); ++k) slopes.push_back("dydbeta" + std::to_string(k));
+  const std::string derivative = activation.name + "_derivative";
+
+  ProtobufMessage graph, value_call, slope_call;
+  for (ProtobufMessage* const call : {&value_call, &slope_call}) {
+    call->bytes(1, "x");
+    for (const std::string& beta : activation.parameter_names()) call->bytes(1, beta);
+  }
+  value_call.bytes(2, "y").bytes(4, activation.name).bytes(7, kDomain);
+  for (const std::string& slope : slopes) slope_call.bytes(2, slope);
+  slope_call.bytes(4, derivative).bytes(7, kDomain);
+  graph.message(1, value_call).message(1, slope_call).bytes(2, activation.name).message(11, tensor("x", {"rows", "channels"}));
+  for (const std::string& beta : activation.parameter_names()) graph.message(11, tensor(beta, {"channels"}));
+  graph.message(12, tensor("y", {"rows", "channels"}));
+  for (const std::string& slope : slopes) graph.message(12, tensor(slope, {"rows", "channels"}));
+
+  ProtobufMessage model;
+  model.integer(1, kIrVersion).bytes(2, "actsearch").bytes(4, kDomain).integer(5, 1).bytes(6, header(activation, "")).message(7, graph);
+  model.message(8, opset("", kOpset)).message(8, opset(kDomain, 1));
+  model.message(25, function(activation, activation.name, {activation.graph.y}, {"y"}));
+  model.message(25, function(activation, derivative, activation.slopes(), slopes));
+  return model.serialized();
+}
+
+}  // namespace actsearch

@@ -1,0 +1,145 @@
+// actsearch export: one formula, given or from a leaderboard, for use in another program.
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <iostream>
+
+#include "db/database.h"
+#include "grammar/notation.h"
+#include "kernels/export/export.h"
+#include "search/candidate.h"
+#include "search/command.h"
+#include "search/format.h"
+#include "search/options.h"
+#include "search/output_file.h"
+#include "search/version.h"
+
+namespace actsearch {
+namespace {
+
+std::string written_by(const ExportTarget& target) {
+  return "Written by actsearch " + std::string(program_version()) + " (commit " + std::string(program_commit()) + "), target " +
+         std::string(target.name) + ".";
+}
+
+/// The well-known name of the function, or empty; one that a search would refuse has none.
+std::string known_name(const Expression& expression) {
+  const auto considered = consider(expression);
+  const auto* const candidate = std::get_if<Candidate>(&considered);
+  return candidate == nullptr ? "" : candidate->name;
+}
+
+std::string score_line(const LeaderboardRow& row) {
+  std::string line = "Score: mean accuracy " + fixed(100 * row.mean, 2) + " %, n = " + std::to_string(row.n);
+  if (row.low && row.high) {
+    line += ", 95 % interval " + fixed(100 * *row.low, 2) + " to " + fixed(100 * *row.high, 2) + " % (Student's t over the seeds)";
+  } else {
+    line += ", so without an interval";
+  }
+  return line + "; rank " + std::to_string(row.rank) + " of the leaderboard by lower bound.";
+}
+
+std::vector<std::string> study_lines(const std::vector<CandidateStudy>& studies) {
+  std::vector<std::string> lines;
+  for (const auto& [study, record] : studies) {
+    std::string line = "Study " + std::to_string(study) + " (" + record.kind;
+    if (!record.space.empty()) line += ", space " + record.space;
+    if (!record.strategy.empty()) line += ", strategy " + record.strategy;
+    lines.push_back(line + ", seed " + std::to_string(record.seed) + "), program commit " + record.commit + ".");
+  }
+  return lines;
+}
+
+struct Chosen {
+  Expression expression;
+  std::vector<std::string> origin;
+};
+
+Chosen of_leaderboard(const Options& options, const std::string& file) {
+  const int rank = static_cast<int>(options.integer("rank", 1, 1'000'000).value_or(1));
+  const Database database(file, Database::Access::kReadOnly);
+  const LeaderboardQuery query{.recipe = options.text("recipe"), .top = rank, .sort = LeaderboardQuery::Sort::kLowerBound};
+  const auto rows = database.leaderboard(query);
+  if (rows.size() < static_cast<std::size_t>(rank)) {
+    throw UsageError("--rank " + std::to_string(rank) + ": the leaderboard has " + std::to_string(rows.size()) +
+                     (rows.size() == 1 ? " row" : " rows") + "\nsee: actsearch leaderboard --db " + file);
+  }
+  const LeaderboardRow& row = rows.back();
+  const CandidateRecord candidate = database.top_candidates(query).back();
+  std::vector<std::string> origin = study_lines(database.studies_with(candidate.fingerprint, query.recipe));
+  if (const auto ranked = database.ranked_recipe(query.recipe)) origin.push_back("Trained under: " + ranked->text);
+  origin.push_back(score_line(row));
+  if (row.beta)
+    origin.push_back("Learned: beta0 ended at " + fixed(*row.beta, 3) + ", the mean over channels and seeds; here betas start at 1.");
+  try {
+    return {parse(candidate.formula), std::move(origin)};
+  } catch (const NotationError& error) {  // not what this program writes there
+    throw DatabaseError(file + ": the formula of rank " + std::to_string(rank) + " cannot be read: " + error.what());
+  }
+}
+
+Chosen chosen(const Options& options) {
+  const auto given = options.texts("expression");
+  const auto file = options.text("db");
+  if (given.empty() == !file.has_value()) {
+    throw UsageError(std::string(file ? "a formula or --db, not both" : "a formula is expected, in quotes, or --db FILE") +
+                     "\nsee: actsearch export --help");
+  }
+  if (file) return of_leaderboard(options, *file);
+  if (options.has("rank") || options.has("recipe")) throw UsageError("--rank and --recipe belong to --db");
+  return {parse(given.front()), {"Given on the command line, not taken from a search."}};
+}
+
+const ExportTarget& chosen_target(const Options& options) {
+  options.required("to");
+  std::vector<std::string_view> names;
+  for (const ExportTarget& target : export_targets()) names.push_back(target.name);
+  const std::string name = options.choice("to", names);
+  return *std::find_if(export_targets().begin(), export_targets().end(), [&](const ExportTarget& target) { return target.name == name; });
+}
+
+}  // namespace
+
+int export_command(const Words& words) {
+  Options options(
+      "export", "(EXPR | --db FILE [--rank K]) --to TARGET [flags]",
+      "Writes a formula, or one of a leaderboard, for use elsewhere: as a module with its derivatives for a framework, as a header,\n"
+      "or for display. Every file begins with the formula, where it comes from and its licence.");
+  options.value("db", "FILE", "take the formula from this database's leaderboard");
+  options.value("rank", "K", "which row of the leaderboard [1]");
+  options.value("recipe", "R", "trials of this recipe, as for leaderboard [the one with the most trials]");
+  options.value("to", "TARGET", "what to write; see below");
+  options.value("out", "FILE", "where to [standard output]");
+  options.flag("force", "replace a file that exists");
+  options.arguments("expression", 1);
+  std::string targets = "Targets\n";
+  for (const ExportTarget& target : export_targets()) {
+    targets += "  " + std::string(target.name) + std::string(10 - target.name.size(), ' ') + std::string(target.description) + '\n';
+  }
+  options.epilogue(targets + "\nExample: actsearch export \"x * sigmoid(beta * x)\" --to pytorch --out swish.py");
+  if (!options.parse(words)) return 0;
+
+  const ExportTarget& target = chosen_target(options);
+  const auto out = options.text("out");
+  if (out) {
+    require_writable(*out, options.has("force"));
+  } else if (options.has("force")) {
+    throw UsageError("--force belongs to --out");
+  } else if (target.is_binary && isatty(STDOUT_FILENO) == 1) {
+    throw UsageError("the target " + std::string(target.name) + " is binary and would spoil a terminal: --out FILE, or redirect it");
+  }
+  Chosen formula = chosen(options);
+  formula.origin.push_back(written_by(target));
+  const ExportedActivation activation(formula.expression, known_name(formula.expression), std::move(formula.origin));
+  const std::string text = target.write(activation);
+  if (out) {
+    write_file(*out, text, options.has("force"));
+    std::cerr << *out << ": " << activation.name << ", y = " << activation.formula << '\n';
+  } else {
+    std::cout << text;
+  }
+  return 0;
+}
+
+}  // namespace actsearch

@@ -1,0 +1,118 @@
+/// The formulas that every target is tried with, the points they are tried at, and what the double reference says there.
+#pragma once
+
+#include <limits>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "grammar/notation.h"
+#include "grammar/operators.h"
+#include "grammar/space.h"
+#include "kernels/export/export.h"
+#include "tests/kernels/error_bound.h"
+
+namespace actsearch::testing {
+
+/// One point of a formula: y, dy/dx and dy/dbeta_k there, and how far arithmetic in single and in double precision may be off by
+/// bounded_run. Absent where a comparison could go either way, or a value on the way is too large to say anything.
+struct ExportPoint {
+  double x = 0;
+  std::vector<double> beta;
+  std::vector<double> values;
+  std::optional<std::vector<double>> single_bound, double_bound;
+};
+
+struct ExportCase {
+  ExportedActivation activation;
+  std::vector<ExportPoint> points;
+};
+
+/// Another implementation may take any of the roundings that the bound counts another way: the same factor as for the kernels.
+inline constexpr double kBoundFactor = 4;
+
+inline std::optional<std::vector<double>> bound_at(const Program& program, double x, const std::vector<double>& beta, double unit) {
+  bool ambiguous = false;
+  const auto all = bounded_run(program, x, beta, &ambiguous, unit);
+  for (const Bounded& value : all) {
+    if (ambiguous || !std::isfinite(value.value) || std::abs(value.value) > 1e15 || !std::isfinite(value.error)) return std::nullopt;
+  }
+  std::vector<std::uint16_t> places{program.y, program.dydx};
+  places.insert(places.end(), program.dydbeta.begin(), program.dydbeta.end());
+  std::vector<double> bounds;
+  for (const std::uint16_t place : places) bounds.push_back(kBoundFactor * all[place].error);
+  return bounds;
+}
+
+/// x and beta have eight significant bits, so half precision of either kind holds them; no x is a beta.
+inline std::vector<ExportPoint> export_points(const Program& program, std::mt19937_64& random) {
+  std::vector<double> xs{-100, 100, 0, -20, 20, std::numeric_limits<double>::quiet_NaN()};
+  for (int i = 0; i < 8; ++i) xs.push_back((static_cast<double>(random() % 255) - 127) / 32);
+  std::vector<ExportPoint> points;
+  for (const double x : xs) {
+    ExportPoint point{x, {}, {}, {}, {}};
+    for (std::size_t k = 0; k < program.dydbeta.size(); ++k) point.beta.push_back(static_cast<double>(2 * (32 + random() % 64) + 1) / 128);
+    const Evaluation value = evaluate(program, x, point.beta);
+    point.values = {value.y, value.dydx};
+    point.values.insert(point.values.end(), value.dydbeta.begin(), value.dydbeta.end());
+    point.single_bound = bound_at(program, x, point.beta, 0x1p-24);
+    point.double_bound = bound_at(program, x, point.beta, 0x1p-53);
+    points.push_back(std::move(point));
+  }
+  return points;
+}
+
+/// Functions that naive spellings spoil far out: they keep their relative accuracy in single precision wherever they are finite.
+inline const std::vector<std::string>& safe_formulas() {
+  static const std::vector<std::string> formulas{"softplus(x)", "sigmoid(x)", "x * sigmoid(x)", "log(abs(x) + 1e-07)",
+                                                 "x / (abs(x) + 1e-07)"};
+  return formulas;
+}
+
+/// Every elementary function, operator and well-known activation, those above, and 200 random formulas of one and two core units.
+inline std::vector<Expression> export_formulas() {
+  const Expression x = Expression::input(), beta = Expression::parameter(0);
+  std::vector<Expression> formulas;
+  for_each_function([&]<class F>() {
+    if constexpr (F::arity == 1) {
+      formulas.push_back(Expression::call<F>(x));
+    } else {
+      formulas.push_back(Expression::call<F>(x, beta));
+    }
+  });
+  for (const auto* table : {&unary_operators(), &activations()}) {
+    for (const OperatorInfo& info : *table) formulas.push_back(info.build({x}, beta));
+  }
+  for (const OperatorInfo& info : binary_operators()) {
+    formulas.push_back(info.build({Expression::call<Sin>(x), Expression::parameter(1) * x}, beta));
+  }
+  for (const std::string& formula : safe_formulas()) formulas.push_back(parse(formula));
+  std::mt19937_64 random(57);
+  const Space one("core1"), two("core2");
+  for (int i = 0; i < 100; ++i) {
+    formulas.push_back(one.at(random() % one.size()));
+    formulas.push_back(two.at(random() % two.size()));
+  }
+  return formulas;
+}
+
+/// Each formula once.
+inline const std::vector<ExportCase>& export_cases() {
+  static const std::vector<ExportCase> all = [] {
+    std::vector<ExportCase> cases;
+    std::set<std::string> met;
+    std::mt19937_64 random(58);
+    for (const Expression& formula : export_formulas()) {
+      ExportedActivation activation(formula, "", {"a test"});
+      if (!met.insert(activation.formula).second) continue;
+      std::vector<ExportPoint> points = export_points(activation.program, random);
+      cases.push_back({std::move(activation), std::move(points)});
+    }
+    return cases;
+  }();
+  return all;
+}
+
+}  // namespace actsearch::testing

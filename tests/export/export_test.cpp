@@ -1,0 +1,219 @@
+// What the targets write, as text: that each can write every function, how files begin, what is refused and why.
+
+#include "kernels/export/export.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <set>
+#include <sstream>
+
+#include "grammar/notation.h"
+#include "grammar/operators.h"
+#include "kernels/export/print.h"
+#include "kernels/export/protobuf.h"
+#include "kernels/export/python_parts.h"
+
+namespace actsearch {
+namespace {
+
+ExportedActivation exported(std::string_view formula, std::string_view name = "") {
+  return ExportedActivation(parse(formula), name, {"Given for a test."});
+}
+
+Code in_double(const ExportedActivation& activation, const Language& language) {
+  return print(activation.graph, {activation.graph.y}, language, {"x", {"beta0", "beta1"}});
+}
+
+std::string message_of(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const InexpressibleError& error) {
+    return error.what();
+  }
+  return "nothing was refused";
+}
+
+TEST(ExportTargets, AreThoseOfTheCommandLine) {
+  std::vector<std::string_view> names;
+  for (const ExportTarget& target : export_targets()) names.push_back(target.name);
+  EXPECT_EQ(names, (std::vector<std::string_view>{"pytorch", "jax", "keras", "onnx", "cuda", "c", "latex", "sympy", "mathml"}));
+}
+
+// An operator or function made of known intrinsics is in every target without a word here or there.
+TEST(ExportTargets, WriteEveryFunctionOperatorAndActivation) {
+  const Expression x = Expression::input(), beta = Expression::parameter(0);
+  std::vector<Expression> formulas;
+  for_each_function([&]<class F>() {
+    if constexpr (F::arity == 1) {
+      formulas.push_back(Expression::call<F>(x));
+    } else {
+      formulas.push_back(Expression::call<F>(x, beta));
+    }
+  });
+  for (const auto* table : {&unary_operators(), &activations()}) {
+    for (const OperatorInfo& info : *table) formulas.push_back(info.build({x}, beta));
+  }
+  for (const OperatorInfo& info : binary_operators()) formulas.push_back(info.build({x, Expression::call<Cos>(x)}, beta));
+  for (const Expression& formula : formulas) {
+    const ExportedActivation activation(formula, "", {});
+    for (const ExportTarget& target : export_targets()) {
+      EXPECT_GT(target.write(activation).size(), 100u) << target.name << " of " << activation.formula;
+    }
+  }
+}
+
+TEST(ExportTargets, EveryLanguageHasEveryIntrinsic) {
+  for (const Language& language : {c_double_language("p_"), c_float_language("p_"), cuda_language("p_"), torch_language(), jax_language(),
+                                   keras_language(), sympy_language(), onnx_language()}) {
+    for (std::size_t i = 0; i < kIntrinsicCount; ++i) {
+      const auto intrinsic = static_cast<Intrinsic>(i);
+      const std::string word = spelled(language, intrinsic, "first", "second");
+      EXPECT_NE(word.find("first"), std::string::npos) << language.name << " " << intrinsic_name(intrinsic);
+      EXPECT_EQ(word.find("second") != std::string::npos, intrinsic_arity(intrinsic) == 2) << language.name << " " << word;
+      EXPECT_EQ(word.find_first_of("@$#"), std::string::npos) << word;
+    }
+  }
+}
+
+TEST(ExportTargets, AWordThatALanguageLacksIsNamed) {
+  Language poor = c_double_language("");
+  poor.word(Intrinsic::kErf).clear();
+  const std::string message = message_of([&] { in_double(exported("gelu"), poor); });
+  EXPECT_NE(message.find("target c"), std::string::npos) << message;
+  EXPECT_NE(message.find("'erf'"), std::string::npos) << message;
+  EXPECT_EQ(in_double(exported("swish1"), poor).results.size(), 1u) << "what does not need the word is written";
+}
+
+TEST(ExportTargets, SinglePrecisionRefusesNumbersThatItHasNot) {
+  for (const ExportTarget& target : export_targets()) {
+    const bool is_single = target.name == "onnx" || target.name == "cuda" || target.name == "c";
+    for (const char* formula : {"x * 1e60", "x + 1e-60"}) {
+      const std::string message = message_of([&] { target.write(exported(formula)); });
+      EXPECT_EQ(message.find("cannot express the number 1e") != std::string::npos, is_single) << target.name << ": " << message;
+    }
+  }
+}
+
+TEST(ExportTargets, AFormulaTooLargeToShowIsRefusedWhereItIsShown) {
+  Expression formula = Expression::input();
+  for (int i = 0; i < 600; ++i) formula = Expression::call<Sin>(formula);
+  const ExportedActivation deep(formula, "", {});
+  EXPECT_NE(to_c(deep).find("t599"), std::string::npos) << "code has a line for each function";
+  // Its derivative has the formula of every depth in it, 180,000 nodes: that is left out, the formula is not.
+  const std::string latex = to_latex_file(deep);
+  EXPECT_NE(latex.find("f(x) &= \\sin(\\sin("), std::string::npos);
+  EXPECT_NE(latex.find("f'(x) &= \\text{(too large to print)}"), std::string::npos);
+  const std::string message = message_of([&] { to_mathml_file(deep); });
+  EXPECT_NE(message.find("target mathml cannot express the formula"), std::string::npos) << message;
+  EXPECT_NE(message.find("nested too deep"), std::string::npos) << message;
+}
+
+TEST(ExportHeader, BeginsWithTheFormulaAndStatesOriginAndLicence) {
+  for (const ExportTarget& target : export_targets()) {
+    const std::string text = target.write(exported("x * sigmoid(beta * x)", "swish"));
+    const std::size_t formula = text.find("y = x * sigmoid(beta * x)"), origin = text.find("Given for a test."),
+                      licence = text.find("SPDX-License-Identifier: MIT");
+    ASSERT_NE(licence, std::string::npos) << target.name;
+    EXPECT_LT(formula, target.is_binary ? 60u : 10u) << target.name;
+    EXPECT_LT(formula, origin) << target.name;
+    EXPECT_LT(origin, licence) << target.name;
+  }
+}
+
+TEST(ExportHeader, NoTextFromADatabaseLeavesItsComment) {
+  const std::vector<std::string> hostile{"a\nimport os",
+                                         "b\r\nint broken;",
+                                         "c */ int broken; /*",
+                                         "d --> <script>",
+                                         "e ends with \\",
+                                         "f ?"
+                                         "?/",
+                                         "g \"\"\" quotes \u202e backwards",
+                                         std::string("h\0null", 6)};
+  const ExportedActivation activation(parse("swish"), "swish", hostile);
+  for (const ExportTarget& target : export_targets()) {
+    if (target.is_binary) continue;
+    std::istringstream lines(target.write(activation));
+    const std::string comment = target.name == "cuda" || target.name == "c" ? "//" : target.name == "latex" ? "%" : "#";
+    bool in_xml_comment = false;
+    int found = 0;
+    for (std::string line; std::getline(lines, line);) {
+      if (line.starts_with("<!--")) in_xml_comment = true;
+      const bool is_hostile = line.find("import os") != std::string::npos || line.find("broken") != std::string::npos ||
+                              line.find("<script>") != std::string::npos || line.find("quotes") != std::string::npos;
+      if (is_hostile) {
+        ++found;
+        EXPECT_TRUE(target.name == "mathml" ? in_xml_comment : line.starts_with(comment)) << target.name << ": " << line;
+        EXPECT_EQ(line.find("-->"), std::string::npos) << line;
+      }
+      if (line.starts_with("-->")) in_xml_comment = false;
+    }
+    EXPECT_EQ(found, 5) << target.name;
+  }
+  for (const std::string& line : header_lines(activation)) {
+    EXPECT_EQ(line.find_first_of("\\\r\n"), std::string::npos) << line;
+    EXPECT_EQ(line.find("?"
+                        "?/"),
+              std::string::npos)
+        << line;
+    EXPECT_EQ(line.find("--"), std::string::npos) << line;
+  }
+}
+
+TEST(ExportNames, AreWordsOfTheFormulaAndDifferent) {
+  std::set<std::string> names;
+  for (const char* formula : {"x", "-x", "x + 1", "x - 1", "-(x + 1)", "0.5 * x", "sin(x) * x", "sin(x * x)", "1e-07 + x",
+                              "max(x, sin(x + max(x, cos(x * exp(x)))))", "--x"}) {
+    const std::string name = name_of(to_text(parse(formula)));
+    EXPECT_TRUE(name.front() >= 'a' && name.front() <= 'z') << name;
+    EXPECT_EQ(name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_"), std::string::npos) << name;
+    EXPECT_LT(name.size(), 48u);
+    EXPECT_TRUE(names.insert(name).second) << formula;
+  }
+  EXPECT_EQ(name_of("x * sigmoid(beta * x)").substr(0, 28), "x_times_sigmoid_beta_times_x");
+  EXPECT_EQ(exported("swish", "max_x_sigmoid").class_name, "MaxXSigmoid");
+}
+
+TEST(ExportedFormulas, NumberTheParametersOfADerivativeAsTheFormulaDoes) {
+  const ExportedActivation activation = exported("beta * sigmoid(x) + sin(x - beta)");
+  const std::string latex = to_latex_file(activation), mathml = to_mathml_file(activation);
+  EXPECT_NE(latex.find("\\frac{\\partial f}{\\partial \\beta_{1}} &= -\\cos(x - \\beta_{1})"), std::string::npos) << latex;
+  const std::size_t last = mathml.rfind("<p class=\"slope-by-beta\">");
+  EXPECT_NE(mathml.find("<msub><mi>β</mi><mn>1</mn></msub>", last), std::string::npos) << mathml;
+  EXPECT_NE(to_latex_file(exported("swish")).find("\\partial \\beta}"), std::string::npos) << "a single one has no number";
+}
+
+TEST(ExportedCode, ComputesSharedPartsOnceAndNamesInstructions) {
+  const Code code = in_double(exported("sigmoid(x) * x + sigmoid(x)"), c_double_language(""));
+  EXPECT_EQ(code.lines,
+            "  const double t0 = logistic(x);\n"
+            "  const double t1 = t0 * x;\n"
+            "  const double t2 = t1 + t0;\n");
+  EXPECT_EQ(code.results, std::vector<std::string>{"t2"});
+}
+
+TEST(ExportedCode, ComputesWhatDependsOnNothingBeforehand) {
+  const Code code = in_double(exported("x * exp(0) - log(-1)"), torch_language());
+  EXPECT_EQ(code.lines, "    t0 = x * 1.0\n    t1 = t0 - float(\"nan\")\n");
+}
+
+TEST(ExportedCode, KeepsTheOutputWhereTheSlopesNeedNoMore) {
+  const auto kept = [](const char* formula) { return kept_by(exported(formula)); };
+  for (const char* formula : {"tanh(x)", "sigmoid(x)", "exp(x)", "sqrt(x)", "sigmoid(x + beta)"})
+    EXPECT_EQ(kept(formula), Kept::kOutput) << formula;
+  for (const char* formula : {"relu", "swish", "softplus(x)", "beta * tanh(x)"}) EXPECT_EQ(kept(formula), Kept::kInput) << formula;
+  for (const char* formula : {"x", "-x", "x + beta", "3 * x", "beta + 0 * x"}) EXPECT_EQ(kept(formula), Kept::kNothing) << formula;
+}
+
+TEST(Protobuf, WritesVarintsAndLengths) {
+  ProtobufMessage inner;
+  inner.integer(1, 150);
+  EXPECT_EQ(inner.serialized(), std::string("\x08\x96\x01", 3)) << "the example of the format's documentation";
+  EXPECT_EQ(ProtobufMessage().bytes(2, "testing").serialized(), "\x12\x07testing");
+  EXPECT_EQ(ProtobufMessage().message(3, inner).serialized(), std::string("\x1a\x03\x08\x96\x01", 5));
+  EXPECT_EQ(ProtobufMessage().integer(25, 0).serialized(), std::string("\xc8\x01\x00", 3));
+}
+
+}  // namespace
+}  // namespace actsearch

@@ -1,0 +1,112 @@
+// What the targets write, run by the frameworks themselves beside the double reference: one process a framework, all formulas in it. A
+// framework that no Python here has is skipped.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "tests/export/cases.h"
+#include "tests/export/folder.h"
+
+namespace actsearch::testing {
+namespace {
+
+using Json = nlohmann::json;
+
+/// A Python that can import the modules, or empty.
+std::string python_with(const std::string& modules) {
+  std::vector<std::string> interpreters;
+  if (const char* const chosen = std::getenv("ACTSEARCH_PYTHON"); chosen != nullptr && *chosen != '\0') interpreters.emplace_back(chosen);
+  for (const char* const usual : {ACTSEARCH_SOURCE_DIR "/build/frameworks/bin/python", "/usr/bin/python3", "python3"}) {
+    interpreters.emplace_back(usual);
+  }
+  for (const std::string& interpreter : interpreters) {
+    if (shell("KERAS_BACKEND=jax " + interpreter + " -c 'import " + modules + "'").code == 0) return interpreter;
+  }
+  return {};
+}
+
+Json optional_numbers(const std::optional<std::vector<double>>& numbers) { return numbers ? Json(*numbers) : Json(); }
+
+/// cases.json: every formula with its points; numbers that are not finite are null.
+std::string cases_json() {
+  Json list = Json::array();
+  for (const ExportCase& c : export_cases()) {
+    Json points = Json::array();
+    for (const ExportPoint& p : c.points) {
+      points.push_back({{"x", p.x},
+                        {"beta", p.beta},
+                        {"values", p.values},
+                        {"single", optional_numbers(p.single_bound)},
+                        {"double", optional_numbers(p.double_bound)}});
+    }
+    list.push_back({{"name", c.activation.name},
+                    {"class", c.activation.class_name},
+                    {"formula", c.activation.formula},
+                    {"parameters", c.activation.parameter_count()},
+                    {"safe", std::count(safe_formulas().begin(), safe_formulas().end(), c.activation.formula) > 0},
+                    {"points", points}});
+  }
+  return list.dump();
+}
+
+/// Writes every formula for the target into a folder and runs tests/export/check_<target>.py on it. The script prints a line for each thing
+/// that is wrong, and last "compared N"; N is at least `least`.
+void check(const std::string& target, const std::string& extension, const std::string& modules, int least) {
+  const std::string python = python_with(modules);
+  if (python.empty()) GTEST_SKIP() << "no Python here imports " << modules << " (scripts/setup.sh --with-torch, --with-frameworks)";
+  const Folder folder;
+  folder.write("cases.json", cases_json());
+  for (const ExportTarget& one : export_targets()) {
+    if (one.name != target) continue;
+    for (const ExportCase& c : export_cases()) folder.write("exported/" + c.activation.name + extension, one.write(c.activation));
+  }
+  const Shell ran = shell(python + " " ACTSEARCH_SOURCE_DIR "/tests/export/check_" + target + ".py " + (folder / ""));
+  EXPECT_EQ(ran.code, 0) << ran.output.substr(0, 6000);
+  const std::size_t last = ran.output.rfind("compared ");
+  ASSERT_NE(last, std::string::npos) << ran.output.substr(0, 6000);
+  EXPECT_GE(std::stoi(ran.output.substr(last + 9)), least);
+}
+
+TEST(ExportedPytorch, AgreesWithTheReference) { check("pytorch", ".py", "torch", 70'000); }
+TEST(ExportedJax, AgreesWithTheReference) { check("jax", ".py", "jax, flax", 33'000); }
+TEST(ExportedKeras, AgreesWithTheReference) { check("keras", ".py", "keras, jax", 10'000); }
+TEST(ExportedOnnx, AgreesWithTheReferenceInOnnxRuntime) { check("onnx", ".onnx", "onnxruntime", 8'000); }
+TEST(ExportedSympy, AgreesWithTheReference) { check("sympy", ".py", "sympy", 3'000); }
+
+/// The losses that examples/pytorch_resnet/train.py prints.
+std::vector<double> losses_of(const std::string& python, const std::string& flags) {
+  const Shell ran = shell(python + " " ACTSEARCH_SOURCE_DIR "/examples/pytorch_resnet/train.py " + flags);
+  EXPECT_EQ(ran.code, 0) << ran.output;
+  std::vector<double> losses;
+  const std::string word = " loss ";
+  for (std::size_t at = 0; (at = ran.output.find(word, at)) != std::string::npos; at += word.size()) {
+    losses.push_back(std::stod(ran.output.substr(at + word.size(), 20)));
+  }
+  return losses;
+}
+
+TEST(PytorchResnetExample, LearnsItsNoiseByHeartWithTheExportedActivation) {
+  const std::string python = python_with("torch");
+  if (python.empty()) GTEST_SKIP() << "no Python here imports torch (scripts/setup.sh --with-torch)";
+  const std::vector<double> swish = losses_of(python, "--steps 6 --batch 16");
+  ASSERT_EQ(swish.size(), 6u);
+  EXPECT_LT(swish.back(), 0.7 * swish.front());
+  EXPECT_EQ(losses_of(python, "--steps 1 --batch 16 --relu").size(), 1u);
+}
+
+TEST(PytorchResnetExample, HasTheActivationThatIsExportedToday) {
+  std::ifstream file(ACTSEARCH_SOURCE_DIR "/examples/pytorch_resnet/swish.py");
+  std::stringstream text;
+  text << file.rdbuf();
+  const auto without_header = [](const std::string& source) { return source.substr(std::min(source.find("\"\"\""), source.size())); };
+  EXPECT_EQ(without_header(text.str()), without_header(to_pytorch(ExportedActivation(parse("swish"), "swish", {}))))
+      << "write it anew, as examples/pytorch_resnet/README.md says";
+}
+
+}  // namespace
+}  // namespace actsearch::testing
