@@ -7,6 +7,7 @@
 #include "grammar/notation.h"
 #include "grammar/operators.h"
 #include "grammar/space.h"
+#include "search/candidate.h"
 #include "search/command.h"
 #include "search/format.h"
 #include "search/machine.h"
@@ -50,6 +51,21 @@ std::string described(const Network& network) {
 /// Proxies run one to a core; full-length recipes have all cores to themselves.
 int usual_threads(const Recipe& recipe) { return recipe.validation_size > 0 ? 1 : available_cores(); }
 
+/// The places of a space whose function is the candidate's.
+Table spellings_of(const Candidate& candidate, const Space& space) {
+  Table table;
+  table.columns = {"place", "spelling", "formula"};
+  table.numeric = {true, false, false};
+  for (std::uint64_t place = 0; place < space.size(); ++place) {
+    const Expression expression = space.at(place);
+    const auto considered = consider(expression);
+    const auto* found = std::get_if<Candidate>(&considered);
+    if (found == nullptr || found->fingerprint != candidate.fingerprint) continue;
+    table.rows.push_back({std::to_string(place), space.describe(place), to_text(expression)});
+  }
+  return table;
+}
+
 }  // namespace
 
 int operators_command(const Words& words) {
@@ -72,9 +88,14 @@ int spaces_command(const Words& words) {
       "Lists the search spaces: core units composed, and how many spellings each has. Spellings of the same function are\ntrained once.");
   options.value("unary", "A,B,...", "count with only these unary operators");
   options.value("binary", "A,B,...", "count with only these binary operators");
+  options.value("find", "F", "instead, every spelling in core1 of this formula's or name's function");
   options.value("format", "F", "table, csv or json [table]");
   if (!options.parse(words)) return 0;
   const Format format = options.format();
+  if (const auto formula = options.text("find")) {
+    write(std::cout, spellings_of(candidate_of(*formula), Space("core1", options.list("unary"), options.list("binary"))), format);
+    return 0;
+  }
   Table table;
   table.columns = {"space", "units", "unary", "binary", "spellings", "example"};
   table.numeric = {false, true, true, true, true, false};

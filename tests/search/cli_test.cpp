@@ -288,6 +288,13 @@ TEST_F(CommandLine, ListsWhatThereIs) {
   const json operators = json::parse(run({"operators", "--format", "json"}).out);
   EXPECT_EQ(std::count_if(operators.begin(), operators.end(), [](const json& row) { return row["kind"] == "unary"; }), 25);
   EXPECT_EQ(std::count_if(operators.begin(), operators.end(), [](const json& row) { return row["kind"] == "binary"; }), 10);
+  const json swish = json::parse(run({"spaces", "--find", "swish1", "--format", "json"}).out);
+  std::set<std::string> spellings;
+  for (const json& row : swish) spellings.insert(row["spelling"]);
+  EXPECT_TRUE(spellings.contains("mul(identity(x), sigmoid(x))"));
+  EXPECT_TRUE(spellings.contains("sigmoid_mul(identity(x), identity(x))"));
+  EXPECT_FALSE(spellings.contains("sigmoid_mul(beta_times(x), identity(x))")) << "that is another function, with a parameter";
+  refuses({"spaces", "--find", "5"}, kUsage, {"constant"});
   const json spaces = json::parse(run({"spaces", "--format", "json"}).out);
   ASSERT_EQ(spaces.size(), 3u);
   EXPECT_EQ(spaces[0]["spellings"], 6250);
