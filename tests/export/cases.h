@@ -71,8 +71,8 @@ inline const std::vector<std::string>& safe_formulas() {
   return formulas;
 }
 
-/// Every elementary function, operator and well-known activation, those above, and 200 random formulas of one and two core units.
-inline std::vector<Expression> export_formulas() {
+/// Every elementary function, operator and well-known activation.
+inline std::vector<Expression> table_formulas() {
   const Expression x = Expression::input(), beta = Expression::parameter(0);
   std::vector<Expression> formulas;
   for_each_function([&]<class F>() {
@@ -88,6 +88,12 @@ inline std::vector<Expression> export_formulas() {
   for (const OperatorInfo& info : binary_operators()) {
     formulas.push_back(info.build({Expression::call<Sin>(x), Expression::parameter(1) * x}, beta));
   }
+  return formulas;
+}
+
+/// Those of the tables, those that naive spellings spoil, and 200 random formulas of one and two core units.
+inline std::vector<Expression> export_formulas() {
+  std::vector<Expression> formulas = table_formulas();
   for (const std::string& formula : safe_formulas()) formulas.push_back(parse(formula));
   std::mt19937_64 random(57);
   const Space one("core1"), two("core2");

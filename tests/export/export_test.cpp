@@ -13,6 +13,7 @@
 #include "kernels/export/print.h"
 #include "kernels/export/protobuf.h"
 #include "kernels/export/python_parts.h"
+#include "tests/export/cases.h"
 
 namespace actsearch {
 namespace {
@@ -42,20 +43,7 @@ TEST(ExportTargets, AreThoseOfTheCommandLine) {
 
 // An operator or function made of known intrinsics is in every target without a word here or there.
 TEST(ExportTargets, WriteEveryFunctionOperatorAndActivation) {
-  const Expression x = Expression::input(), beta = Expression::parameter(0);
-  std::vector<Expression> formulas;
-  for_each_function([&]<class F>() {
-    if constexpr (F::arity == 1) {
-      formulas.push_back(Expression::call<F>(x));
-    } else {
-      formulas.push_back(Expression::call<F>(x, beta));
-    }
-  });
-  for (const auto* table : {&unary_operators(), &activations()}) {
-    for (const OperatorInfo& info : *table) formulas.push_back(info.build({x}, beta));
-  }
-  for (const OperatorInfo& info : binary_operators()) formulas.push_back(info.build({x, Expression::call<Cos>(x)}, beta));
-  for (const Expression& formula : formulas) {
+  for (const Expression& formula : testing::table_formulas()) {
     const ExportedActivation activation(formula, "", {});
     for (const ExportTarget& target : export_targets()) {
       EXPECT_GT(target.write(activation).size(), 100u) << target.name << " of " << activation.formula;
