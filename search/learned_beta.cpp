@@ -10,21 +10,12 @@ namespace {
 
 using nlohmann::json;
 
-/// A text literal of SQL.
-std::string quoted(const std::string& text) {
-  std::string literal = "'";
-  for (const char c : text) literal += c == '\'' ? "''" : std::string(1, c);
-  return literal + "'";
-}
-
-/// `beta` of each finished trial of the formula under the conditions that the leaderboard ranks.
-std::vector<json> stored_statistics(const Database& database, const std::string& formula, const std::optional<std::string>& recipe) {
-  const std::string asked = recipe ? " AND " + quoted(*recipe) + " IN (recipe, text)" : "";
-  const Table table = database.query("SELECT beta FROM trials WHERE status = 'done' AND formula = " + quoted(formula) +
-                                     " AND recipe_id = (SELECT recipe_id FROM recipes WHERE done > 0" + asked +
-                                     " ORDER BY done DESC, recipe_id LIMIT 1) ORDER BY seed");
+/// `beta` of each finished trial of the row's function under the conditions that the leaderboard ranks.
+std::vector<json> stored_statistics(const Database& database, const LeaderboardRow& row, const std::optional<std::string>& recipe) {
+  const Table table = database.query("SELECT beta FROM trials WHERE status = 'done' AND candidate = " + std::to_string(row.candidate) +
+                                     " AND recipe_id = " + std::to_string(database.ranked_recipe(recipe).value().id) + " ORDER BY seed");
   std::vector<json> all;
-  for (const auto& row : table.rows) all.push_back(json::parse(row[0].value_or(""), nullptr, /*allow_exceptions=*/false));
+  for (const auto& cells : table.rows) all.push_back(json::parse(cells[0].value_or(""), nullptr, /*allow_exceptions=*/false));
   return all;
 }
 
@@ -65,7 +56,7 @@ std::vector<RankedFunction> ranked_functions(const Database& database, const std
     }
     const LeaderboardRow& row = rows[static_cast<std::size_t>(rank) - 1];
     try {
-      result.push_back({row.formula, row.name, pooled(stored_statistics(database, row.formula, recipe))});
+      result.push_back({row.formula, row.name, pooled(stored_statistics(database, row, recipe))});
     } catch (const json::exception& error) {
       throw std::runtime_error("the database's beta statistics of '" + row.formula + "' are not as they should be: " + error.what());
     }

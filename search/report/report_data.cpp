@@ -370,7 +370,9 @@ std::string report_json(const Database& database, const std::string& name, Forms
   document["made"] = Rows(database, "SELECT strftime('%Y-%m-%d %H:%M', 'now') AS now").text(0, "now");
   json recipes = json::array();
   const auto trials = counts(database);
-  const Rows stored(database, "SELECT recipe_id, recipe, text FROM recipes ORDER BY done DESC, recipe_id");
+  const Rows stored(database,
+                    "SELECT recipe_id, recipe, text FROM recipes"
+                    " ORDER BY text IN (SELECT recipe FROM studies WHERE kind = 'search') DESC, done DESC, recipe_id");
   ReportLimits share = limits;
   share.epoch_rows /= std::max(1, static_cast<int>(stored.size()));
   for (std::size_t i = 0; i < stored.size(); ++i) {

@@ -95,6 +95,19 @@ TEST_F(FinalistsTest, ScoresAreKeptApart) {
   EXPECT_EQ(cell(database_, "SELECT count(*) FROM studies WHERE kind = 'finalists'"), "1");
 }
 
+TEST_F(FinalistsTest, TheSearchStaysWhatTheLeaderboardRanksHoweverManyTrialsTheFinalistsHave) {
+  plan_.fresh.seeds = 12;
+  run();
+  const auto done = [&](const std::string& text) {
+    return std::stoi(cell(database_, "SELECT done FROM recipes WHERE text = '" + text + "'"));
+  };
+  ASSERT_GT(done(plan_.fresh.recipe_text), done(plan_.search_text));
+  for (const auto& recipe : {std::optional<std::string>(), std::optional(plan_.fresh.recipe.name)}) {
+    EXPECT_EQ(database_.ranked_recipe(recipe)->text, plan_.search_text);
+  }
+  EXPECT_EQ(database_.ranked_recipe(plan_.fresh.recipe_text)->text, plan_.fresh.recipe_text) << "by its whole text";
+}
+
 TEST_F(FinalistsTest, DifferencesFromTheReferenceArePairedBySeedAndCorrectedTogether) {
   const FinalistsReport report = run();
   for (const Candidate& finalist : plan_.finalists) {
