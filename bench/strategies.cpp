@@ -149,22 +149,30 @@ void print(const std::vector<Replays>& all, const ScoredSpace& table) {
 
 /// Means of best-found against trials; of random draws also what 80 % of replays lie between.
 Chart chart_of(const std::vector<Replays>& all, const ScoredSpace& table) {
-  const auto step = [](double x) { return static_cast<std::size_t>(std::max(1.0, std::floor(x))); };
+  // Straight lines from trial to trial.
+  const auto between = [](const std::vector<double>& values, double x) {
+    const double last = static_cast<double>(values.size());
+    const auto before = static_cast<std::size_t>(std::clamp(std::floor(x), 1.0, last));
+    const std::size_t after = std::min(before + 1, values.size());
+    const double share = std::clamp(x - static_cast<double>(before), 0.0, 1.0);
+    return values[before - 1] + share * (values[after - 1] - values[before - 1]);
+  };
   Panel panel;
   panel.heading = {{"best validation accuracy found (%) against trials"}};
   const std::size_t most = table.functions;
   for (const Replays& replays : all) {
     std::vector<double> means;
     for (std::size_t trial = 1; trial <= most; ++trial) means.push_back(100 * mean_of(replays.at(trial)).value);
-    panel.curves.push_back({{{replays.name}}, [=](double x) { return means.at(std::min(step(x), most) - 1); }});
+    panel.curves.push_back({{{replays.name}}, [=](double x) { return between(means, x); }});
   }
-  std::vector<Interval> shares;
+  std::vector<double> low, high;
   for (std::size_t trial = 1; trial <= most; ++trial) {
     std::vector<double> values = all.front().at(trial);
     std::sort(values.begin(), values.end());
-    shares.push_back({100 * values.at(values.size() / 10), 100 * values.at(values.size() - 1 - values.size() / 10)});
+    low.push_back(100 * values.at(values.size() / 10));
+    high.push_back(100 * values.at(values.size() - 1 - values.size() / 10));
   }
-  panel.bands.push_back({{{"random: 80 % of replays"}}, [=](double x) { return shares.at(std::min(step(x), most) - 1); }, 0.15});
+  panel.bands.push_back({{{"random: 80 % of replays"}}, [=](double x) { return Interval{between(low, x), between(high, x)}; }, 0.15});
   panel.y = {100 * table.sorted.at(table.sorted.size() / 4), 100 * table.sorted.front() + 0.2};
   return {.title = {{"Strategies on a table of real scores"}},
           .description = "Mean of the best validation accuracy found against the number of trials, for each strategy.",
