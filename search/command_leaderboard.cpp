@@ -4,7 +4,6 @@
 #include <iostream>
 
 #include "db/database.h"
-#include "grammar/notation.h"
 #include "search/candidate.h"
 #include "search/command.h"
 #include "search/format.h"
@@ -21,14 +20,6 @@ Sort chosen_sort(const Options& options) {
   if (name == "time") return Sort::kTime;
   if (name == "trials") return Sort::kTrials;
   return Sort::kLowerBound;
-}
-
-std::string fingerprint_of(const std::string& formula) {
-  const auto considered = consider(parse(formula));
-  if (const auto* refusal = std::get_if<Refusal>(&considered)) {
-    throw UsageError("--compare: '" + refusal->formula + "' cannot have been trained: " + refusal->reason);
-  }
-  return std::get<Candidate>(considered).fingerprint;
 }
 
 /// Which trials are ranked, and what else there is: a name may stand for several conditions.
@@ -66,7 +57,7 @@ int leaderboard_command(const Words& words) {
   const Format format = options.format();
   LeaderboardQuery query{options.text("recipe"), static_cast<int>(options.integer("top", 1, 1'000'000).value_or(20)), chosen_sort(options)};
   const auto reference = options.text("compare");
-  if (reference) query.reference = fingerprint_of(*reference);
+  if (reference) query.reference = candidate_of(*reference).fingerprint;
   if (options.has("failures") && (options.has("sort") || options.has("top") || reference)) {
     throw UsageError("--failures lists all failed trials: --sort, --top and --compare do not go with it");
   }

@@ -8,7 +8,7 @@ namespace actsearch::testing {
 namespace {
 
 /// A search of 18 spellings with two seeds in a file of its own, and a plan for its three best.
-class FinalistsTest : public ::testing::Test {
+class FinalistsTest : public RunsOnDatabase {
  protected:
   FinalistsTest() {
     SearchPlan search = small_plan();
@@ -25,7 +25,7 @@ class FinalistsTest : public ::testing::Test {
     plan_.fresh.recipe_text = conditions_text(plan_.fresh.recipe, plan_.fresh.precision, "none");
     plan_.fresh.seed = 1'000;
     plan_.fresh.seeds = 3;
-    plan_.full.database_file = directory_.path() / "search.db";
+    plan_.full.database_file = file_;
     plan_.full.run.recipe = find_recipe("vgg16-bn");
     plan_.full.run.recipe.epochs = 2;
     plan_.full.run.recipe_text = rerun_conditions_text(plan_.full.run.recipe, Precision::kFp32, "none");
@@ -57,11 +57,6 @@ class FinalistsTest : public ::testing::Test {
     throw std::runtime_error("no row of " + formula);
   }
 
-  TemporaryDirectory directory_;
-  Database database_{directory_.path() / "search.db", Database::Access::kCreate};
-  std::ostringstream log_;
-  Progress progress_{log_, {}};
-  std::atomic<bool> interrupt_{false};
   FinalistsPlan plan_;
   std::atomic<int> trials_{0};
 };

@@ -54,7 +54,7 @@ struct Racer {
   static double epochs(const TrainingPoint& point) { return point.epochs + static_cast<double>(point.steps) / kSteps; }
 };
 
-class RaceTest : public ::testing::Test {
+class RaceTest : public RunsOnDatabase {
  protected:
   SearchPlan plan(std::vector<TrainingPoint> rungs, double eta) const {
     SearchPlan plan = small_plan();
@@ -69,13 +69,6 @@ class RaceTest : public ::testing::Test {
   int count(const std::string& table, const std::string& where = "1") const {
     return number("SELECT count(*) FROM " + table + " WHERE " + where);
   }
-
-  TemporaryDirectory directory_;
-  std::filesystem::path file_ = directory_.path() / "search.db";
-  Database database_{file_, Database::Access::kCreate};
-  std::ostringstream log_;
-  Progress progress_{log_, {}};
-  std::atomic<bool> interrupt_{false};
 };
 
 TEST_F(RaceTest, TheBestOfThoseThatReachARungGoOn) {

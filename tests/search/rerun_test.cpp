@@ -11,10 +11,10 @@ namespace {
 
 Candidate candidate(const std::string& formula) { return std::get<Candidate>(consider(parse(formula))); }
 
-class RerunTest : public ::testing::Test {
+class RerunTest : public RunsOnDatabase {
  protected:
   RerunTest() {
-    plan_.database_file = directory_.path() / "search.db";
+    plan_.database_file = file_;
     plan_.run.recipe = find_recipe("vgg16-bn");
     plan_.run.recipe.epochs = 6;
     plan_.run.recipe_text = rerun_conditions_text(plan_.run.recipe, Precision::kFp32, "none");
@@ -22,11 +22,6 @@ class RerunTest : public ::testing::Test {
   }
   RerunReport run(const Evaluator& evaluator) { return run_reruns(database_, plan_, evaluator, progress_, interrupt_); }
 
-  TemporaryDirectory directory_;
-  Database database_{directory_.path() / "search.db", Database::Access::kCreate};
-  std::ostringstream log_;
-  Progress progress_{log_, {}};
-  std::atomic<bool> interrupt_{false};
   RerunPlan plan_;
 };
 

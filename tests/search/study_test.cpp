@@ -14,7 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class StudyTest : public ::testing::Test {
+class StudyTest : public RunsOnDatabase {
  protected:
   SearchReport run(const SearchPlan& plan, const Evaluator& evaluator = fake_outcome) {
     return run_search(database_, plan, evaluator, progress_, interrupt_);
@@ -22,13 +22,6 @@ class StudyTest : public ::testing::Test {
   std::string count(const std::string& table, const std::string& where = "1") {
     return cell(database_, "SELECT count(*) FROM " + table + " WHERE " + where);
   }
-
-  TemporaryDirectory directory_;
-  std::filesystem::path file_ = directory_.path() / "search.db";
-  Database database_{file_, Database::Access::kCreate};
-  std::ostringstream log_;
-  Progress progress_{log_, {}};
-  std::atomic<bool> interrupt_{false};
 };
 
 // x+x, x+s, x+t, s+s, s+t, t+t and the same products: commuted spellings are the same function.

@@ -33,6 +33,17 @@ class TemporaryDirectory {
   std::filesystem::path path_;
 };
 
+/// What a run of trials needs besides its plan: a database in a directory of its own, and somebody to tell.
+class RunsOnDatabase : public ::testing::Test {
+ protected:
+  TemporaryDirectory directory_;
+  std::filesystem::path file_ = directory_.path() / "search.db";
+  Database database_{file_, Database::Access::kCreate};
+  std::ostringstream log_;
+  Progress progress_{log_, {}};
+  std::atomic<bool> interrupt_{false};
+};
+
 /// A result without training: an accuracy made from the function's value at 1 and the seed, and `recipe.epochs` epochs.
 inline TrialOutcome fake_outcome(const Program& program, const Recipe& recipe, const TrialOptions& options) {
   TrialOutcome outcome;
