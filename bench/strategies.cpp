@@ -158,7 +158,7 @@ Chart chart_of(const std::vector<Replays>& all, const ScoredSpace& table) {
     return values[before - 1] + share * (values[after - 1] - values[before - 1]);
   };
   Panel panel;
-  panel.heading = {{"best validation accuracy found (%) against trials"}};
+  panel.heading = {{"best validation accuracy found, %"}};
   const std::size_t most = table.functions;
   for (const Replays& replays : all) {
     std::vector<double> means;
@@ -177,7 +177,8 @@ Chart chart_of(const std::vector<Replays>& all, const ScoredSpace& table) {
   return {.title = {{"Strategies on a table of real scores"}},
           .description = "Mean of the best validation accuracy found against the number of trials, for each strategy.",
           .x = {1, static_cast<double>(most)},
-          .panels = {panel}};
+          .panels = {panel},
+          .x_name = {{"trials"}}};
 }
 
 std::vector<std::string> split(const std::string& list) {

@@ -1,6 +1,7 @@
 #include "db/database.h"
 
 #include <mutex>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -266,12 +267,14 @@ std::vector<CandidateRecord> Database::top_candidates(const LeaderboardQuery& qu
 
 std::vector<FailureRow> Database::failures(const std::optional<std::string>& recipe) const {
   const std::lock_guard lock(impl_->mutex);
+  std::set<Id> selected;
+  for (const RankedRecipe& one : selected_recipes(*impl_->connection, recipe)) selected.insert(one.id);
   std::vector<FailureRow> rows;
   auto row = impl_->connection->prepare(
-      "SELECT c.formula, r.name, t.failure, t.failure_detail, t.seed FROM trial t JOIN candidate c ON c.id = t.candidate"
-      " JOIN recipe r ON r.id = t.recipe WHERE t.status = 'failed' AND coalesce(?1, r.name) IN (r.name, r.text) ORDER BY t.id",
-      recipe);
+      "SELECT c.formula, r.name, t.failure, t.failure_detail, t.seed, r.id FROM trial t JOIN candidate c ON c.id = t.candidate"
+      " JOIN recipe r ON r.id = t.recipe WHERE t.status = 'failed' ORDER BY t.id");
   while (row.step()) {
+    if (!selected.contains(row.integer(5))) continue;
     rows.push_back({row.text(0), row.text(1), row.text(2), row.text(3), static_cast<std::uint64_t>(row.integer(4))});
   }
   return rows;

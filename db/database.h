@@ -101,8 +101,9 @@ struct RankedRecipe {
 };
 
 struct LeaderboardQuery {
-  /// A recipe's name or its whole text; absent: any. Of the texts stored under a name (other epochs, precision or data) one is ranked,
-  /// alone: one of a search rather than of reruns or finalists, and among these the one with the most finished trials.
+  /// A recipe's name, its whole text, or its name and some of the text's fields ("vgg16-slim epochs=12 peak=0.1"); absent: any. Of
+  /// several texts that fit (other epochs, rate, precision or data) one is ranked, alone: one of a search rather than of reruns or
+  /// finalists, and among these the one with the most finished trials.
   std::optional<std::string> recipe = std::nullopt;
   int top = 20;
   enum class Sort : std::uint8_t { kAccuracy, kLowerBound, kTime, kTrials } sort = Sort::kAccuracy;  ///< kLowerBound: by `bound`

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <sstream>
 #include <stdexcept>
 
 #include "db/statistics.h"
@@ -24,15 +25,40 @@ std::string_view order_of(LeaderboardQuery::Sort sort) {
   throw std::logic_error("not a sort order");
 }
 
+/// Whether a recipe's text begins with the selector's first word, its name, and has each further one among its fields.
+bool has_words(const std::string& text, const std::string& selector) {
+  std::istringstream words(selector);
+  std::string word;
+  if (!(words >> word) || !text.starts_with(word + " ")) return false;
+  bool fields = false;
+  while (words >> word) {
+    if ((text + " ").find(" " + word + " ") == std::string::npos) return false;
+    fields = true;
+  }
+  return fields;
+}
+
 }  // namespace
 
-std::optional<RankedRecipe> ranked_recipe(sqlite::Connection& connection, const std::optional<std::string>& name) {
+std::vector<RankedRecipe> selected_recipes(sqlite::Connection& connection, const std::optional<std::string>& selector) {
   auto row = connection.prepare(
-      "SELECT id, text, done FROM recipe WHERE done > 0 AND coalesce(?1, name) IN (name, text)"
-      " ORDER BY text IN (SELECT recipe FROM study WHERE kind = 'search') DESC, done DESC, id LIMIT 1",
-      name);
-  if (!row.step()) return std::nullopt;
-  return RankedRecipe{row.integer(0), row.text(1), row.integer(2)};
+      "SELECT id, text, done, name FROM recipe ORDER BY text IN (SELECT recipe FROM study WHERE kind = 'search') DESC, done DESC, id");
+  std::vector<RankedRecipe> exact, by_words;
+  while (row.step()) {
+    const RankedRecipe recipe{row.integer(0), row.text(1), row.integer(2)};
+    if (!selector || *selector == row.text(3) || *selector == recipe.text)
+      exact.push_back(recipe);
+    else if (has_words(recipe.text, *selector))
+      by_words.push_back(recipe);
+  }
+  return exact.empty() ? by_words : exact;
+}
+
+std::optional<RankedRecipe> ranked_recipe(sqlite::Connection& connection, const std::optional<std::string>& selector) {
+  for (const RankedRecipe& recipe : selected_recipes(connection, selector)) {
+    if (recipe.done > 0) return recipe;
+  }
+  return std::nullopt;
 }
 
 void refresh_standing(sqlite::Connection& connection, Id candidate, Id recipe) {

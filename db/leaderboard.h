@@ -16,8 +16,10 @@ void refresh_standing(sqlite::Connection& connection, Id candidate, Id recipe);
 /// The same for every pair that has a finished trial.
 void refresh_all_standings(sqlite::Connection& connection);
 
-/// The recipe text that a query with this name or text ranks, as LeaderboardQuery says; absent where nothing of it has been finished.
-std::optional<RankedRecipe> ranked_recipe(sqlite::Connection& connection, const std::optional<std::string>& name);
+/// What a selector (LeaderboardQuery::recipe) means, those of searches first, then by finished trials; all of them where it is absent.
+std::vector<RankedRecipe> selected_recipes(sqlite::Connection& connection, const std::optional<std::string>& selector);
+/// The one that a query with this selector ranks, as LeaderboardQuery says; absent where nothing of it has been finished.
+std::optional<RankedRecipe> ranked_recipe(sqlite::Connection& connection, const std::optional<std::string>& selector);
 
 struct Standing {
   LeaderboardRow row;

@@ -47,7 +47,8 @@ Options declared() {
 std::string searched_text(const Database& database, const Options& options) {
   const auto from = options.text("from");
   if (const auto ranked = database.ranked_recipe(from)) return ranked->text;
-  throw std::runtime_error(from ? "no finished trials under recipe " + *from + ": --from takes a recipe's name or its whole text"
+  throw std::runtime_error(from ? "no finished trials under recipe " + *from +
+                                      ": --from takes a recipe's name, its whole text, or its name and some of its fields"
                                 : "the leaderboard is empty: run a search into this database first");
 }
 
@@ -165,12 +166,11 @@ void say_plan(Progress& progress, const FinalistsPlan& plan, const Device& devic
            (seeds == 1 ? " seed" : " seeds");
   };
   progress.say("device: " + (device.is_cuda() ? device.description : "the CPU, " + device.description));
-  progress.say("fresh: " + trials(plan.finalists.size(), plan.fresh.seeds) + " and the reference, " + plan.fresh.recipe.name + " for " +
-               std::to_string(plan.fresh.recipe.epochs) + " epochs, seeds from " + std::to_string(plan.fresh.seed) +
-               ", images validating that the search trained on");
+  progress.say("fresh: " + trials(plan.finalists.size(), plan.fresh.seeds) + " and the reference, " + summary(plan.fresh.recipe) +
+               ", seeds from " + std::to_string(plan.fresh.seed) + ", images validating that the search trained on");
   if (plan.full_top > 0) {
     progress.say("full: " + trials(static_cast<std::size_t>(plan.full_top), plan.full.run.seeds) + " and the reference, " +
-                 plan.full.run.recipe.name + " for " + std::to_string(plan.full.run.recipe.epochs) + " epochs");
+                 summary(plan.full.run.recipe));
   }
 }
 

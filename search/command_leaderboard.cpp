@@ -45,7 +45,9 @@ int leaderboard_command(const Words& words) {
       "lower bound that ranks (what the mean of so few seeds is worth), the best single trial, the learned beta, epochs and time.\n"
       "Safe while a search writes.");
   options.value("db", "FILE", "the database");
-  options.value("recipe", "R", "trials of this recipe: its name, or its whole text [the search's with the most trials]");
+  options.value(
+      "recipe", "R",
+      "trials of this recipe: its name, its whole text, or its name and fields: \"vgg-s epochs=8\" [the search's with the most trials]");
   options.value("top", "N", "how many [20]");
   options.value("sort", "BY", "lower-bound, accuracy, time or trials [lower-bound]");
   options.value("compare", "F", "also each row's difference from this formula or name over the seeds that both have, with a paired test");

@@ -56,10 +56,10 @@ int proxies_command(const Words& words) {
                   "tried: Spearman's rank correlation of the mean accuracies with its 95 % interval, how many of the truth's best are\n"
                   "among its own best, and what a trial costs. A function all of whose trials failed counts as the worst.");
   options.value("db", "FILE", "the database");
-  options.value("truth", "RECIPE", "a recipe's name or its whole text, as the view `recipes` has it");
+  options.value("truth", "RECIPE", "a recipe's name, its whole text as the view `recipes` has it, or its name and some of its fields");
   options.value("top", "K", "how many are the best [5]");
   options.value("format", "F", "table, csv or json [table]");
-  options.epilogue("Example: actsearch proxies --db panel.db --truth vgg16-bn --top 10");
+  options.epilogue("Example: actsearch proxies --db panel.db --truth \"vgg16-slim epochs=30\" --top 10");
   if (!options.parse(words)) return 0;
   const std::string file = options.required("db"), truth = options.required("truth");
   const Format format = options.format();

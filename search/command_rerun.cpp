@@ -96,8 +96,8 @@ int rerun_command(const Words& words) {
   plan.run.recipe_text = rerun_conditions_text(plan.run.recipe, plan.run.precision, dataset.source);
 
   progress.say("rerun: " + std::to_string(plan.candidates.size()) + (plan.candidates.size() == 1 ? " function" : " functions") + " × " +
-               std::to_string(plan.run.seeds) + (plan.run.seeds == 1 ? " seed, " : " seeds, ") + plan.run.recipe.name + " for " +
-               std::to_string(plan.run.recipe.epochs) + " epochs in " + std::string(to_text(plan.run.precision)) + ", " +
+               std::to_string(plan.run.seeds) + (plan.run.seeds == 1 ? " seed, " : " seeds, ") + summary(plan.run.recipe) + " in " +
+               std::string(to_text(plan.run.precision)) + ", " +
                (device.is_cuda() ? device.description : std::to_string(plan.run.threads) + " threads"));
   const std::atomic<bool>& interrupt = catch_interrupts();  // before this there is nothing to end cleanly
   const Evaluator evaluator = make_evaluator(device, dataset, plan.run, [&](const std::string& line) { progress.say(line); });

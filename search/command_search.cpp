@@ -1,7 +1,5 @@
 // actsearch search: the study of one space under a budget.
 
-#include <array>
-#include <charconv>
 #include <cmath>
 #include <iostream>
 #include <limits>
@@ -27,12 +25,6 @@ constexpr int kShown = 10;
 const std::vector<double> kUsualRungs{0.0625, 0.5};
 constexpr double kUsualEta = 3.2;
 
-/// As people write it: 3, 0.0625.
-std::string short_number(double number) {
-  std::array<char, 32> text{};
-  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), number).ptr};
-}
-
 Options declared() {
   Options options("search", "--db FILE [flags]",
                   "Trains candidates of a space, each for a short while, and ranks them in FILE. The same flags on the same file go on\n"
@@ -54,10 +46,10 @@ Options declared() {
   options.value("budget-epochs", "N", "end before more than N epochs");
   options.flag("racing", "pause trials early and go on with the best of them (asynchronous successive halving by training loss)");
   std::string usual_rungs;
-  for (const double rung : kUsualRungs) usual_rungs += (usual_rungs.empty() ? "" : ",") + short_number(rung);
+  for (const double rung : kUsualRungs) usual_rungs += (usual_rungs.empty() ? "" : ",") + exact(rung);
   options.value("rungs", "E,E,...",
                 "epochs after which a racing trial pauses; parts of epochs are rounded to whole steps [" + usual_rungs + "]");
-  options.value("eta", "F", "of those that reach a rung, one in F goes on [" + short_number(kUsualEta) + "]");
+  options.value("eta", "F", "of those that reach a rung, one in F goes on [" + exact(kUsualEta) + "]");
   options.value("trial-time", "T", "a trial that takes longer fails with a time-out [no limit]");
   declare_jobs(options);
   options.epilogue(
@@ -91,13 +83,12 @@ std::optional<RaceFlags> chosen_race(const Options& options, const Recipe& recip
   double before = 0;
   for (const double rung : race.rungs) {
     if (!(rung > before)) {
-      throw UsageError("--rungs is a list of numbers of epochs that ascend from above 0, such as 0.1,0.5,1; not at '" + short_number(rung) +
-                       "'");
+      throw UsageError("--rungs is a list of numbers of epochs that ascend from above 0, such as 0.1,0.5,1; not at '" + exact(rung) + "'");
     }
     before = rung;
   }
   if (before >= recipe.epochs) {
-    throw UsageError("--rungs: a trial of " + std::to_string(recipe.epochs) + " epochs cannot pause after " + short_number(before) +
+    throw UsageError("--rungs: a trial of " + std::to_string(recipe.epochs) + " epochs cannot pause after " + exact(before) +
                      "; --epochs makes trials longer");
   }
   if (const auto eta = options.numbers("eta")) {
@@ -146,8 +137,8 @@ void say_plan(Progress& progress, const SearchPlan& plan, const Device& device) 
   else
     progress.say("device: " + device.description);
   progress.say("search: " + plan.space.name() + " (" + std::to_string(plan.space.size()) + " spellings), " + plan.strategy + ", " +
-               plan.run.recipe.name + " for " + std::to_string(plan.run.recipe.epochs) + " epochs in " +
-               std::string(to_text(plan.run.precision)) + ", " + std::to_string(plan.run.jobs) + (plan.run.jobs == 1 ? " job" : " jobs"));
+               summary(plan.run.recipe) + " in " + std::string(to_text(plan.run.precision)) + ", " + std::to_string(plan.run.jobs) +
+               (plan.run.jobs == 1 ? " job" : " jobs"));
 }
 
 void say_race(Progress& progress, const Racing& racing) {
@@ -157,14 +148,14 @@ void say_race(Progress& progress, const Racing& racing) {
     if (epochs > 0) rungs += std::to_string(epochs) + (steps > 0 ? " + " : "");
     if (steps > 0) rungs += std::to_string(steps) + "/" + std::to_string(racing.steps_per_epoch);
   }
-  progress.say("racing: pauses after " + rungs + " epochs; of those who come there one in " + short_number(racing.eta) + " goes on");
+  progress.say("racing: pauses after " + rungs + " epochs; of those who come there one in " + exact(racing.eta) + " goes on");
 }
 
 void say_ending(Progress& progress, const SearchReport& report) {
   const RunReport& run = report.run;
   const std::string done = std::to_string(run.done) + " trials (" + std::to_string(run.failed) + " failed, " +
                            (run.paused > 0 ? std::to_string(run.paused) + " pauses at a rung, " : "") +
-                           short_number(std::round(10 * run.epochs) / 10) + " epochs) in " +
+                           exact(std::round(10 * run.epochs) / 10) + " epochs) in " +
                            format_duration(std::chrono::duration<double>(run.seconds));
   switch (run.ending) {
     case Ending::kFinished:

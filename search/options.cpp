@@ -181,6 +181,8 @@ Format Options::format(const std::vector<std::string_view>& known) const {
 void declare_training(Options& options, const std::string& default_recipe) {
   options.value("recipe", "NAME", "network, optimiser and schedule [" + default_recipe + "]; actsearch recipes lists them");
   options.value("epochs", "E", "epochs in place of the recipe's (which makes it another recipe)");
+  options.value("batch", "B", "images a step in place of the recipe's, likewise");
+  options.value("rate", "R", "the schedule's peak learning rate in place of the recipe's, likewise");
   options.value("precision", "P", "auto, bf16 or fp32 [auto: bf16 on CUDA, and where the processor has it natively]");
   options.value("data", "D",
                 "a directory with CIFAR-10's binary files, or synthetic, or synthetic:N for N training images [$ACTSEARCH_DATA, "
@@ -194,6 +196,13 @@ Recipe chosen_recipe(const Options& options, const std::string& default_recipe) 
   }
   Recipe recipe = find_recipe(options.choice("recipe", names));
   if (const auto epochs = options.integer("epochs", 1, 100'000)) recipe.epochs = static_cast<int>(*epochs);
+  if (const auto batch = options.integer("batch", 2, 4'096)) recipe.batch = static_cast<int>(*batch);  // batch norm needs two
+  if (const auto rate = options.numbers("rate")) {
+    recipe.schedule.peak = rate->front();
+    if (rate->size() != 1 || !(recipe.schedule.peak > 0) || recipe.schedule.peak > 100) {
+      throw UsageError("--rate is a number above 0, at most 100, not '" + *options.text("rate") + "'");
+    }
+  }
   return recipe;
 }
 

@@ -67,9 +67,9 @@ class Options {
   boost::program_options::variables_map map_;
 };
 
-/// --recipe with --epochs, --precision and --data: what several commands share.
+/// --recipe with --epochs, --batch, --rate, --precision and --data: what several commands share.
 void declare_training(Options& options, const std::string& default_recipe);
-/// The recipe named by --recipe, its epochs replaced by --epochs. UsageError with a suggestion.
+/// The recipe named by --recipe, with what --epochs, --batch and --rate say in place of its own. UsageError with a suggestion.
 Recipe chosen_recipe(const Options& options, const std::string& default_recipe);
 Precision chosen_precision(const Options& options);
 

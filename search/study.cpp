@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "grammar/hash.h"
+#include "search/format.h"
 
 namespace actsearch {
 namespace {
@@ -43,7 +44,13 @@ StudyRecord to_record(const SearchPlan& plan) {
 
 Recipe fitted(Recipe recipe, const Dataset& dataset) {
   recipe.validation_size = std::min(recipe.validation_size, static_cast<int>(dataset.train.size() / 10));
+  (void)steps_per_epoch(recipe, dataset.train.size());  // or there is not one
   return recipe;
+}
+
+std::string summary(const Recipe& recipe) {
+  return recipe.name + " for " + std::to_string(recipe.epochs) + (recipe.epochs == 1 ? " epoch" : " epochs") + " (batch " +
+         std::to_string(recipe.batch) + ", rate " + exact(recipe.schedule.peak) + ")";
 }
 
 std::string conditions_text(const Recipe& recipe, Precision precision, const std::string& data) {
@@ -57,10 +64,16 @@ std::optional<Conditions> read_conditions(const std::string& text, const Dataset
     const std::size_t first = at + key.size() + 2;
     return text.substr(first, text.find(' ', first) - first);
   };
-  const std::string epochs = value("epochs");
+  const auto read = [&value](const std::string& key, auto* number) {
+    const std::string digits = value(key);
+    std::from_chars(digits.data(), digits.data() + digits.size(), *number);
+  };
   for (const Recipe& known : recipes()) {
-    Conditions conditions{fitted(known, dataset), Precision::kFp32};
-    std::from_chars(epochs.data(), epochs.data() + epochs.size(), conditions.recipe.epochs);
+    Recipe recipe = known;
+    read("epochs", &recipe.epochs);
+    read("batch", &recipe.batch);
+    read("peak", &recipe.schedule.peak);
+    Conditions conditions{fitted(recipe, dataset), Precision::kFp32};
     for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
       conditions.precision = precision;
       if (conditions_text(conditions.recipe, precision, dataset.source) == text) return conditions;

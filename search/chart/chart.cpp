@@ -187,7 +187,7 @@ class Layout {
       add_text({left - kTickLength - kTickGap, y + 4}, Anchor::kEnd, kTickSize, tick.label);
     }
     add_lines(std::move(axes), false, {.stroke = kAxis, .width = 0.8});
-    add_text({(left + right) / 2, bottom + kTickLength + kTickGap + 25}, Anchor::kMiddle, kLabelSize, {{"x", true}});
+    add_text({(left + right) / 2, bottom + kTickLength + kTickGap + 25}, Anchor::kMiddle, kLabelSize, chart_.x_name);
     if (!placed.panel->heading.empty()) add_text({left, top - 10}, Anchor::kStart, kLabelSize, placed.panel->heading);
 
     const std::size_t count = placed.curves.size();

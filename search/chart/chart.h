@@ -42,6 +42,7 @@ struct Chart {
   std::string description;
   Interval x;
   std::vector<Panel> panels;
+  RichText x_name = {{"x", true}};  ///< stands under each x axis; "x" in italics
 };
 
 /// The same chart gives the same drawing, to the last bit. A title that is too long is set smaller, then cut; labels are cut. The legend

@@ -192,6 +192,32 @@ TEST_F(Leaderboard, RanksOneRecipeTextTheOneWithMostFinishedTrials) {
   EXPECT_TRUE(db.leaderboard({.recipe = "vgg-m"}).empty());
 }
 
+TEST_F(Leaderboard, ARecipeMayBeNamedByItsNameAndSomeOfItsFields) {
+  Database db = open();
+  Search plain(db, "vgg-s", "vgg-s epochs=3 peak=0.1"), slow(db, "vgg-s", "vgg-s epochs=3 peak=0.03"),
+      more(db, "vgg-s", "vgg-s epochs=3 peak=0.1 fold=1"), deep(db, "vgg16-slim", "vgg16-slim epochs=3 peak=0.03");
+  slow.finished("x", 0, accuracy(0.6));
+  plain.finished("x", 0, accuracy(0.5));
+  more.finished("x", 0, accuracy(0.8));
+  more.finished("x", 1, accuracy(0.8));
+  deep.finished("x", 0, accuracy(0.7));
+  TrialRecord failure;
+  failure.failure = "non-finite loss";
+  for (Search* search : {&plain, &slow, &more}) search->finished("1/x", 0, failure);
+  const auto mean = [&](const std::string& recipe) { return db.leaderboard({.recipe = recipe}).at(0).mean; };
+  EXPECT_EQ(mean("vgg-s peak=0.03"), 0.6);
+  EXPECT_EQ(mean("vgg-s peak=0.03 epochs=3"), 0.6) << "in any order";
+  EXPECT_EQ(mean("vgg-s peak=0.1"), 0.8) << "of several that fit, the one with most finished trials";
+  EXPECT_EQ(mean("vgg-s epochs=3 peak=0.1"), 0.5) << "a whole text is itself, not those that say more";
+  EXPECT_EQ(db.failures("vgg-s epochs=3 peak=0.1").size(), 1u);
+  EXPECT_EQ(db.failures("vgg-s peak=0.1").size(), 2u);
+  EXPECT_EQ(db.failures("vgg-s").size(), 3u);
+  for (const char* const none : {"vgg-s peak=0", "vgg-s peak", "vgg epochs=3", "epochs=3", "epochs=3 peak=0.1", "", " ", "vgg-s "}) {
+    EXPECT_TRUE(db.leaderboard({.recipe = none}).empty()) << none;
+    EXPECT_TRUE(db.failures(none).empty()) << none;
+  }
+}
+
 TEST_F(Leaderboard, WithoutValidationImagesFinalTestAccuracyRanks) {
   Database db = open();
   Search search(db, "vgg16-bn", "vgg16-bn bf16");

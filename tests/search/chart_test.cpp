@@ -94,6 +94,21 @@ TEST(Chart, NumbersOnAnAxisDoNotTouch) {
   }
 }
 
+TEST(Chart, TheXAxisHasTheNameItIsGiven) {
+  const auto named = [](const Chart& chart) {
+    std::multiset<std::string> words;
+    for (const Item& item : draw(chart).items) {
+      if (const auto* line = std::get_if<TextLine>(&item)) words.insert(unadorned(line->text));
+    }
+    return words;
+  };
+  Chart chart{{}, "", {1, 9}, {panel_with({[](double v) { return v; }}, {1, 9})}};
+  EXPECT_EQ(named(chart).count("x"), 1);
+  chart.x_name = {{"trials"}};
+  EXPECT_EQ(named(chart).count("x"), 0);
+  EXPECT_EQ(named(chart).count("trials"), 1);
+}
+
 TEST(Chart, CurvesDifferWithoutColour) {
   std::set<std::string> looks;
   for (std::size_t k = 0; k < kMostCurves; ++k) {

@@ -159,7 +159,31 @@ TEST_F(CommandLine, RefusesBudgetsSeedsAndJobsThatMakeNoSense) {
   refuses({"search", "--db", path("a.db"), "--budget-epochs", "1"}, kUsage, {"less than one trial"});
   refuses({"search", "--db", path("a.db"), "--jobs", std::to_string(available_cores() + 1)}, kUsage, {"--jobs", "cores"});
   refuses({"search", "--db", path("a.db"), "--seed", "-1"}, kUsage, {"--seed"});
+  for (const char* value : {"0", "-0.1", "101", "nan", "fast", "0.1,0.2", ""})
+    refuses({"search", "--db", path("a.db"), "--rate", value}, kUsage, {"--rate"});
+  for (const char* value : {"1", "4097", "0", "many"}) refuses({"search", "--db", path("a.db"), "--batch", value}, kUsage, {"--batch"});
   EXPECT_FALSE(std::filesystem::exists(path("a.db")));
+}
+
+TEST_F(CommandLine, EpochsBatchAndRateMakeAnotherRecipe) {
+  const Ran ran = run({"search", "--db", path("other.db"), "--recipe", "vgg-s", "--epochs", "1", "--batch", "50", "--rate", "0.03",
+                       "--data", "synthetic:100", "--budget-trials", "1", "--jobs", "1", "--baselines"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_NE(ran.err.find("vgg-s for 1 epoch (batch 50, rate 0.03) in"), std::string::npos) << ran.err;
+  const Ran recipes = run({"query", "--db", path("other.db"), "--format", "csv",
+                           "SELECT text LIKE 'vgg-s % epochs=1 batch=50 schedule=one-cycle peak=0.03 %' AS changed FROM recipes"});
+  EXPECT_EQ(recipes.out, "changed\n1\n") << recipes.err;
+}
+
+TEST_F(CommandLine, RefusesABatchThatTheImagesDoNotFill) {
+  for (const std::vector<std::string>& command : {std::vector<std::string>{"search"}, {"rerun", "--expr", "relu"}}) {
+    std::vector<std::string> words = command;
+    words.insert(words.end(), {"--db", path("a.db"), "--recipe", "vgg-s", "--data", "synthetic:600", "--batch", "1000"});
+    const Ran ran = run(words);
+    EXPECT_EQ(ran.code, kUsage) << ran.err;
+    EXPECT_EQ(ran.out, "");
+    EXPECT_NE(ran.err.find("actsearch: the training set has fewer images than one batch of 1000"), std::string::npos) << ran.err;
+  }
 }
 
 TEST_F(CommandLine, RefusesFlagsThatContradictEachOtherOrAreMissing) {

@@ -185,10 +185,14 @@ TEST(RecordedConditions, AreReadBackFromTheirTextAndRefusedForOtherData) {
   const Dataset dataset = make_synthetic(1, 2'000, 100);
   Recipe recipe = fitted(find_recipe("vgg-s"), dataset);
   recipe.epochs = 7;
+  recipe.batch = 50;
+  recipe.schedule.peak = 0.03;
   const std::string text = conditions_text(recipe, Precision::kBf16, dataset.source);
   const auto read = read_conditions(text, dataset);
   ASSERT_TRUE(read);
   EXPECT_EQ(read->recipe.epochs, 7);
+  EXPECT_EQ(read->recipe.batch, 50);
+  EXPECT_EQ(read->recipe.schedule.peak, 0.03);
   EXPECT_EQ(conditions_text(read->recipe, read->precision, dataset.source), text);
   EXPECT_FALSE(read_conditions(text, make_synthetic(2, 2'000, 100)));
   EXPECT_FALSE(read_conditions("vgg-s of another version epochs=7", dataset));
