@@ -39,7 +39,7 @@ Options declared() {
   declare_device(options);
   declare_deterministic(options);
   options.value("format", "F", "table, csv or json [table]");
-  options.epilogue("--recipe, --epochs and --precision are those of the full-length runs.");
+  options.epilogue("--recipe, --epochs, --batch, --rate and --precision are those of the full-length runs.");
   return options;
 }
 

@@ -33,7 +33,8 @@ void say_conditions(const Database& database, const std::optional<std::string>& 
   const Table all = database.query("SELECT count(*) FROM recipes WHERE done > 0");
   const int others = std::stoi(all.rows[0][0].value()) - (ranked ? 1 : 0);
   if (others > 0)
-    std::cerr << "not shown: " << others << " other conditions; --recipe takes a recipe's name, or one of these texts whole\n";
+    std::cerr << "not shown: " << others
+              << " other conditions; --recipe takes a recipe's name, such a text, or the name and some fields of it\n";
 }
 
 }  // namespace

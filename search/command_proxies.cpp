@@ -65,7 +65,10 @@ int proxies_command(const Words& words) {
   const Format format = options.format();
   const int top = static_cast<int>(options.integer("top", 1, 100'000).value_or(5));
   const Database database(file, Database::Access::kReadOnly);
-  write(std::cout, agreement_table(agreements(database, truth, top), format), format);
+  const Table table = agreement_table(agreements(database, truth, top), format);
+  const RankedRecipe ranked = database.ranked_recipe(truth).value();  // it has finished trials, or agreements had thrown
+  std::cerr << "truth: " << ranked.done << " trials under: " << ranked.text << '\n';
+  write(std::cout, table, format);
   return 0;
 }
 

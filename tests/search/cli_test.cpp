@@ -165,14 +165,26 @@ TEST_F(CommandLine, RefusesBudgetsSeedsAndJobsThatMakeNoSense) {
   EXPECT_FALSE(std::filesystem::exists(path("a.db")));
 }
 
-TEST_F(CommandLine, EpochsBatchAndRateMakeAnotherRecipe) {
-  const Ran ran = run({"search", "--db", path("other.db"), "--recipe", "vgg-s", "--epochs", "1", "--batch", "50", "--rate", "0.03",
-                       "--data", "synthetic:100", "--budget-trials", "1", "--jobs", "1", "--baselines"});
-  EXPECT_EQ(ran.code, 0) << ran.err;
-  EXPECT_NE(ran.err.find("vgg-s for 1 epoch (batch 50, rate 0.03) in"), std::string::npos) << ran.err;
-  const Ran recipes = run({"query", "--db", path("other.db"), "--format", "csv",
-                           "SELECT text LIKE 'vgg-s % epochs=1 batch=50 schedule=one-cycle peak=0.03 %' AS changed FROM recipes"});
-  EXPECT_EQ(recipes.out, "changed\n1\n") << recipes.err;
+TEST_F(CommandLine, EpochsBatchAndRateMakeAnotherRecipeThatItsFieldsName) {
+  for (const char* const rate : {"0.1", "0.03"}) {
+    const Ran ran = run({"search", "--db", path("other.db"), "--recipe", "vgg-s", "--epochs", "1", "--batch", "50", "--rate", rate,
+                         "--data", "synthetic:100", "--budget-trials", "5", "--jobs", "1", "--baselines"});
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    EXPECT_NE(ran.err.find("vgg-s for 1 epoch (batch 50, rate " + std::string(rate) + ") in"), std::string::npos) << ran.err;
+  }
+  const Ran recipes =
+      run({"query", "--db", path("other.db"), "--format", "csv",
+           "SELECT text LIKE 'vgg-s % epochs=1 batch=50 schedule=one-cycle peak=0.03 %' AS slow FROM recipes ORDER BY slow"});
+  EXPECT_EQ(recipes.out, "slow\n0\n1\n") << recipes.err;
+  const Ran ranked = run({"leaderboard", "--db", path("other.db"), "--recipe", "vgg-s peak=0.03"});
+  EXPECT_NE(ranked.err.find(" peak=0.03 "), std::string::npos) << ranked.err;
+  const Ran compared = run({"proxies", "--db", path("other.db"), "--truth", "vgg-s peak=0.1", "--format", "csv"});
+  EXPECT_NE(compared.err.find(" peak=0.1 "), std::string::npos) << compared.err;
+  EXPECT_NE(compared.out.find(" peak=0.03 "), std::string::npos) << compared.out;
+  EXPECT_EQ(compared.out.find(" peak=0.1 "), std::string::npos) << compared.out;
+  EXPECT_EQ(run({"leaderboard", "--db", path("other.db"), "--recipe", "vgg-s peak=3"}).err,
+            "no finished trials under recipe vgg-s peak=3 yet\nnot shown: 2 other conditions; --recipe takes a recipe's name, such a text, "
+            "or the name and some fields of it\n");
 }
 
 TEST_F(CommandLine, RefusesABatchThatTheImagesDoNotFill) {
