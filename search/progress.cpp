@@ -32,7 +32,9 @@ bool environment_has(const char* name) {
 std::string progress_text(const ProgressState& state, std::size_t width) {
   std::string text = std::to_string(state.done) + (state.planned ? "/" + std::to_string(*state.planned) : "") +
                      (state.done == 1 && !state.planned ? " trial" : " trials");
-  if (state.failed > 0) text += " (" + std::to_string(state.failed) + " failed)";
+  const std::string failed = state.failed > 0 ? std::to_string(state.failed) + " failed" : "";
+  const std::string paused = state.paused > 0 ? std::to_string(state.paused) + (state.paused == 1 ? " pause" : " pauses") : "";
+  if (state.failed + state.paused > 0) text += " (" + failed + (failed.empty() || paused.empty() ? "" : ", ") + paused + ")";
   if (state.done > 0 && state.elapsed.count() > 0) {
     text += "  " + fixed(60 * static_cast<double>(state.done) / state.elapsed.count(), 1) + " trials/min";
   }

@@ -13,6 +13,7 @@ namespace actsearch {
 struct ProgressState {
   std::int64_t done = 0;  ///< trials finished in this run, failed ones too
   std::int64_t failed = 0;
+  std::int64_t paused = 0;              ///< pauses at a rung in this run
   std::optional<std::int64_t> planned;  ///< trials this run may do, where that is known
   std::optional<double> best;           ///< accuracy of the best so far
   std::string best_label;               ///< its name or formula
@@ -20,7 +21,8 @@ struct ProgressState {
   std::optional<std::chrono::duration<double>> left;
 };
 
-/// "14/20 trials (1 failed)  best 0.7821 swish1  2.1 trials/min  3m10s left". `width` cuts the text; 0 does not.
+/// "14/20 trials (1 failed)  best 0.7821 swish1  2.1 trials/min  3m10s left"; a race's has "(1 failed, 30 pauses)". `width` cuts the text;
+/// 0 does not.
 std::string progress_text(const ProgressState& state, std::size_t width);
 
 /// Writes to a stream that outlives it. Safe to use from several threads.

@@ -135,6 +135,7 @@ class Runner {
     const std::lock_guard lock(mutex_);
     ProgressState state{.done = report_.done,
                         .failed = report_.failed,
+                        .paused = report_.paused,
                         .planned = plan_.budget.trials,
                         .best = best_,
                         .best_label = best_label_,

@@ -21,6 +21,15 @@ TEST(Progress, StatesDoneRateTimeLeftAndBest) {
   EXPECT_EQ(progress_text(nothing_yet, 0), "0 trials  5.0s");
 }
 
+TEST(Progress, ARacesPausesAreCountedBesideTheTrialsThatEnded) {
+  ProgressState race = state();
+  race.paused = 30;
+  EXPECT_EQ(progress_text(race, 0), "14/20 trials (1 failed, 30 pauses)  2.1 trials/min  3m10s left  best 0.7821 swish1");
+  race.failed = 0;
+  race.paused = 1;
+  EXPECT_EQ(progress_text(race, 0), "14/20 trials (1 pause)  2.1 trials/min  3m10s left  best 0.7821 swish1");
+}
+
 TEST(Progress, CutsTheLiveLineToTheTerminal) { EXPECT_EQ(progress_text(state(), 12), "14/20 trials"); }
 
 TEST(Progress, OffATerminalItLogsALineNowAndThenWithoutControlCharacters) {
