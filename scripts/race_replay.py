@@ -18,7 +18,8 @@ import statistics
 from early_report import STRETCHES_AN_EPOCH, TOP, read_losses
 
 DEFAULT = ["1:5", "0.5:5", "0.125,0.5:2", "0.0625,0.5:2", "0.0625,0.5:3", "0.0625,0.5:3.2", "0.0625,0.5:4", "0.125,0.5:3", "0.125,0.5:4", "0.125,1:3",
-           "0.0625,1:3", "0.0625,0.25,1:2", "0.0625,0.25,2:2", "0.0625,0.25,0.5:2"]
+           "0.0625,1:3", "0.0625,0.25,1:2", "0.0625,0.25,2:2", "0.0625,0.25,0.5:2", "0.0625,0.25,0.5:2.2", "0.0625,0.25,0.5:2.5",
+           "0.0625,0.1875,0.5:2.2", "0.125,0.25,0.5:2.2", "0.0625,0.125,0.25,0.5:2"]
 
 
 class Race:
@@ -116,7 +117,8 @@ def replay(trials, races, orders, overhead):
 
 
 def watch(trials, names, races, orders):
-    """Prints how often each named function comes to the end of a race against those without a name."""
+    """Prints how often each of the named functions that there are comes to the end of a race against those without a name."""
+    names = [name for name in names if any(trial.name == name for trial in trials)]
     others = [trial for trial in trials if not trial.name]
     print(f"| rungs, epochs | η | {' | '.join(names)} |")
     print("| --- | ---: |" + " ---: |" * len(names))

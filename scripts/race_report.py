@@ -62,7 +62,7 @@ def main():
 
     failed = [formula for formula, trial in trials.items() if trial["status"] == "failed"]
     waiting = [formula for formula, trial in trials.items() if trial["status"] not in ("done", "failed")]
-    rejected = connection.execute("SELECT count(*) FROM rejections").fetchone()[0]
+    rejected = connection.execute("SELECT count(DISTINCT formula) FROM rejections").fetchone()[0]
     print(f"{len(trials)} functions have been trained, {sum(trial['seconds'] or 0 for trial in trials.values()) / 3600:.1f} hours of trials that ended; "
           f"{rejected} spellings were refused before training.\n")
     table(["came to", "functions"],
