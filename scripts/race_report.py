@@ -25,8 +25,8 @@ def read(database, recipe):
     connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
     connection.row_factory = sqlite3.Row
     chosen = connection.execute("SELECT recipe_id, text FROM recipes WHERE ?1 IS NULL OR recipe = ?1 ORDER BY done DESC LIMIT 1", (recipe,)).fetchone()
-    trials = connection.execute("SELECT * FROM trials WHERE recipe_id = ?1 AND seed = (SELECT min(seed) FROM trials WHERE recipe_id = ?1)",
-                                (chosen["recipe_id"],)).fetchall()
+    trials = connection.execute("SELECT t.*, c.fingerprint FROM trials t JOIN candidates c USING (candidate) WHERE recipe_id = ?1"
+                                " AND seed = (SELECT min(seed) FROM trials WHERE recipe_id = ?1)", (chosen["recipe_id"],)).fetchall()
     return connection, chosen["text"], {trial["formula"]: trial for trial in trials}
 
 
@@ -89,18 +89,19 @@ def main():
         _, their_conditions, theirs = read(arguments.full, arguments.recipe)
         if their_conditions != conditions:
             raise SystemExit(f"{arguments.full} has other conditions: {their_conditions}")
-        both = sorted((formula for formula in racers if formula in theirs and theirs[formula]["status"] == "done"),
-                      key=lambda formula: -theirs[formula]["accuracy"])
+        scored = {trial["fingerprint"]: trial for trial in theirs.values() if trial["status"] == "done"}  # it may spell a function otherwise
+        full = {formula: scored[trials[formula]["fingerprint"]] for formula in racers if trials[formula]["fingerprint"] in scored}
+        both = sorted(full, key=lambda formula: -full[formula]["accuracy"])
         print(f"{len(both)} functions of the race have a full score in {arguments.full}:\n")
         rows = []
         for epochs in sorted(rungs):
             here = [formula for formula in both if formula in rungs[epochs]]
             if len(here) > 2:
-                rho = spearman([-rungs[epochs][formula] for formula in here], [theirs[formula]["accuracy"] for formula in here])
+                rho = spearman([-rungs[epochs][formula] for formula in here], [full[formula]["accuracy"] for formula in here])
                 rows.append([f"{epochs:.3g}", len(here), f"{rho:.2f}"])
         table(["rung, epochs", "functions of both there", "rank correlation of the loss there with the full score"], rows)
         table(["function", "full score, %", *header, "in the race"],
-              [[f"`{formula}`", percent(theirs[formula]), *(places[epochs].get(formula, "") for epochs in sorted(rungs)), ending(formula)]
+              [[f"`{formula}`", percent(full[formula]), *(places[epochs].get(formula, "") for epochs in sorted(rungs)), ending(formula)]
                for formula in both[:TOP]])
 
 

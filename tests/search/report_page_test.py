@@ -237,7 +237,7 @@ class PageTest(unittest.TestCase):
         self.assertLess(os.path.getsize(self.path("test_ten_thousand_trials_are_usable") + "/index.html"), 5_000_000)
         browser = self.browser(address)
         paints, sorts = [], []
-        for attempt in range(20):  # the least of five, or of more while they are above the limits: other work on the machine is not the page's
+        for attempt in range(5):  # the least of five: other work on the machine is not the page's
             if attempt > 0:
                 browser.open(address)
             paints.append(browser.run_later("""
@@ -255,9 +255,7 @@ class PageTest(unittest.TestCase):
                     document.querySelector('th[data-key={key}] button').click();
                     document.body.getBoundingClientRect();
                     requestAnimationFrame(() => setTimeout(() => done(performance.now() - begun)));"""))
-            slowest = max(min(sorts[i::3]) for i in range(3))
-            if attempt >= 4 and min(paints) < 1000 and slowest < 200:
-                break
+        slowest = max(min(sorts[i::3]) for i in range(3))
         print(f"10,000 trials: painted with its rows after {min(paints):.0f} ms, sorted in {slowest:.0f} ms", file=sys.stderr)
         self.assertLess(min(paints), 1000)
         self.assertLess(slowest, 200)
