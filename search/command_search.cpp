@@ -171,11 +171,22 @@ void say_ending(Progress& progress, const SearchReport& report) {
   }
 }
 
-void say_what_next(Progress& progress, const Options& options, const SearchReport& report) {
-  const std::string db = options.required("db");
-  if (report.run.ending != Ending::kFinished) progress.say("to go on:    run the same command again");
-  progress.say("to see more: actsearch leaderboard --db " + db + " --top 50");
-  progress.say("to rerun:    actsearch rerun --db " + db + " --top 3 --recipe " + kDefaultRerunRecipe);
+/// The best so far on standard output, and what to do next. A search with little time or failures alone has nothing to rank.
+void show_leaderboard(Progress& progress, const Database& database, const std::string& file, const SearchPlan& plan, Ending ending) {
+  const std::string& recipe = plan.run.recipe_text;
+  const auto rows = database.leaderboard({.recipe = recipe, .top = kShown, .sort = LeaderboardQuery::Sort::kLowerBound});
+  const bool failures = rows.empty() && !database.failures(recipe).empty();
+  if (!rows.empty()) {
+    write(std::cout, leaderboard_table(rows, Format::kTable), Format::kTable);
+    std::cout.flush();
+  } else {
+    progress.say("no trial has come to a score yet: there is nothing to rank");
+  }
+  if (ending != Ending::kFinished) progress.say("to go on:    run the same command again");
+  if (failures) progress.say("to see why:  actsearch leaderboard --db " + file + " --failures");
+  if (rows.empty()) return;
+  progress.say("to see more: actsearch leaderboard --db " + file + " --top 50");
+  progress.say("to rerun:    actsearch rerun --db " + file + " --top 3 --recipe " + kDefaultRerunRecipe);
 }
 
 }  // namespace
@@ -205,10 +216,7 @@ int search_command(const Words& words) {
   const Evaluator evaluator = make_evaluator(device, dataset, plan.run, [&](const std::string& line) { progress.say(line); });
   const SearchReport report = run_search(database, plan, evaluator, progress, interrupt);
   say_ending(progress, report);
-  const auto rows = database.leaderboard({.recipe = plan.run.recipe_text, .top = kShown, .sort = LeaderboardQuery::Sort::kLowerBound});
-  write(std::cout, leaderboard_table(rows, Format::kTable), Format::kTable);
-  std::cout.flush();
-  say_what_next(progress, options, report);
+  show_leaderboard(progress, database, file, plan, report.run.ending);
   return report.run.ending == Ending::kInterrupted ? kInterruptedExit : 0;
 }
 

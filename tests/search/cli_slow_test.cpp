@@ -147,6 +147,28 @@ TEST_F(Runs, CtrlCEndsWithTheLeaderboardAndGivesBackWhatItHeld) {
   EXPECT_GE(finished().size(), 2u);
 }
 
+TEST_F(Runs, ASearchWithoutAScoreOffersNothingToRank) {
+  const std::vector<std::string> longer_than_a_second{"search",   "--db",       file_.string(), "--data", "synthetic:20000",
+                                                      "--recipe", "vgg16-slim", "--epochs",     "30"};
+  const auto search = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), longer_than_a_second.begin(), longer_than_a_second.end());
+    return run_program(directory_.path(), words);
+  };
+  const Ran early = search({"--budget-time", "1s"});
+  EXPECT_EQ(early.code, 0) << early.err;
+  EXPECT_EQ(early.out, "");
+  EXPECT_NE(early.err.find("nothing to rank"), std::string::npos) << early.err;
+  EXPECT_NE(early.err.find("run the same command again"), std::string::npos) << early.err;
+  EXPECT_EQ(early.err.find("--failures"), std::string::npos) << "nothing has failed: " << early.err;
+  EXPECT_EQ(early.err.find("actsearch rerun"), std::string::npos) << early.err;
+
+  const Ran failed = search({"--budget-trials", "1", "--trial-time", "1s"});
+  EXPECT_EQ(failed.code, 0) << failed.err;
+  EXPECT_EQ(failed.out, "");
+  EXPECT_NE(failed.err.find("nothing to rank"), std::string::npos) << failed.err;
+  EXPECT_NE(failed.err.find("leaderboard --db " + file_.string() + " --failures"), std::string::npos) << failed.err;
+}
+
 TEST_F(Runs, TwoProcessesShareOneStudy) {
   std::filesystem::create_directories(directory_.path() / "a");
   std::filesystem::create_directories(directory_.path() / "b");
