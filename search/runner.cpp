@@ -184,13 +184,17 @@ class Runner {
 
   /// The next trial, claimed; nothing when the run is over.
   std::shared_ptr<const Task> next_task() {
+    Clock::time_point ask_again{};  // who may go on: that reads whole rungs, so not for each candidate that is passed over
     for (;;) {
       if (stopping()) return nullptr;
       if (racers_decide()) {
         std::this_thread::sleep_for(kPatience);
         continue;
       }
-      if (auto promoted = promotion()) return promoted;
+      if (Clock::now() >= ask_again) {
+        if (auto promoted = promotion()) return promoted;
+        ask_again = Clock::now() + kPatience;
+      }
       if (!candidate_ || next_seed_ == plan_.seeds) {
         auto candidate = next_candidate();
         if (!candidate) {
@@ -198,6 +202,7 @@ class Runner {
             std::this_thread::sleep_for(kPatience);
             continue;
           }
+          if (auto promoted = promotion()) return promoted;  // by what has paused since it was asked
           return next_postponed();
         }
         candidate_ = std::make_shared<const Candidate>(std::move(*candidate));
