@@ -16,7 +16,7 @@ set -euo pipefail
 
 packages=(
   g++ cmake ninja-build git                                       # build
-  libeigen3-dev libtbb-dev libdnnl-dev                            # arrays, threads, convolutions
+  libeigen3-dev libtbb-dev libdnnl-dev ocl-icd-opencl-dev         # arrays, threads, convolutions (whose CMake package looks for OpenCL)
   libsqlite3-dev libboost-program-options-dev nlohmann-json3-dev  # leaderboard, command line
   libcairo2-dev fonts-dejavu-core                                 # PNG pictures
   libcpp-httplib-dev pkg-config                                   # the served page
