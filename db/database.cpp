@@ -335,6 +335,13 @@ std::optional<std::optional<double>> Database::score(std::string_view fingerprin
   return row.real(1);
 }
 
+std::int64_t Database::trials(std::string_view recipe_text) const {
+  const std::lock_guard lock(impl_->mutex);
+  auto row = impl_->connection->prepare("SELECT count(*) FROM trial t JOIN recipe r ON r.id = t.recipe WHERE r.text = ?1", recipe_text);
+  row.step();
+  return row.integer(0);
+}
+
 StudyCounts Database::counts(Id study) const {
   const std::lock_guard lock(impl_->mutex);
   auto row = impl_->connection->prepare(

@@ -216,6 +216,8 @@ class Database {
   std::optional<GivenBack> given_back(Id study, Id candidate, Id recipe, std::uint64_t seed) const;
   /// What is known of a function under a recipe: absent without an ended trial, else the mean accuracy, absent where all failed.
   std::optional<std::optional<double>> score(std::string_view fingerprint, Id recipe) const;
+  /// How many trials there are of the recipe with this whole text, in any state.
+  std::int64_t trials(std::string_view recipe_text) const;
   std::vector<StudyRecord> studies() const;
   /// The studies in which a candidate's trials under the recipe (as in LeaderboardQuery) ended with a result, oldest first.
   std::vector<CandidateStudy> studies_with(std::string_view fingerprint, const std::optional<std::string>& recipe) const;

@@ -99,6 +99,7 @@ int rerun_command(const Words& words) {
                std::to_string(plan.run.seeds) + (plan.run.seeds == 1 ? " seed, " : " seeds, ") + summary(plan.run.recipe) + " in " +
                std::string(to_text(plan.run.precision)) + ", " +
                (device.is_cuda() ? device.description : std::to_string(plan.run.threads) + " threads"));
+  if (const std::string note = note_on_precision(database, plan.run); !note.empty()) progress.say(note);
   const std::atomic<bool>& interrupt = catch_interrupts();  // before this there is nothing to end cleanly
   const Evaluator evaluator = make_evaluator(device, dataset, plan.run, [&](const std::string& line) { progress.say(line); });
   const RerunReport report = run_reruns(database, plan, evaluator, progress, interrupt);

@@ -212,6 +212,7 @@ int search_command(const Words& words) {
 
   say_plan(progress, plan, device);
   if (plan.run.racing) say_race(progress, *plan.run.racing);
+  if (const std::string note = note_on_precision(database, plan.run); !note.empty()) progress.say(note);
   const std::atomic<bool>& interrupt = catch_interrupts();  // before this there is nothing to end cleanly
   const Evaluator evaluator = make_evaluator(device, dataset, plan.run, [&](const std::string& line) { progress.say(line); });
   const SearchReport report = run_search(database, plan, evaluator, progress, interrupt);

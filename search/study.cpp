@@ -82,6 +82,17 @@ std::optional<Conditions> read_conditions(const std::string& text, const Dataset
   return std::nullopt;
 }
 
+std::string note_on_precision(const Database& database, const RunPlan& run) {
+  if (database.trials(run.recipe_text) > 0) return "";
+  const Precision other = run.precision == Precision::kBf16 ? Precision::kFp32 : Precision::kBf16;
+  const std::string data = run.recipe_text.substr(to_text(run.recipe, run.precision).size());
+  const std::int64_t trials = database.trials(to_text(run.recipe, other) + data);
+  if (trials == 0) return "";
+  const std::string theirs(to_text(other));
+  return "note: the file has " + std::to_string(trials) + (trials == 1 ? " trial" : " trials") + " of this recipe in " + theirs +
+         ", and this run begins anew in " + std::string(to_text(run.precision)) + "; --precision " + theirs + " would go on with them";
+}
+
 StudyCandidates::StudyCandidates(Database& database, Id study, const SearchPlan& plan, const std::atomic<bool>& interrupt)
     : database_(database),
       study_(study),

@@ -50,6 +50,10 @@ struct Conditions {
 /// Absent where the text is not that of a recipe of this version, or of other data.
 std::optional<Conditions> read_conditions(const std::string& text, const Dataset& dataset);
 
+/// What to tell who goes on with a file on a processor that trains in another precision: that its trials are not gone on with, and how they
+/// would be. Empty where the file has no such trials, or has some under the run's own conditions.
+std::string note_on_precision(const Database& database, const RunPlan& run);
+
 /// Runs the study that the plan describes, or goes on with it: the same plan is the same study, and the order of its proposals
 /// depends on the plan alone. What baselines, budgets and jobs are does not make it another study. Errors as run_trials.
 SearchReport run_search(Database& database, const SearchPlan& plan, const Evaluator& evaluator, Progress& progress,

@@ -169,6 +169,25 @@ TEST_F(Runs, ASearchWithoutAScoreOffersNothingToRank) {
   EXPECT_NE(failed.err.find("leaderboard --db " + file_.string() + " --failures"), std::string::npos) << failed.err;
 }
 
+TEST_F(Runs, AFileOfTheOtherPrecisionIsNotBegunAnewInSilence) {
+  const std::vector<std::vector<std::string>> commands{study({"--budget-trials", "1", "--precision", "fp32"}),
+                                                       {"rerun", "--db", file_.string(), "--data", "synthetic:600", "--recipe", "vgg-s",
+                                                        "--epochs", "1", "--expr", "relu", "--precision", "fp32"}};
+  for (const auto& command : commands) {
+    const Ran first = run_program(directory_.path(), command);
+    ASSERT_EQ(first.code, 0) << first.err;
+    EXPECT_EQ(first.err.find("note:"), std::string::npos) << first.err;
+  }
+  // As a processor with bf16 would have left it.
+  open_for_writing(file_, 5s)->run("UPDATE recipe SET text = replace(text, 'precision=fp32', 'precision=bf16')");
+  for (const auto& command : commands) {
+    const Ran moved = run_program(directory_.path(), command);
+    EXPECT_EQ(moved.code, 0) << moved.err;
+    EXPECT_NE(moved.err.find("note: the file has 1 trial of this recipe in bf16"), std::string::npos) << moved.err;
+    EXPECT_NE(moved.err.find("--precision bf16 would go on"), std::string::npos) << moved.err;
+  }
+}
+
 TEST_F(Runs, TwoProcessesShareOneStudy) {
   std::filesystem::create_directories(directory_.path() / "a");
   std::filesystem::create_directories(directory_.path() / "b");

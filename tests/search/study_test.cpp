@@ -123,6 +123,26 @@ TEST_F(StudyTest, TheOrderOfProposalsDependsOnTheSeedAlone) {
   EXPECT_NE(orders[1], orders[2]);
 }
 
+TEST_F(StudyTest, WhoComesWithAnotherPrecisionIsToldWhatWouldGoOn) {
+  const SearchPlan before = small_plan();
+  SearchPlan moved = small_plan();
+  moved.run.precision = Precision::kBf16;
+  moved.run.recipe_text = conditions_text(moved.run.recipe, moved.run.precision, moved.data);
+  EXPECT_EQ(note_on_precision(database_, moved.run), "") << "an empty file";
+
+  run(before);
+  EXPECT_EQ(note_on_precision(database_, before.run), "");
+  const std::string note = note_on_precision(database_, moved.run);
+  EXPECT_NE(note.find(std::to_string(kFunctions) + " trials"), std::string::npos) << note;
+  EXPECT_NE(note.find("anew in bf16; --precision fp32 would"), std::string::npos) << note;
+  moved.run.recipe_text = conditions_text(moved.run.recipe, moved.run.precision, "others");
+  EXPECT_EQ(note_on_precision(database_, moved.run), "") << "these data have no trials in any precision";
+
+  moved.run.recipe_text = conditions_text(moved.run.recipe, moved.run.precision, moved.data);
+  run(moved);
+  EXPECT_EQ(note_on_precision(database_, moved.run), "") << "who has begun there knows";
+}
+
 TEST_F(StudyTest, EveryCandidateIsTrainedWithTheSameSeeds) {
   SearchPlan plan = small_plan();
   plan.run.seed = 10;
