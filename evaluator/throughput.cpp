@@ -35,7 +35,7 @@ void fill_normal(Storage storage, void* tensor, std::size_t n, std::uint64_t key
 
 /// Repeats the step after one untimed call, at least three times and for at least `seconds`.
 template <class Step>
-double steps_per_second(Step&& step, double seconds, int* steps) {
+double steps_per_second(Step&& step, double seconds) {
   step();
   const auto start = Clock::now();
   double elapsed = 0;
@@ -45,7 +45,6 @@ double steps_per_second(Step&& step, double seconds, int* steps) {
     ++done;
     elapsed = std::chrono::duration<double>(Clock::now() - start).count();
   } while (elapsed < seconds || done < 3);
-  if (steps) *steps = done;
   return done / elapsed;
 }
 
@@ -91,29 +90,27 @@ struct ConvolutionsAlone {
 
 }  // namespace
 
-Throughput measure_throughput(const Recipe& recipe, const Program& activation, Precision precision, int threads, double seconds) {
-  Throughput result;
-  {
-    const EigenKernel kernel(activation);
-    Model model(recipe.network, kernel, recipe.batch, precision, threads, 1);
-    fill_normal(model.storage(), model.images(), static_cast<std::size_t>(recipe.batch) * kImageBytes, 3);
-    std::vector<std::uint8_t> labels(static_cast<std::size_t>(recipe.batch));
-    for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::uint8_t>(i % kClasses);
-    // A rate of 0 keeps the values where they are: the time of a step does not depend on them.
-    const auto step = [&] {
-      model.train(labels, 4);
-      model.parameters().descend(0.0, recipe.momentum, recipe.weight_decay, recipe.decay_all, threads);
-    };
-    result.images_per_second = recipe.batch * steps_per_second(step, seconds, &result.steps);
-  }
-  DnnContext context(threads);
-  const auto convolutions_alone = [&](int interleave) {
-    ConvolutionsAlone convolutions(context, recipe, precision, interleave);
-    return recipe.batch * steps_per_second([&] { convolutions.step(); }, seconds, nullptr);
+double training_throughput(const Recipe& recipe, const Program& activation, Precision precision, int threads, double seconds) {
+  const EigenKernel kernel(activation);
+  Model model(recipe.network, kernel, recipe.batch, precision, threads, 1);
+  fill_normal(model.storage(), model.images(), static_cast<std::size_t>(recipe.batch) * kImageBytes, 3);
+  std::vector<std::uint8_t> labels(static_cast<std::size_t>(recipe.batch));
+  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::uint8_t>(i % kClasses);
+  // A rate of 0 keeps the values where they are: the time of a step does not depend on them.
+  const auto step = [&] {
+    model.train(labels, 4);
+    model.parameters().descend(0.0, recipe.momentum, recipe.weight_decay, recipe.decay_all, threads);
   };
-  result.convolution_images_per_second = convolutions_alone(1);
-  result.interleaved_convolution_images_per_second = convolutions_alone(interleaved_images(recipe.batch));
-  return result;
+  return recipe.batch * steps_per_second(step, seconds);
+}
+
+ConvolutionThroughput convolution_throughput(const Recipe& recipe, Precision precision, int threads, double seconds) {
+  DnnContext context(threads);
+  const auto images_per_second = [&](int interleave) {
+    ConvolutionsAlone convolutions(context, recipe, precision, interleave);
+    return recipe.batch * steps_per_second([&] { convolutions.step(); }, seconds);
+  };
+  return {.whole = images_per_second(1), .interleaved = images_per_second(interleaved_images(recipe.batch))};
 }
 
 }  // namespace actsearch

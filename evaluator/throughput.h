@@ -6,16 +6,17 @@
 
 namespace actsearch {
 
-struct Throughput {
-  double images_per_second = 0;  ///< whole training steps, one network
-  /// The library calls of the convolutions alone, on whole images one after the other: what anyone who uses the library gets.
-  double convolution_images_per_second = 0;
-  /// The same with images interleaved, as training has them (evaluator/interleave.h).
-  double interleaved_convolution_images_per_second = 0;
-  int steps = 0;  ///< timed steps
+/// Images per second that one network trains, in whole steps: on random data, for at least `seconds` and at least three steps after one
+/// that is not timed, with `threads` threads inside the network.
+double training_throughput(const Recipe& recipe, const Program& activation, Precision precision, int threads, double seconds);
+
+/// Images per second of a recipe's convolutions alone, forward and backward, as library calls.
+struct ConvolutionThroughput {
+  double whole = 0;        ///< on whole images one after the other: what anyone who uses the library gets
+  double interleaved = 0;  ///< with images interleaved, as training has them (evaluator/interleave.h)
 };
 
-/// Trains on random data for at least `seconds` after warm-up, with `threads` threads inside the network.
-Throughput measure_throughput(const Recipe& recipe, const Program& activation, Precision precision, int threads, double seconds);
+/// Timed as training_throughput is, each of the two for at least `seconds`.
+ConvolutionThroughput convolution_throughput(const Recipe& recipe, Precision precision, int threads, double seconds);
 
 }  // namespace actsearch

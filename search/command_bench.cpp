@@ -125,21 +125,28 @@ Json kernel_results(Storage storage) {
   return rows;
 }
 
+struct Throughput {
+  double images_per_second = 0;
+  ConvolutionThroughput convolutions;
+};
+
 /// `jobs` networks at once, each on its own thread, as a search trains them: the sum of their rates.
 Throughput total_throughput(const Recipe& recipe, const Program& program, Precision precision, int threads, int jobs, double seconds) {
   std::vector<Throughput> each(static_cast<std::size_t>(jobs));
   {
     std::vector<std::jthread> workers;
     for (Throughput& one : each) {
-      workers.emplace_back([&] { one = measure_throughput(recipe, program, precision, threads, seconds); });
+      workers.emplace_back([&] {
+        one.images_per_second = training_throughput(recipe, program, precision, threads, seconds);
+        one.convolutions = convolution_throughput(recipe, precision, threads, seconds);
+      });
     }
   }
   Throughput total;
   for (const Throughput& one : each) {
     total.images_per_second += one.images_per_second;
-    total.convolution_images_per_second += one.convolution_images_per_second;
-    total.interleaved_convolution_images_per_second += one.interleaved_convolution_images_per_second;
-    total.steps += one.steps;
+    total.convolutions.whole += one.convolutions.whole;
+    total.convolutions.interleaved += one.convolutions.interleaved;
   }
   return total;
 }
@@ -161,8 +168,8 @@ Json training_results(Precision precision, double seconds) {
                       {"threads", threads},
                       {"jobs", jobs},
                       {"images_per_second", speed.images_per_second},
-                      {"convolution_images_per_second", speed.convolution_images_per_second},
-                      {"interleaved_convolution_images_per_second", speed.interleaved_convolution_images_per_second}});
+                      {"convolution_images_per_second", speed.convolutions.whole},
+                      {"interleaved_convolution_images_per_second", speed.convolutions.interleaved}});
     }
   }
   return rows;

@@ -112,7 +112,7 @@ int recipes_command(const Words& words) {
   Options options("recipes", "[flags]",
                   "Lists the training recipes: trainable parameters, MFLOP of one image's forward pass, and the images per second that\n"
                   "training takes here (ReLU): one thread for what search uses, all cores for full-length recipes.");
-  options.flag("no-measure", "leave out the measurement, which takes some seconds");
+  options.flag("no-measure", "leave out the measurement, which takes some seconds a recipe");
   options.value("precision", "P", "auto, bf16 or fp32 [auto]");
   options.value("format", "F", "table, csv or json [table]");
   if (!options.parse(words)) return 0;
@@ -128,7 +128,7 @@ int recipes_command(const Words& words) {
     std::optional<std::string> speed;
     if (measures) {
       std::cerr << "measuring " << recipe.name << " in " << to_text(precision) << '\n';
-      speed = fixed(measure_throughput(recipe, relu, precision, usual_threads(recipe), kMeasuredSeconds).images_per_second, 0);
+      speed = fixed(training_throughput(recipe, relu, precision, usual_threads(recipe), kMeasuredSeconds), 0);
     }
     table.rows.push_back({recipe.name, std::to_string(parameter_count(recipe.network)),
                           fixed(static_cast<double>(forward_flop(recipe.network)) / 1e6, 1), std::to_string(recipe.epochs),
