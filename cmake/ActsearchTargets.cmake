@@ -32,9 +32,11 @@ function(actsearch_library name)
   target_link_libraries(actsearch_${name} PUBLIC actsearch_options ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE})
 endfunction()
 
-# actsearch_test(NAME sources… DEPENDS targets… LABEL unit|data|slow|gpu): a GoogleTest program, each of its tests one CTest test.
+# actsearch_test(NAME sources… DEPENDS targets… LABEL unit|data|slow|gpu [OPTIMISED]): a GoogleTest program, each of its tests one CTest test.
+#
+# What a test tests is optimised in its library; the test's own text is not worth the compiler's time. OPTIMISED where it is: templates.
 function(actsearch_test name)
-  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "OPTIMISED" "LABEL;TIMEOUT" "DEPENDS" ${ARGN})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
@@ -45,7 +47,12 @@ function(actsearch_test name)
   set(cost_gpu 1)
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} GTest::gtest_main)
-  target_precompile_headers(${name} PRIVATE <gtest/gtest.h>)
+  if(ARG_OPTIMISED)
+    target_precompile_headers(${name} PRIVATE <gtest/gtest.h>)
+  else()
+    target_compile_options(${name} PRIVATE ${ACTSEARCH_TEST_OPTIONS})
+    target_precompile_headers(${name} REUSE_FROM test_headers)
+  endif()
   gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
                        PROPERTIES LABELS "${ARG_LABEL}" COST ${cost_${ARG_LABEL}} TIMEOUT ${ARG_TIMEOUT} SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
 endfunction()

@@ -21,8 +21,8 @@ class Runs : public ::testing::Test {
   /// Flags of a study of 12 functions that trains in seconds.
   std::vector<std::string> study(const std::vector<std::string>& more = {}) const {
     std::vector<std::string> words{
-        "search",   "--db",    file_.string(), "--data", "synthetic:600", "--recipe",   "vgg-s",   "--unary", "identity,sigmoid,tanh",
-        "--binary", "add,mul", "--epochs",     "1",      "--strategy",    "exhaustive", "--seeds", "4"};
+        "search",   "--db",    file_.string(), "--data", "synthetic:600", "--recipe",   "vgg16-slim", "--unary", "identity,sigmoid,tanh",
+        "--binary", "add,mul", "--epochs",     "1",      "--strategy",    "exhaustive", "--seeds",    "4"};
     words.insert(words.end(), more.begin(), more.end());
     return words;
   }
@@ -55,13 +55,17 @@ class Runs : public ::testing::Test {
 
 TEST_F(Runs, KilledAtFiftyRandomMomentsNoTrialIsLostOrDoneTwice) {
   constexpr int kKills = 50;
+  const std::vector<std::string> two_trials = study({"--budget-trials", "2"});
+  const auto start = std::chrono::steady_clock::now();
+  ASSERT_EQ(run_program(directory_.path(), two_trials).code, 0);
+  const double whole = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   std::mt19937 random(20171016);
-  std::uniform_int_distribution<int> moment_ms(0, 900);
-  std::set<std::string> before;
+  std::uniform_real_distribution<double> moment(0, 1.2 * whole);  // now and then a run comes to its end
+  std::set<std::string> before = finished();
   int killed = 0;
   for (int i = 0; i < kKills; ++i) {
-    Process process(directory_.path(), study({"--budget-trials", "2"}));
-    std::this_thread::sleep_for(std::chrono::milliseconds(moment_ms(random)));
+    Process process(directory_.path(), two_trials);
+    std::this_thread::sleep_for(std::chrono::duration<double>(moment(random)));
     process.kill(SIGKILL);
     const Ran ran = process.wait();
     EXPECT_TRUE(ran.code == -SIGKILL || ran.code == 0) << ran.code << ran.err;
@@ -89,7 +93,7 @@ TEST_F(Runs, ARaceThatIsKilledAgainAndAgainFinishesWithTheScoresOfTrialsThatNeve
                                  "--data",
                                  "synthetic:700",
                                  "--recipe",
-                                 "vgg-s",
+                                 "vgg16-slim",
                                  "--epochs",
                                  "2",
                                  "--unary",
@@ -171,8 +175,8 @@ TEST_F(Runs, ASearchWithoutAScoreOffersNothingToRank) {
 
 TEST_F(Runs, AFileOfTheOtherPrecisionIsNotBegunAnewInSilence) {
   const std::vector<std::vector<std::string>> commands{study({"--budget-trials", "1", "--precision", "fp32"}),
-                                                       {"rerun", "--db", file_.string(), "--data", "synthetic:600", "--recipe", "vgg-s",
-                                                        "--epochs", "1", "--expr", "relu", "--precision", "fp32"}};
+                                                       {"rerun", "--db", file_.string(), "--data", "synthetic:600", "--recipe",
+                                                        "vgg16-slim", "--epochs", "1", "--expr", "relu", "--precision", "fp32"}};
   for (const auto& command : commands) {
     const Ran first = run_program(directory_.path(), command);
     ASSERT_EQ(first.code, 0) << first.err;
@@ -207,8 +211,8 @@ TEST_F(Runs, TwoProcessesShareOneStudy) {
 
 TEST_F(Runs, TheSameStudyInTwoFilesGivesTheSameScores) {
   const auto accuracies = [&] {
-    const Ran ran = run_program(directory_.path(), {"search", "--db", file_.string(), "--data", "synthetic:2000", "--recipe", "vgg-s",
-                                                    "--epochs", "4", "--jobs", "1", "--baselines", "--budget-trials", "2"});
+    const Ran ran = run_program(directory_.path(), {"search", "--db", file_.string(), "--data", "synthetic:1000", "--recipe", "vgg16-slim",
+                                                    "--epochs", "3", "--jobs", "1", "--baselines", "--budget-trials", "2"});
     EXPECT_EQ(ran.code, 0) << ran.err;
     EXPECT_EQ(ask("SELECT count(*) FROM trials WHERE status = 'done'"), "2");
     const std::set<std::string> trials = finished();
@@ -220,8 +224,8 @@ TEST_F(Runs, TheSameStudyInTwoFilesGivesTheSameScores) {
 
 TEST_F(Runs, ARerunThatIsKilledGoesOnFromItsCheckpoint) {
   const std::vector<std::string> words{"rerun",          "--db",     file_.string(), "--expr",    "relu", "--expr",
-                                       "swish",          "--recipe", "vgg-s",        "--epochs",  "6",    "--data",
-                                       "synthetic:2000", "--format", "csv",          "--threads", "1"};
+                                       "swish",          "--recipe", "vgg16-slim",   "--epochs",  "6",    "--data",
+                                       "synthetic:1000", "--format", "csv",          "--threads", "1"};
   Process process(directory_.path(), words);
   for (int i = 0; i < 600 && process.err().find("epoch 3/6") == std::string::npos; ++i) std::this_thread::sleep_for(20ms);
   process.kill(SIGKILL);
@@ -236,11 +240,11 @@ TEST_F(Runs, ARerunThatIsKilledGoesOnFromItsCheckpoint) {
 
 TEST_F(Runs, FinalistsAreScoredAfreshAndTrainedAtFullLengthAndGoOn) {
   const std::string db = file_.string();
-  const auto search = run_program(directory_.path(), {"search", "--db", db, "--data", "synthetic:600", "--recipe", "vgg-s", "--epochs", "1",
-                                                      "--baselines", "--budget-trials", "3"});
+  const auto search = run_program(directory_.path(), {"search", "--db", db, "--data", "synthetic:600", "--recipe", "vgg16-slim", "--epochs",
+                                                      "1", "--baselines", "--budget-trials", "3"});
   ASSERT_EQ(search.code, 0) << search.err;
-  const std::vector<std::string> words{"finalists", "--db",  db,         "--top", "2",      "--seeds",       "2",        "--full", "1",
-                                       "--recipe",  "vgg-s", "--epochs", "2",     "--data", "synthetic:600", "--format", "csv"};
+  const std::vector<std::string> words{"finalists", "--db",       db,         "--top", "2",      "--seeds",       "2",        "--full", "1",
+                                       "--recipe",  "vgg16-slim", "--epochs", "2",     "--data", "synthetic:600", "--format", "csv"};
   {
     Process process(directory_.path(), words);
     for (int i = 0;
