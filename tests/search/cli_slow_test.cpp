@@ -21,7 +21,7 @@ class Runs : public ::testing::Test {
   /// Flags of a study of 12 functions that trains in seconds.
   std::vector<std::string> study(const std::vector<std::string>& more = {}) const {
     std::vector<std::string> words{
-        "search",   "--db",    file_.string(), "--data", "synthetic:600", "--recipe",   "vgg16-slim", "--unary", "identity,sigmoid,tanh",
+        "search",   "--db",    file_.string(), "--data", "synthetic:300", "--recipe",   "vgg16-slim", "--unary", "identity,sigmoid,tanh",
         "--binary", "add,mul", "--epochs",     "1",      "--strategy",    "exhaustive", "--seeds",    "4"};
     words.insert(words.end(), more.begin(), more.end());
     return words;
