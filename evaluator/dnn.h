@@ -35,6 +35,10 @@ struct ConvolutionShape {
 };
 
 /// 3×3 convolution, stride 1, zero padding 1, no bias. Weights: out_channels × 3 × 3 × in_channels.
+///
+/// Computed as the sum that it is or, where that is faster and oneDNN has it (fp32, AVX-512, 64 channels and more), by Winograd's minimal
+/// filtering F(4×4, 3×3), which takes a quarter of the multiplications and rounds differently: Lavin and Gray, "Fast Algorithms for
+/// Convolutional Neural Networks", CVPR 2016. Which of them depends on shape, precision and processor alone, so a run repeats bit for bit.
 class Convolution {
  public:
   /// Without `input_gradient` backward computes no dL_dx (the network's first layer).

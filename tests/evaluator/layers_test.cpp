@@ -37,7 +37,7 @@ INSTANTIATE_TEST_SUITE_P(Precisions, EachPrecision, ::testing::Values(Precision:
 
 // ---- Convolution -----------------------------------------------------------------------------------------------------
 
-/// The convolutions of the proxies' recipes, one of the full network and an odd one, at a small batch: (in, out, side), each once.
+/// The convolutions of the proxies' recipes, one of the full network and two odd ones, at a small batch: (in, out, side), each once.
 std::vector<ConvolutionShape> recipe_shapes() {
   std::set<std::tuple<int, int, int>> unique;
   for (const char* const name : {"vgg-s", "vgg16-slim"}) {
@@ -51,7 +51,7 @@ std::vector<ConvolutionShape> recipe_shapes() {
       }
     }
   }
-  std::vector<ConvolutionShape> shapes{{2, 256, 512, 4}, {16, 5, 7, 6}};
+  std::vector<ConvolutionShape> shapes{{2, 256, 512, 4}, {16, 5, 7, 6}, {2, 64, 80, 6}};
   for (const auto& [in, out, side] : unique) shapes.push_back({4, in, out, side});
   return shapes;
 }
