@@ -36,6 +36,26 @@ auto checked(const char* what, Body&& body) {
   }
 }
 
+/// The descriptor of a primitive that computes forward. Here and in describe_backward alone the releases of oneDNN differ: from 3 on a
+/// descriptor takes the arguments itself, before that an operation's descriptor takes them and is taken.
+template <class Primitive, class... Args>
+auto describe(const DnnContext::Impl& context, const Args&... arguments) {
+  using Descriptor = typename Primitive::primitive_desc;
+  if constexpr (DNNL_VERSION_MAJOR >= 3)
+    return Descriptor(context.engine, arguments...);
+  else
+    return Descriptor(typename Primitive::desc(arguments...), context.engine);
+}
+/// The same of one that computes backward through what `forward` describes.
+template <class Primitive, class Forward, class... Args>
+auto describe_backward(const DnnContext::Impl& context, const Forward& forward, const Args&... arguments) {
+  using Descriptor = typename Primitive::primitive_desc;
+  if constexpr (DNNL_VERSION_MAJOR >= 3)
+    return Descriptor(context.engine, arguments..., forward);
+  else
+    return Descriptor(typename Primitive::desc(arguments...), context.engine, forward);
+}
+
 /// A memory object over the caller's buffer. oneDNN's handle is not const; arguments it only reads are not written.
 memory view(DnnContext::Impl& context, const memory::desc& description, const void* buffer) {
   return memory(description, context.engine, const_cast<void*>(buffer));
@@ -153,20 +173,21 @@ struct Convolution::Impl {
     // many pixels takes each image's own neighbours. oneDNN counts no dilation as 0.
     const memory::dim turns = layout(algorithm) == Layout::kCallers ? s.interleave : 1;
     const memory::dims strides{1, 1}, dilation{0, turns - 1}, padding{1, turns};
-    const memory::desc plain({s.out_channels, s.in_channels, 3, 3}, Type::f32, Tag::ohwi), any(plain.dims(), storage, Tag::any),
-        gradient_any(plain.dims(), Type::f32, Tag::any);
-    const dnnl::convolution_forward::primitive_desc forward_descriptor(
-        {dnnl::prop_kind::forward_training, algorithm, x.wanted(), any, y.wanted(), strides, dilation, padding, padding}, context.engine);
+    const memory::dims weights_dims{s.out_channels, s.in_channels, 3, 3};
+    const memory::desc plain(weights_dims, Type::f32, Tag::ohwi), any(weights_dims, storage, Tag::any),
+        gradient_any(weights_dims, Type::f32, Tag::any);
+    const auto forward_descriptor = describe<dnnl::convolution_forward>(context, dnnl::prop_kind::forward_training, algorithm, x.wanted(),
+                                                                        any, y.wanted(), strides, dilation, padding, padding);
     forward = dnnl::convolution_forward(forward_descriptor);
     weights = std::make_unique<Weights>(context, plain, forward_descriptor.weights_desc());
     if (input_gradient) {
-      const dnnl::convolution_backward_data::primitive_desc data(
-          {algorithm, x.wanted(), any, y.wanted(), strides, dilation, padding, padding}, context.engine, forward_descriptor);
+      const auto data = describe_backward<dnnl::convolution_backward_data>(context, forward_descriptor, algorithm, x.wanted(), any,
+                                                                           y.wanted(), strides, dilation, padding, padding);
       backward_data = dnnl::convolution_backward_data(data);
       data_weights = std::make_unique<Weights>(context, plain, data.weights_desc());
     }
-    const dnnl::convolution_backward_weights::primitive_desc back(
-        {algorithm, x.wanted(), gradient_any, y.wanted(), strides, dilation, padding, padding}, context.engine, forward_descriptor);
+    const auto back = describe_backward<dnnl::convolution_backward_weights>(context, forward_descriptor, algorithm, x.wanted(),
+                                                                            gradient_any, y.wanted(), strides, dilation, padding, padding);
     backward_weights = dnnl::convolution_backward_weights(back);
     gradient = std::make_unique<WeightsGradient>(context, plain, back.diff_weights_desc());
   }
@@ -238,16 +259,17 @@ struct MatrixProduct::Impl {
       : context(engine_and_stream),
         x({rows, inputs}, storage, Tag::nc),
         y({rows, outputs}, output, Tag::nc),
-        dy(y.dims(), storage, Tag::nc) {
-    const memory::desc plain({outputs, inputs}, Type::f32, Tag::nc), any(plain.dims(), storage, Tag::any),
-        gradient_any(plain.dims(), Type::f32, Tag::any);
-    const dnnl::inner_product_forward::primitive_desc forward_descriptor({dnnl::prop_kind::forward_training, x, any, y}, context.engine);
+        dy({rows, outputs}, storage, Tag::nc) {
+    const memory::dims weights_dims{outputs, inputs};
+    const memory::desc plain(weights_dims, Type::f32, Tag::nc), any(weights_dims, storage, Tag::any),
+        gradient_any(weights_dims, Type::f32, Tag::any);
+    const auto forward_descriptor = describe<dnnl::inner_product_forward>(context, dnnl::prop_kind::forward_training, x, any, y);
     forward = dnnl::inner_product_forward(forward_descriptor);
     weights = std::make_unique<Weights>(context, plain, forward_descriptor.weights_desc());
-    const dnnl::inner_product_backward_data::primitive_desc data({x, any, dy}, context.engine, forward_descriptor);
+    const auto data = describe_backward<dnnl::inner_product_backward_data>(context, forward_descriptor, x, any, dy);
     backward_data = dnnl::inner_product_backward_data(data);
     data_weights = std::make_unique<Weights>(context, plain, data.weights_desc());
-    const dnnl::inner_product_backward_weights::primitive_desc back({x, gradient_any, dy}, context.engine, forward_descriptor);
+    const auto back = describe_backward<dnnl::inner_product_backward_weights>(context, forward_descriptor, x, gradient_any, dy);
     backward_weights = dnnl::inner_product_backward_weights(back);
     gradient = std::make_unique<WeightsGradient>(context, plain, back.diff_weights_desc());
   }
@@ -301,8 +323,9 @@ void MatrixProduct::backward(const void* x, const void* dL_dy, void* dL_dx, floa
 }
 
 bool has_native_bf16() {
-  const auto isa = dnnl::get_effective_cpu_isa();
-  return isa == dnnl::cpu_isa::avx512_core_bf16 || isa == dnnl::cpu_isa::avx512_core_amx;
+  // The names are masks: whatever has bf16 and more, amx or avx10 say, holds all bits of bf16.
+  const auto have = static_cast<unsigned>(dnnl::get_effective_cpu_isa()), bf16 = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
+  return (have & bf16) == bf16;
 }
 
 }  // namespace actsearch
