@@ -2,7 +2,7 @@
 """Merges measurements of actsearch and PyTorch into one Markdown table: compare.py OURS.json… -- TORCH.json…
 
 OURS is what `actsearch bench --format json` prints: {"training": [{network, activation, precision, threads, jobs, images_per_second,
-convolution_images_per_second, interleaved_convolution_images_per_second}, …]}. TORCH is bench/torch_baseline.py's output. Of several
+library_convolution_images_per_second, convolution_images_per_second}, …]}. TORCH is bench/torch_baseline.py's output. Of several
 rounds the median counts; ± is half the distance from the slowest to the fastest round.
 """
 import collections
@@ -49,8 +49,8 @@ def main():
     split = sys.argv.index("--")
     ours = read(sys.argv[1:split], our_rows)
     torch = read(sys.argv[split + 1 :], torch_rows)
-    print("| network | activation | actsearch, images/s | PyTorch's best, images/s | ratio | convolutions alone, images/s | share of it "
-          "| interleaved | share of it |")
+    print("| network | activation | actsearch, images/s | PyTorch's best, images/s | ratio | oneDNN's convolutions alone, images/s | share of it "
+          "| training's alone | share of it |")
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for key in ours:
         setup, rate, spread, rows = best(ours[key])
@@ -60,7 +60,7 @@ def main():
             cells += [f"{their_rate:,.0f} ± {their_spread:,.0f} ({their_setup})", f"{rate / their_rate:.2f}"]
         else:
             cells += ["not measured", ""]
-        for kind in ("convolution_images_per_second", "interleaved_convolution_images_per_second"):
+        for kind in ("library_convolution_images_per_second", "convolution_images_per_second"):
             limit = statistics.median(row[kind] for row in rows)
             cells += [f"{limit:,.0f}", f"{100 * rate / limit:.0f} %"]
         print("| " + " | ".join(cells) + " |")

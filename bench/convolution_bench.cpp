@@ -1,16 +1,16 @@
-// Convolutions forward and backward for the shapes of the recipes, one image after the other and interleaved: why they are interleaved.
+// Convolutions forward and backward for the shapes of the recipes: oneDNN's on whole images, and in the way that training takes.
 //
-// One thread, bf16 where the processor has it, batch 128. Arguments: input channels, output channels, side, interleaved images.
+// One thread, bf16 where the processor has it, batch 128. Arguments: input channels, output channels, side.
 
 #include <benchmark/benchmark.h>
 
 #include <set>
 #include <tuple>
+#include <type_traits>
 #include <vector>
 
+#include "evaluator/convolution.h"
 #include "evaluator/dataset.h"
-#include "evaluator/dnn.h"
-#include "evaluator/interleave.h"
 #include "evaluator/recipe.h"
 #include "evaluator/trainer.h"
 #include "kernels/eigen_kernel.h"
@@ -21,14 +21,16 @@ using namespace actsearch;
 
 constexpr int kBatch = 128;
 
+/// Kind: DirectConvolution on whole images, or Convolution on images as training lays them out.
+template <class Kind>
 void convolution(benchmark::State& state) {
   const auto in = static_cast<int>(state.range(0)), out = static_cast<int>(state.range(1)), side = static_cast<int>(state.range(2));
-  const auto interleave = static_cast<int>(state.range(3));
   const Precision precision = native_precision();
+  const int interleave = std::is_same_v<Kind, Convolution> ? interleaved_images(kBatch, precision) : 1;
   const std::size_t element = storage_bytes(precision == Precision::kBf16 ? Storage::kBf16 : Storage::kFp32);
   const std::size_t pixels = static_cast<std::size_t>(kBatch) * static_cast<std::size_t>(side * side);
   DnnContext context(1);
-  Convolution layer(context, {kBatch, in, out, side, interleave}, precision, true);
+  Kind layer(context, {kBatch, in, out, side, interleave}, precision, true);
   // 0x3c3c is a small positive number in bf16 and, twice, in fp32.
   std::vector<unsigned char> x(pixels * static_cast<std::size_t>(in) * element, 0x3c), dx(x.size());
   std::vector<unsigned char> y(pixels * static_cast<std::size_t>(out) * element), dy(y.size(), 0x3c);
@@ -56,12 +58,11 @@ void shapes(benchmark::internal::Benchmark* benchmark) {
       in = entry;
     }
   }
-  for (const auto& [side, in, out] : unique) {
-    for (const int interleave : {1, interleaved_images(kBatch)}) benchmark->Args({in, out, -side, interleave});
-  }
+  for (const auto& [side, in, out] : unique) benchmark->Args({in, out, -side});
 }
 
-BENCHMARK(convolution)->Apply(shapes)->Unit(benchmark::kMillisecond)->ArgNames({"in", "out", "side", "interleave"});
+BENCHMARK(convolution<DirectConvolution>)->Apply(shapes)->Unit(benchmark::kMillisecond)->ArgNames({"in", "out", "side"});
+BENCHMARK(convolution<Convolution>)->Apply(shapes)->Unit(benchmark::kMillisecond)->ArgNames({"in", "out", "side"});
 
 }  // namespace
 

@@ -7,8 +7,6 @@
 #include <string>
 #include <unordered_map>
 
-#include "evaluator/buffer.h"
-
 namespace actsearch {
 
 using dnnl::memory;
@@ -19,7 +17,6 @@ using Arguments = std::unordered_map<int, memory>;
 struct DnnContext::Impl {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};
-  Buffer scratch[2];  ///< copies of what one convolution reads and writes, where it wants them in another layout (Operand)
 };
 
 namespace {
@@ -97,118 +94,46 @@ class WeightsGradient {
 
 }  // namespace
 
-DnnContext::DnnContext(int threads) : impl_(checked("engine", [] { return std::make_unique<Impl>(); })) { omp_set_num_threads(threads); }
+DnnContext::DnnContext(int threads) : threads_(threads), impl_(checked("engine", [] { return std::make_unique<Impl>(); })) {
+  omp_set_num_threads(threads);
+}
 DnnContext::~DnnContext() = default;
 
-namespace {
-
-/// One of the caller's tensors, N × H × W × C with images interleaved, as a convolution wants it: where it lies, or copied to scratch
-/// memory as N × C/16 × H × W × 16, whole images in blocks of 16 channels.
-class Operand {
- public:
-  enum class Layout { kCallers, kBlocked };
-
-  Operand(DnnContext::Impl& context, const ConvolutionShape& s, int channels, Type storage, Layout layout, Buffer& scratch)
-      : context_(context), scratch_(scratch) {
-    if (layout == Layout::kCallers) {
-      wanted_ = {{s.batch / s.interleave, channels, s.side, s.side * s.interleave}, storage, Tag::nhwc};
-      return;
-    }
-    wanted_ = {{s.batch, channels, s.side, s.side}, storage, Tag::nChw16c};
-    // Both as group, image of the group, row, column, block of channels, channel of the block; strides alone tell them apart.
-    const memory::dim images = s.interleave, side = s.side, pixels = side * side, blocks = channels / kBlock;
-    const memory::dims places{s.batch / images, images, side, side, blocks, kBlock};
-    callers_ = {places, storage,
-                memory::dims{images * channels * pixels, channels, side * images * channels, images * channels, kBlock, 1}};
-    blocked_ = {places, storage, memory::dims{images * channels * pixels, channels * pixels, side * kBlock, kBlock, pixels * kBlock, 1}};
-    to_blocks_ = dnnl::reorder(view(context, callers_, nullptr), view(context, blocked_, nullptr));
-    from_blocks_ = dnnl::reorder(view(context, blocked_, nullptr), view(context, callers_, nullptr));
-    if (scratch.size() < wanted_.get_size()) scratch = Buffer(wanted_.get_size());
-  }
-
-  const memory::desc& wanted() const { return wanted_; }
-
-  /// `tensor` for a primitive to read.
-  memory read(const void* tensor) const {
-    if (!to_blocks_) return view(context_, wanted_, tensor);
-    auto from = view(context_, callers_, tensor), to = view(context_, blocked_, scratch_.data());
-    to_blocks_.execute(context_.stream, from, to);
-    return view(context_, wanted_, scratch_.data());
-  }
-  /// Where a primitive writes what `written` then brings to `tensor`.
-  memory target(void* tensor) const { return view(context_, wanted_, from_blocks_ ? scratch_.data() : tensor); }
-  void written(void* tensor) const {
-    if (!from_blocks_) return;
-    auto from = view(context_, blocked_, scratch_.data()), to = view(context_, callers_, tensor);
-    from_blocks_.execute(context_.stream, from, to);
-  }
-
-  static constexpr int kBlock = 16;
-
- private:
-  DnnContext::Impl& context_;
-  Buffer& scratch_;
-  memory::desc wanted_, callers_, blocked_;
-  dnnl::reorder to_blocks_, from_blocks_;  ///< empty where the tensor stays where it lies
-};
-
-/// Whether Winograd's way is the faster one, its copies included: measured, see docs/performance.md.
-bool winograd_pays(const ConvolutionShape& s, Type storage) {
-  const auto enough = [](int channels) { return channels >= 64 && channels % Operand::kBlock == 0; };
-  return storage == Type::f32 && enough(s.in_channels) && enough(s.out_channels) && s.side >= 4;
+unsigned char* DnnContext::scratch(std::size_t size) {
+  if (scratch_.size() < size) scratch_ = Buffer(size);
+  return scratch_.data();
 }
 
-}  // namespace
-
-/// oneDNN has Winograd's way for whole images in blocks of 16 channels, so tensors are copied for it; the direct way takes them as they
-/// lie.
-struct Convolution::Impl {
-  using Layout = Operand::Layout;
-
-  Impl(DnnContext::Impl& engine_and_stream, const ConvolutionShape& s, Type storage, bool input_gradient, dnnl::algorithm algorithm)
+struct DirectConvolution::Impl {
+  Impl(DnnContext::Impl& engine_and_stream, const ConvolutionShape& s, Type storage, bool input_gradient)
       : context(engine_and_stream),
-        x(context, s, s.in_channels, storage, layout(algorithm), context.scratch[0]),
-        y(context, s, s.out_channels, storage, layout(algorithm), context.scratch[1]) {
-    // Where the tensors lie, a row of the library's image holds a row of each of the interleaved images, pixel by pixel; a dilation of as
-    // many pixels takes each image's own neighbours. oneDNN counts no dilation as 0.
-    const memory::dim turns = layout(algorithm) == Layout::kCallers ? s.interleave : 1;
-    const memory::dims strides{1, 1}, dilation{0, turns - 1}, padding{1, turns};
+        x({s.batch / s.interleave, s.in_channels, s.side, s.side * s.interleave}, storage, Tag::nhwc),
+        y({s.batch / s.interleave, s.out_channels, s.side, s.side * s.interleave}, storage, Tag::nhwc) {
+    // A row of the library's image holds a row of each of the interleaved images, pixel by pixel; a dilation of as many pixels takes each
+    // image's own neighbours. oneDNN counts no dilation as 0.
+    const memory::dims strides{1, 1}, dilation{0, s.interleave - 1}, padding{1, s.interleave};
     const memory::dims weights_dims{s.out_channels, s.in_channels, 3, 3};
     const memory::desc plain(weights_dims, Type::f32, Tag::ohwi), any(weights_dims, storage, Tag::any),
         gradient_any(weights_dims, Type::f32, Tag::any);
-    const auto forward_descriptor = describe<dnnl::convolution_forward>(context, dnnl::prop_kind::forward_training, algorithm, x.wanted(),
-                                                                        any, y.wanted(), strides, dilation, padding, padding);
+    const auto direct = dnnl::algorithm::convolution_direct;
+    const auto forward_descriptor = describe<dnnl::convolution_forward>(context, dnnl::prop_kind::forward_training, direct, x, any, y,
+                                                                        strides, dilation, padding, padding);
     forward = dnnl::convolution_forward(forward_descriptor);
     weights = std::make_unique<Weights>(context, plain, forward_descriptor.weights_desc());
     if (input_gradient) {
-      const auto data = describe_backward<dnnl::convolution_backward_data>(context, forward_descriptor, algorithm, x.wanted(), any,
-                                                                           y.wanted(), strides, dilation, padding, padding);
+      const auto data = describe_backward<dnnl::convolution_backward_data>(context, forward_descriptor, direct, x, any, y, strides,
+                                                                           dilation, padding, padding);
       backward_data = dnnl::convolution_backward_data(data);
       data_weights = std::make_unique<Weights>(context, plain, data.weights_desc());
     }
-    const auto back = describe_backward<dnnl::convolution_backward_weights>(context, forward_descriptor, algorithm, x.wanted(),
-                                                                            gradient_any, y.wanted(), strides, dilation, padding, padding);
+    const auto back = describe_backward<dnnl::convolution_backward_weights>(context, forward_descriptor, direct, x, gradient_any, y,
+                                                                            strides, dilation, padding, padding);
     backward_weights = dnnl::convolution_backward_weights(back);
     gradient = std::make_unique<WeightsGradient>(context, plain, back.diff_weights_desc());
   }
 
-  static Layout layout(dnnl::algorithm algorithm) {
-    return algorithm == dnnl::algorithm::convolution_winograd ? Layout::kBlocked : Layout::kCallers;
-  }
-
-  static std::unique_ptr<Impl> make(DnnContext::Impl& context, const ConvolutionShape& shape, Type storage, bool input_gradient) {
-    if (winograd_pays(shape, storage)) {
-      try {
-        return std::make_unique<Impl>(context, shape, storage, input_gradient, dnnl::algorithm::convolution_winograd);
-      } catch (const dnnl::error& error) {
-        if (error.status != dnnl_unimplemented) throw;  // a processor, or a release of oneDNN, without it
-      }
-    }
-    return std::make_unique<Impl>(context, shape, storage, input_gradient, dnnl::algorithm::convolution_direct);
-  }
-
   DnnContext::Impl& context;
-  Operand x, y;
+  memory::desc x, y;
   dnnl::convolution_forward forward;
   dnnl::convolution_backward_data backward_data;
   dnnl::convolution_backward_weights backward_weights;
@@ -216,40 +141,38 @@ struct Convolution::Impl {
   std::unique_ptr<WeightsGradient> gradient;
 };
 
-Convolution::Convolution(DnnContext& context, const ConvolutionShape& shape, Precision precision, bool input_gradient) {
-  if (shape.interleave < 1 || shape.batch % shape.interleave != 0)
-    throw std::invalid_argument("Convolution: interleave does not divide the batch");
-  impl_ = checked("convolution", [&] { return Impl::make(context.impl(), shape, storage_type(precision), input_gradient); });
+DirectConvolution::DirectConvolution(DnnContext& context, const ConvolutionShape& shape, Precision precision, bool input_gradient) {
+  impl_ = checked("convolution", [&] { return std::make_unique<Impl>(context.impl(), shape, storage_type(precision), input_gradient); });
 }
-Convolution::~Convolution() = default;
-Convolution::Convolution(Convolution&&) noexcept = default;
+DirectConvolution::~DirectConvolution() = default;
+DirectConvolution::DirectConvolution(DirectConvolution&&) noexcept = default;
 
-void Convolution::set_weights(const float* weights) {
+void DirectConvolution::set_weights(const float* weights) {
   checked("convolution weights", [&] {
     impl_->weights->set(impl_->context, weights);
     if (impl_->data_weights) impl_->data_weights->set(impl_->context, weights);
   });
 }
-void Convolution::forward(const void* x, void* y) {
+void DirectConvolution::forward(const void* x, void* y) {
   checked("convolution forward", [&] {
     Impl& c = *impl_;
-    c.forward.execute(c.context.stream,
-                      Arguments{{DNNL_ARG_SRC, c.x.read(x)}, {DNNL_ARG_WEIGHTS, c.weights->converted()}, {DNNL_ARG_DST, c.y.target(y)}});
-    c.y.written(y);
+    c.forward.execute(c.context.stream, Arguments{{DNNL_ARG_SRC, view(c.context, c.x, x)},
+                                                  {DNNL_ARG_WEIGHTS, c.weights->converted()},
+                                                  {DNNL_ARG_DST, view(c.context, c.y, y)}});
   });
 }
-void Convolution::backward(const void* x, const void* dL_dy, void* dL_dx, float* dL_dweights) {
+void DirectConvolution::backward(const void* x, const void* dL_dy, void* dL_dx, float* dL_dweights) {
   checked("convolution backward", [&] {
     Impl& c = *impl_;
-    const memory dy = c.y.read(dL_dy);
+    const memory dy = view(c.context, c.y, dL_dy);
     if (dL_dx) {
-      c.backward_data.execute(
-          c.context.stream,
-          Arguments{{DNNL_ARG_DIFF_DST, dy}, {DNNL_ARG_WEIGHTS, c.data_weights->converted()}, {DNNL_ARG_DIFF_SRC, c.x.target(dL_dx)}});
-      c.x.written(dL_dx);
+      c.backward_data.execute(c.context.stream, Arguments{{DNNL_ARG_DIFF_DST, dy},
+                                                          {DNNL_ARG_WEIGHTS, c.data_weights->converted()},
+                                                          {DNNL_ARG_DIFF_SRC, view(c.context, c.x, dL_dx)}});
     }
     c.backward_weights.execute(
-        c.context.stream, Arguments{{DNNL_ARG_SRC, c.x.read(x)}, {DNNL_ARG_DIFF_DST, dy}, {DNNL_ARG_DIFF_WEIGHTS, c.gradient->computed()}});
+        c.context.stream,
+        Arguments{{DNNL_ARG_SRC, view(c.context, c.x, x)}, {DNNL_ARG_DIFF_DST, dy}, {DNNL_ARG_DIFF_WEIGHTS, c.gradient->computed()}});
     c.gradient->get(c.context, dL_dweights);
   });
 }

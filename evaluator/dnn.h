@@ -1,4 +1,4 @@
-/// Convolutions and matrix products of a network on the CPU: the one place that uses oneDNN.
+/// oneDNN's convolutions and matrix products for a network on the CPU: the one place that uses the library.
 ///
 /// Activations are N × H × W × C (C innermost), for convolutions with images interleaved, in the storage type of the precision (fp32 or
 /// bf16); weights and their gradients are fp32 and plain, and are converted here. Buffers belong to the caller. Calls that fail throw
@@ -9,11 +9,12 @@
 #include <cstdint>
 #include <memory>
 
+#include "evaluator/buffer.h"
 #include "evaluator/recipe.h"
 
 namespace actsearch {
 
-/// Engine, stream and thread count of one network. Construct and use on one thread: the count is that thread's setting.
+/// Engine, stream, thread count and scratch memory of one network. Construct and use on one thread: the count is that thread's setting.
 class DnnContext {
  public:
   explicit DnnContext(int threads);
@@ -21,10 +22,16 @@ class DnnContext {
   DnnContext(const DnnContext&) = delete;
   DnnContext& operator=(const DnnContext&) = delete;
 
+  int threads() const { return threads_; }
+  /// At least `size` bytes whose contents a layer may rely on within one of its calls. Growing moves them.
+  unsigned char* scratch(std::size_t size);
+
   struct Impl;
   Impl& impl() { return *impl_; }
 
  private:
+  int threads_;
+  Buffer scratch_;
   std::unique_ptr<Impl> impl_;
 };
 
@@ -34,17 +41,14 @@ struct ConvolutionShape {
   int interleave = 1;                                          ///< images whose pixels take turns (evaluator/interleave.h); divides batch
 };
 
-/// 3×3 convolution, stride 1, zero padding 1, no bias. Weights: out_channels × 3 × 3 × in_channels.
-///
-/// Computed as the sum that it is or, where that is faster and oneDNN has it (fp32, AVX-512, 64 channels and more), by Winograd's minimal
-/// filtering F(4×4, 3×3), which takes a quarter of the multiplications and rounds differently: Lavin and Gray, "Fast Algorithms for
-/// Convolutional Neural Networks", CVPR 2016. Which of them depends on shape, precision and processor alone, so a run repeats bit for bit.
-class Convolution {
+/// 3×3 convolution, stride 1, zero padding 1, no bias, as oneDNN computes its sum. Weights: out_channels × 3 × 3 × in_channels.
+/// evaluator/convolution.h has the faster ways of some shapes.
+class DirectConvolution {
  public:
   /// Without `input_gradient` backward computes no dL_dx (the network's first layer).
-  Convolution(DnnContext& context, const ConvolutionShape& shape, Precision precision, bool input_gradient);
-  ~Convolution();
-  Convolution(Convolution&&) noexcept;
+  DirectConvolution(DnnContext& context, const ConvolutionShape& shape, Precision precision, bool input_gradient);
+  ~DirectConvolution();
+  DirectConvolution(DirectConvolution&&) noexcept;
 
   void set_weights(const float* weights);
   void forward(const void* x, void* y);

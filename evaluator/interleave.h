@@ -1,4 +1,4 @@
-/// How activations lie in memory between the first convolution and the last.
+/// How activations lie in memory between the first convolution and the last; evaluator/convolution.h says of how many images a group is.
 ///
 /// The pixels of `group` images take turns: batch/group × side × side × group × channels. A row of such an image is `group` times as
 /// long, which fills the matrix tiles that the library's convolutions work on: the gradient of the weights adds up products along a
@@ -7,12 +7,8 @@
 #pragma once
 
 #include <cstddef>
-#include <numeric>
 
 namespace actsearch {
-
-/// Images interleaved in a network of that batch: 8 where that divides it.
-constexpr int interleaved_images(int batch) { return std::gcd(batch, 8); }
 
 /// batch × pixels × pixel_bytes to batch/group × pixels × group × pixel_bytes. `group` divides `batch`; the buffers do not overlap.
 void interleave(const void* images, std::size_t batch, std::size_t pixels, std::size_t pixel_bytes, std::size_t group, void* interleaved);

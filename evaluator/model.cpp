@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "evaluator/buffer.h"
+#include "evaluator/convolution.h"
 #include "evaluator/dataset.h"
 #include "evaluator/dnn.h"
 #include "evaluator/interleave.h"
@@ -35,10 +36,10 @@ struct Model::Impl {
       : network(network_), activation(activation_), batch(batch_), precision(precision_), threads(threads_), context(threads_) {
     storage = precision == Precision::kBf16 ? Storage::kBf16 : Storage::kFp32;
     images = Buffer(bytes(kImageBytes));
-    interleaved_input = Buffer(bytes(kImageBytes));
+    if (group() > 1) interleaved_input = Buffer(bytes(kImageBytes));
     layout = lay_out(network, activation.parameter_count(), parameters);
     add_features();
-    if (feature_pixels() > 1) flat = Buffer(bytes(layout.features.back().output_elements()));
+    if (group() > 1 && feature_pixels() > 1) flat = Buffer(bytes(layout.features.back().output_elements()));
     add_hidden();
     head.emplace(context, batch, static_cast<int>(layout.head.inputs), kClasses, precision, true);
     logits.resize(static_cast<std::size_t>(batch) * kClasses);
@@ -51,7 +52,7 @@ struct Model::Impl {
   std::size_t bytes(std::size_t elements) const { return static_cast<std::size_t>(batch) * elements * storage_bytes(storage); }
 
   std::size_t images_in_batch() const { return static_cast<std::size_t>(batch); }
-  std::size_t group() const { return static_cast<std::size_t>(interleaved_images(batch)); }
+  std::size_t group() const { return static_cast<std::size_t>(interleaved_images(batch, precision)); }
 
   /// Pixels of an image that leaves the features.
   std::size_t feature_pixels() const {
@@ -63,7 +64,7 @@ struct Model::Impl {
     for (const FeatureLayout& feature : layout.features) {
       const int in = static_cast<int>(feature.in_channels), out = static_cast<int>(feature.channels);
       features.push_back(
-          {feature, Convolution(context, {batch, in, out, feature.side, interleaved_images(batch)}, precision, !features.empty()),
+          {feature, Convolution(context, {batch, in, out, feature.side, static_cast<int>(group())}, precision, !features.empty()),
            NormalisedActivation(activation, storage, feature.channels, network.batch_norm_momentum, network.batch_norm_epsilon, threads),
            Buffer(bytes(feature.elements())), Buffer(bytes(feature.elements())),
            feature.pool ? Buffer(bytes(feature.output_elements())) : Buffer()});
@@ -88,6 +89,8 @@ struct Model::Impl {
   }
 
   std::size_t pixel_bytes(std::size_t channels) const { return channels * storage_bytes(storage); }
+  /// What the first convolution reads.
+  const void* feature_input() const { return interleaved_input.empty() ? images.data() : interleaved_input.data(); }
   /// What the layers after the features read: whole images again. Those of one pixel are whole as they are.
   const void* feature_output() const { return flat.empty() ? features.back().output() : flat.data(); }
 
@@ -100,8 +103,9 @@ struct Model::Impl {
 
   void forward(bool training, std::uint64_t dropout_key) {
     if (stale) set_weights();
-    interleave(images.data(), images_in_batch(), kImageSide * kImageSide, pixel_bytes(kImageChannels), group(), interleaved_input.data());
-    const void* x = interleaved_input.data();
+    if (!interleaved_input.empty())
+      interleave(images.data(), images_in_batch(), kImageSide * kImageSide, pixel_bytes(kImageChannels), group(), interleaved_input.data());
+    const void* x = feature_input();
     for (FeatureBlock& block : features) {
       block.convolution.forward(x, block.z.data());
       if (training) {
@@ -174,7 +178,7 @@ struct Model::Impl {
         std::swap(incoming, other);
       }
       block.activation.backward(norm_values(block.layout), block.z.data(), block.rows(batch), incoming, norm_gradients(block.layout));
-      block.convolution.backward(i == 0 ? interleaved_input.data() : features[i - 1].output(), incoming, i == 0 ? nullptr : other,
+      block.convolution.backward(i == 0 ? feature_input() : features[i - 1].output(), incoming, i == 0 ? nullptr : other,
                                  parameters.gradient(block.layout.weights));
       std::swap(incoming, other);
     }
@@ -194,7 +198,9 @@ struct Model::Impl {
   std::optional<MatrixProduct> head;
   std::size_t largest = 0;  ///< elements per image of the largest tensor that needs a gradient
   bool stale = true;        ///< the layers' converted weights are older than the parameters
-  Buffer images, interleaved_input, dL_dlogits;
+  Buffer images, dL_dlogits;
+  // Where images are interleaved:
+  Buffer interleaved_input;
   Buffer flat;  ///< the features' output as whole images, where an image has more than one pixel
   Buffer gradient[2];
   std::vector<float> logits;

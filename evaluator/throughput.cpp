@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "evaluator/buffer.h"
+#include "evaluator/convolution.h"
 #include "evaluator/dataset.h"
 #include "evaluator/dnn.h"
-#include "evaluator/interleave.h"
 #include "evaluator/model.h"
 #include "evaluator/random.h"
 #include "kernels/eigen_kernel.h"
@@ -48,10 +48,11 @@ double steps_per_second(Step&& step, double seconds) {
   return done / elapsed;
 }
 
-/// Every convolution of the network, forward and backward, on its own buffers.
+/// Every convolution of the network, forward and backward, on its own buffers. Layers are Convolution or DirectConvolution.
+template <class Kind>
 struct ConvolutionsAlone {
   struct Layer {
-    Convolution convolution;
+    Kind convolution;
     Buffer x, y, dx, dy;
     std::vector<float> weights, gradient;
   };
@@ -65,7 +66,7 @@ struct ConvolutionsAlone {
       }
       const auto pixels = static_cast<std::size_t>(recipe.batch) * static_cast<std::size_t>(side * side);
       const std::size_t x = pixels * static_cast<std::size_t>(in), y = pixels * static_cast<std::size_t>(entry);
-      Layer layer{Convolution(context, {recipe.batch, in, entry, side, interleave}, precision, !layers.empty()),
+      Layer layer{Kind(context, {recipe.batch, in, entry, side, interleave}, precision, !layers.empty()),
                   Buffer(x * storage_bytes(storage)),
                   Buffer(y * storage_bytes(storage)),
                   Buffer(layers.empty() ? 0 : x * storage_bytes(storage)),
@@ -106,11 +107,11 @@ double training_throughput(const Recipe& recipe, const Program& activation, Prec
 
 ConvolutionThroughput convolution_throughput(const Recipe& recipe, Precision precision, int threads, double seconds) {
   DnnContext context(threads);
-  const auto images_per_second = [&](int interleave) {
-    ConvolutionsAlone convolutions(context, recipe, precision, interleave);
+  const auto images_per_second = [&](auto&& convolutions) {
     return recipe.batch * steps_per_second([&] { convolutions.step(); }, seconds);
   };
-  return {.whole = images_per_second(1), .interleaved = images_per_second(interleaved_images(recipe.batch))};
+  return {.library = images_per_second(ConvolutionsAlone<DirectConvolution>(context, recipe, precision, 1)),
+          .training = images_per_second(ConvolutionsAlone<Convolution>(context, recipe, precision, interleaved_images(recipe.batch, precision)))};
 }
 
 }  // namespace actsearch

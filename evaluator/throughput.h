@@ -10,10 +10,10 @@ namespace actsearch {
 /// that is not timed, with `threads` threads inside the network.
 double training_throughput(const Recipe& recipe, const Program& activation, Precision precision, int threads, double seconds);
 
-/// Images per second of a recipe's convolutions alone, forward and backward, as library calls.
+/// Images per second of a recipe's convolutions alone, forward and backward.
 struct ConvolutionThroughput {
-  double whole = 0;        ///< on whole images one after the other: what anyone who uses the library gets
-  double interleaved = 0;  ///< with images interleaved, as training has them (evaluator/interleave.h)
+  double library = 0;   ///< oneDNN's calls on whole images one after the other: what anyone who uses the library gets
+  double training = 0;  ///< as training computes them (evaluator/convolution.h)
 };
 
 /// Timed as training_throughput is, each of the two for at least `seconds`.

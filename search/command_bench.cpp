@@ -145,8 +145,8 @@ Throughput total_throughput(const Recipe& recipe, const Program& program, Precis
   Throughput total;
   for (const Throughput& one : each) {
     total.images_per_second += one.images_per_second;
-    total.convolutions.whole += one.convolutions.whole;
-    total.convolutions.interleaved += one.convolutions.interleaved;
+    total.convolutions.library += one.convolutions.library;
+    total.convolutions.training += one.convolutions.training;
   }
   return total;
 }
@@ -168,8 +168,8 @@ Json training_results(Precision precision, double seconds) {
                       {"threads", threads},
                       {"jobs", jobs},
                       {"images_per_second", speed.images_per_second},
-                      {"convolution_images_per_second", speed.convolutions.whole},
-                      {"interleaved_convolution_images_per_second", speed.convolutions.interleaved}});
+                      {"library_convolution_images_per_second", speed.convolutions.library},
+                      {"convolution_images_per_second", speed.convolutions.training}});
     }
   }
   return rows;

@@ -1,0 +1,45 @@
+/// A network's 3×3 convolutions on the CPU, each computed in the way that is fastest for its shape and precision.
+///
+/// | way | where | multiplications |
+/// | --- | --- | --- |
+/// | Winograd's (evaluator/winograd.h) | fp32, channels in whole registers, from side 3 on | a quarter |
+/// | one matrix product | fp32, images of 2×2, whose pixels all see each other | 4/9 |
+/// | the sum as it stands, by oneDNN (evaluator/dnn.h) | all else | all |
+///
+/// docs/performance.md has the measurements. The choice depends on shape and precision and on nothing else, so a run repeats bit for bit.
+#pragma once
+
+#include <memory>
+
+#include "evaluator/dnn.h"
+
+namespace actsearch {
+
+/// Images of a batch whose pixels take turns in memory (evaluator/interleave.h): 8 in bf16, where that divides the batch, as oneDNN's matrix
+/// tiles are then full. In fp32 images lie one after the other.
+int interleaved_images(int batch, Precision precision);
+
+/// 3×3 convolution, stride 1, zero padding 1, no bias. Weights: out_channels × 3 × 3 × in_channels, fp32. Tensors are N × H × W × C (C
+/// innermost) with images interleaved as the shape says, in the precision's storage type. Buffers belong to the caller. Used by the thread
+/// that made the context. std::runtime_error with oneDNN's message where oneDNN fails.
+class Convolution {
+ public:
+  /// Without `input_gradient` backward computes no dL_dx (the network's first layer). The context outlives the object.
+  /// std::invalid_argument if `interleave` does not divide the batch.
+  Convolution(DnnContext& context, const ConvolutionShape& shape, Precision precision, bool input_gradient);
+  ~Convolution();
+  Convolution(Convolution&&) noexcept;
+
+  void set_weights(const float* weights);
+  void forward(const void* x, void* y);
+  /// Of the x last given to forward. dL_dx may be null.
+  void backward(const void* x, const void* dL_dy, void* dL_dx, float* dL_dweights);
+
+  /// One way of computing it.
+  class Way;
+
+ private:
+  std::unique_ptr<Way> way_;
+};
+
+}  // namespace actsearch
