@@ -91,6 +91,28 @@ void write(const Augmentation& augmentation, const ImageTransform& transform, st
   }
 }
 
+/// At a side of `side`: the whole image, or the means of its squares of pixels, summed row by row.
+template <class Value>
+void write_at(const Augmentation& augmentation, const ImageTransform& transform, std::span<const std::uint8_t> image, Value* out, int side) {
+  if (side == kImageSide) return write(augmentation, transform, image, out);
+  if (side < 1 || kImageSide % side != 0) throw std::invalid_argument("write_image: the side does not divide 32");
+  float whole[kImageBytes];
+  write(augmentation, transform, image, whole);
+  const int square = kImageSide / side;
+  const float share = 1.0f / static_cast<float>(square * square);
+  for (int r = 0; r < side; ++r) {
+    for (int c = 0; c < side; ++c) {
+      for (int channel = 0; channel < kImageChannels; ++channel, ++out) {
+        float sum = 0;
+        for (int dr = 0; dr < square; ++dr) {
+          for (int dc = 0; dc < square; ++dc) sum += whole[(r * square + dr) * kRowValues + (c * square + dc) * kImageChannels + channel];
+        }
+        store(sum * share, out);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 ImageTransform draw_transform(const Augmentation& augmentation, std::uint64_t seed, std::uint32_t epoch, std::uint32_t index) {
@@ -102,13 +124,14 @@ ImageTransform draw_transform(const Augmentation& augmentation, std::uint64_t se
   return {augmentation.flip && flip, dx, dy};
 }
 
-void write_image(const Augmentation& augmentation, const ImageTransform& transform, std::span<const std::uint8_t> image, float* out) {
-  write(augmentation, transform, image, out);
+void write_image(const Augmentation& augmentation, const ImageTransform& transform, std::span<const std::uint8_t> image, float* out,
+                 int side) {
+  write_at(augmentation, transform, image, out, side);
 }
 
 void write_image_bf16(const Augmentation& augmentation, const ImageTransform& transform, std::span<const std::uint8_t> image,
-                      std::uint16_t* out) {
-  write(augmentation, transform, image, out);
+                      std::uint16_t* out, int side) {
+  write_at(augmentation, transform, image, out, side);
 }
 
 std::vector<std::uint32_t> epoch_order(const Augmentation& augmentation, std::span<const std::uint32_t> indices, std::uint64_t seed,

@@ -32,11 +32,13 @@ ImageTransform draw_transform(const Augmentation& augmentation, std::uint64_t se
 /// Writes one image as 32×32×3 (NHWC: pixel by pixel, red, green, blue) fp32. Padding is the value of zero after
 /// normalisation (0), as is usual. `out` has 3,072 floats.
 /// Pixel (row, column) comes from (row + dy, column + dx) of the image, or from (row + dy, 31 - column + dx) where flipped.
-/// std::invalid_argument if the image has another size or is shifted by more than its width.
-void write_image(const Augmentation& augmentation, const ImageTransform& transform, std::span<const std::uint8_t> image, float* out);
-/// The same in bf16, each value rounded to nearest, ties to even. `out` has 3,072 elements.
+/// With a `side` below 32 each side × side × 3 value is the mean of a square of those; `out` has as many floats.
+/// std::invalid_argument if the image has another size or is shifted by more than its width, or if `side` does not divide 32.
+void write_image(const Augmentation& augmentation, const ImageTransform& transform, std::span<const std::uint8_t> image, float* out,
+                 int side = kImageSide);
+/// The same in bf16, each value rounded to nearest, ties to even.
 void write_image_bf16(const Augmentation& augmentation, const ImageTransform& transform, std::span<const std::uint8_t> image,
-                      std::uint16_t* out);
+                      std::uint16_t* out, int side = kImageSide);
 
 /// The order in which an epoch visits `indices`: a permutation drawn from (seed, epoch), or `indices` unchanged without shuffle.
 std::vector<std::uint32_t> epoch_order(const Augmentation& augmentation, std::span<const std::uint32_t> indices, std::uint64_t seed,

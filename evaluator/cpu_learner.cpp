@@ -45,13 +45,15 @@ BatchResult CpuLearner::evaluate(ImageRole role, std::span<const std::uint32_t> 
 }
 
 void CpuLearner::write_input(const ImageTransform& transform, std::span<const std::uint8_t> image, std::size_t place) {
-  const std::size_t offset = place * kImageBytes;
+  const auto side = static_cast<std::size_t>(recipe_.network.image_side);
+  const std::size_t offset = place * side * side * kImageChannels;
   switch (model_.storage()) {
     case Storage::kFp32:
-      write_image(recipe_.augmentation, transform, image, static_cast<float*>(model_.images()) + offset);
+      write_image(recipe_.augmentation, transform, image, static_cast<float*>(model_.images()) + offset, recipe_.network.image_side);
       return;
     case Storage::kBf16:
-      write_image_bf16(recipe_.augmentation, transform, image, static_cast<std::uint16_t*>(model_.images()) + offset);
+      write_image_bf16(recipe_.augmentation, transform, image, static_cast<std::uint16_t*>(model_.images()) + offset,
+                       recipe_.network.image_side);
       return;
   }
 }

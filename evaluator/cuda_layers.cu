@@ -32,22 +32,27 @@ KERNEL void begin_step(Progress* progress, const float* rates, const unsigned lo
   progress->step = step + 1;
 }
 
-// Of the current step's planned images: pixels to NHWC, shifted, mirrored and scaled, and labels. A thread for each pixel.
+// Of the current step's planned images: pixels to NHWC, shifted, mirrored, scaled and averaged down to side × side (a divisor of 32), and
+// labels. A thread for each pixel of these.
 KERNEL void fill_batch(const unsigned char* pixels, const unsigned char* all_labels, const PlannedImage* plan, const Progress* progress,
-                       const float* scale, const float* shift, Stored* images, unsigned char* labels, unsigned int batch) {
+                       const float* scale, const float* shift, Stored* images, unsigned char* labels, unsigned int batch,
+                       unsigned int side) {
   const unsigned int place = blockIdx.x * blockDim.x + threadIdx.x;
-  const unsigned int image = place / 1024u, pixel = place % 1024u;
+  const unsigned int image = place / (side * side), pixel = place % (side * side), square = 32u / side;
   if (image >= batch) return;
   const PlannedImage planned = plan[(unsigned long long)progress->current * batch + image];
   if (pixel == 0) labels[image] = all_labels[planned.index];
-  const int row = (int)(pixel / 32u) + planned.dy;
-  const int shifted = planned.flip ? 31 - (int)(pixel % 32u) + planned.dx : (int)(pixel % 32u) + planned.dx;
-  const bool inside = row >= 0 && row < 32 && shifted >= 0 && shifted < 32;
-  for (int c = 0; c < 3; ++c) {
-    float value = 0.0f;
-    if (inside) value = (float)pixels[(unsigned long long)planned.index * 3072u + c * 1024 + row * 32 + shifted] * scale[c] + shift[c];
-    images[(unsigned long long)place * 3u + c] = store(value);
+  const int top = (int)(pixel / side * square), left = (int)(pixel % side * square);
+  float sum[3] = {0.0f, 0.0f, 0.0f};
+  for (int i = 0; i < (int)(square * square); ++i) {
+    const int row = top + i / (int)square + planned.dy, column = left + i % (int)square;
+    const int shifted = (planned.flip ? 31 - column : column) + planned.dx;
+    if (row < 0 || row >= 32 || shifted < 0 || shifted >= 32) continue;
+    for (int c = 0; c < 3; ++c) {
+      sum[c] += (float)pixels[(unsigned long long)planned.index * 3072u + c * 1024 + row * 32 + shifted] * scale[c] + shift[c];
+    }
   }
+  for (int c = 0; c < 3; ++c) images[(unsigned long long)place * 3u + c] = store(sum[c] * (1.0f / (float)(square * square)));
 }
 
 // Per block of rows and channel: Σ(z - z₀) and Σ(z - z₀)², z₀ the first row's, which guards against cancellation.

@@ -47,12 +47,17 @@ struct CudaNetwork::Impl {
     for (const DenseLayout& dense : layout.hidden) hidden.push_back(dense_block(dense, false));
     head.emplace(dense_block(layout.head, true));
     for (CudaMemory& gradient : gradients_by_layer) gradient = memory(tensor_bytes(largest));
-    images = memory(tensor_bytes(kImageBytes));
+    images = memory(tensor_bytes(image_pixels() * kImageChannels));
     labels = memory(batch);
     dL_dlogits = memory(tensor_bytes(kClasses));
     workspace = memory(std::max(workspace_bytes, CudaProduct::kWorkspaceBytes));
     prepare_plan_memory();
     prepare_constants();
+  }
+
+  std::size_t image_pixels() const {
+    const auto side = static_cast<std::size_t>(recipe.network.image_side);
+    return side * side;
   }
 
   static void require_multiple(std::size_t channels) {
@@ -141,10 +146,10 @@ struct CudaNetwork::Impl {
 
   void begin_step_and_fill(const CudaDataset::Images& set) {
     stream.launch(layers.begin_step, {}, {}, 0, progress.address(), rates.address(), dropout_keys.address());
-    stream.launch(layers.fill_batch, {blocks_for(batch * kImageSide * kImageSide)}, {kThreads}, 0, set.pixels.address(),
+    stream.launch(layers.fill_batch, {blocks_for(batch * image_pixels())}, {kThreads}, 0, set.pixels.address(),
                   set.labels.address(), plan.address(), progress.address(), pixel_affine.address(),
                   pixel_affine.address() + kImageChannels * sizeof(float), images.address(), labels.address(),
-                  static_cast<std::uint32_t>(batch));
+                  static_cast<std::uint32_t>(batch), static_cast<std::uint32_t>(recipe.network.image_side));
   }
 
   void batch_statistics(FeatureBlock& block) {
@@ -588,7 +593,7 @@ double CudaNetwork::library_seconds() {
 
 std::size_t CudaNetwork::elementwise_bytes() const {
   const Impl& network = *impl_;
-  double elements = static_cast<double>(network.batch) * kImageBytes;
+  double elements = static_cast<double>(network.batch * network.image_pixels() * kImageChannels);
   for (const FeatureBlock& block : network.features) {
     // Statistics read z; forward reads z and writes y; the two backward passes read z and dL_dy, the second writes dL_dz. A pool reads
     // y and writes a quarter; backward it reads y and two quarters and writes dL_dy.

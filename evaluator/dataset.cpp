@@ -111,11 +111,16 @@ Dataset load_cifar10(const fs::path& given) {
   return dataset;
 }
 
-Split stratified_split(std::span<const std::uint8_t> labels, std::size_t validation_size, std::size_t fold) {
+Split stratified_split(std::span<const std::uint8_t> labels, std::size_t validation_size, std::size_t fold,
+                       std::size_t train_size) {
   constexpr std::uint64_t kSplitSeed = 45'000;  // part of every score's meaning: never changes
   if (validation_size > labels.size() || (validation_size > 0 && fold >= labels.size() / validation_size)) {
     throw std::invalid_argument("stratified_split: " + std::to_string(labels.size()) + " images have no fold " + std::to_string(fold) +
                                 " of " + std::to_string(validation_size) + " that validate");
+  }
+  if (train_size > labels.size() - validation_size) {
+    throw std::invalid_argument("stratified_split: " + std::to_string(labels.size() - validation_size) + " images are left to train, not " +
+                                std::to_string(train_size));
   }
   // Dealt out in a random order, class by class in turn in proportion to their sizes: image k of a class of n stands at (k + 1/2) / n.
   std::vector<std::uint32_t> order(labels.size());
@@ -136,9 +141,10 @@ Split stratified_split(std::span<const std::uint8_t> labels, std::size_t validat
   const auto first = order.begin() + static_cast<std::ptrdiff_t>(fold) * size;
   std::rotate(order.begin(), first, first + size);
   const auto middle = order.begin() + size;
+  const auto end = train_size > 0 ? middle + static_cast<std::ptrdiff_t>(train_size) : order.end();
   std::sort(order.begin(), middle);
-  std::sort(middle, order.end());
-  return {.train = {middle, order.end()}, .validation = {order.begin(), middle}};
+  std::sort(middle, end);
+  return {.train = {middle, end}, .validation = {order.begin(), middle}};
 }
 
 }  // namespace actsearch

@@ -61,7 +61,7 @@ Dataset load_cifar10(const std::filesystem::path& directory);
 /// Ten classes of procedurally drawn coloured shapes and textures, a pure function of the seed and the sizes.
 Dataset make_synthetic(std::uint64_t seed = 1, std::size_t train_size = 50'000, std::size_t test_size = 10'000);
 
-/// Indices into a training set: what trains and what validates. Together each index once.
+/// Indices into a training set: what trains and what validates. Together each index at most once.
 struct Split {
   std::vector<std::uint32_t> train;
   std::vector<std::uint32_t> validation;
@@ -69,6 +69,9 @@ struct Split {
 /// A stratified split with `validation_size` images (the same number of every class where it divides), chosen by a fixed
 /// seed, so the same for every trial and machine; both lists ascend. Different folds have no validation image in common.
 /// validation_size = 0 gives everything to train; std::invalid_argument if the labels do not suffice for fold + 1 such sets.
-Split stratified_split(std::span<const std::uint8_t> labels, std::size_t validation_size = 5'000, std::size_t fold = 0);
+/// With a `train_size` only so many train, just as stratified, the first of a larger such set; the others are in neither list.
+/// std::invalid_argument if there are not so many.
+Split stratified_split(std::span<const std::uint8_t> labels, std::size_t validation_size = 5'000, std::size_t fold = 0,
+                       std::size_t train_size = 0);
 
 }  // namespace actsearch

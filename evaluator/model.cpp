@@ -35,8 +35,8 @@ struct Model::Impl {
   Impl(const Network& network_, const EigenKernel& activation_, int batch_, Precision precision_, int threads_, std::uint64_t seed)
       : network(network_), activation(activation_), batch(batch_), precision(precision_), threads(threads_), context(threads_) {
     storage = precision == Precision::kBf16 ? Storage::kBf16 : Storage::kFp32;
-    images = Buffer(bytes(kImageBytes));
-    if (group() > 1) interleaved_input = Buffer(bytes(kImageBytes));
+    images = Buffer(bytes(image_pixels() * kImageChannels));
+    if (group() > 1) interleaved_input = Buffer(images.size());
     layout = lay_out(network, activation.parameter_count(), parameters);
     add_features();
     if (group() > 1 && feature_pixels() > 1) flat = Buffer(bytes(layout.features.back().output_elements()));
@@ -54,6 +54,11 @@ struct Model::Impl {
   std::size_t images_in_batch() const { return static_cast<std::size_t>(batch); }
   std::size_t group() const { return static_cast<std::size_t>(interleaved_images(batch, precision)); }
 
+  /// Pixels of an image that comes in.
+  std::size_t image_pixels() const {
+    const auto side = static_cast<std::size_t>(network.image_side);
+    return side * side;
+  }
   /// Pixels of an image that leaves the features.
   std::size_t feature_pixels() const {
     const auto side = static_cast<std::size_t>(layout.features.back().output_side());
@@ -104,7 +109,7 @@ struct Model::Impl {
   void forward(bool training, std::uint64_t dropout_key) {
     if (stale) set_weights();
     if (!interleaved_input.empty())
-      interleave(images.data(), images_in_batch(), kImageSide * kImageSide, pixel_bytes(kImageChannels), group(), interleaved_input.data());
+      interleave(images.data(), images_in_batch(), image_pixels(), pixel_bytes(kImageChannels), group(), interleaved_input.data());
     const void* x = feature_input();
     for (FeatureBlock& block : features) {
       block.convolution.forward(x, block.z.data());

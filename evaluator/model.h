@@ -25,7 +25,7 @@ class Model {
 
   int batch() const;
   Storage storage() const;
-  /// The batch to be filled before a call: batch × 32 × 32 × 3 in the storage type.
+  /// The batch to be filled before a call: batch × image_side × image_side × 3 in the storage type.
   void* images();
 
   /// Forward in training mode, loss, backward: leaves the gradients of the mean loss in parameters(). `labels` is a whole batch.

@@ -20,7 +20,7 @@ NetworkLayout lay_out(const Network& network, int activation_parameters, Paramet
     return dense;
   };
 
-  int side = kImageSide;
+  int side = network.image_side;
   std::size_t in = kImageChannels;
   for (const int entry : network.features) {
     if (entry == Network::kPool) {

@@ -13,7 +13,7 @@ constexpr int kPool = Network::kPool;
 /// Calls on_convolution(in, out, side) and on_dense(in, out) for every layer with weights, from the image to the classes.
 template <class OnConvolution, class OnDense>
 void for_each_layer(const Network& network, OnConvolution on_convolution, OnDense on_dense) {
-  std::int64_t channels = kImageChannels, side = kImageSide;
+  std::int64_t channels = kImageChannels, side = network.image_side;
   for (const int entry : network.features) {
     if (entry == kPool) {
       side /= 2;
@@ -208,6 +208,9 @@ std::string to_text(const Recipe& recipe, Precision precision) {
   add("normalise", to_text(augmentation.normalise));
   add("shuffle", to_text(augmentation.shuffle));
   add("validation", std::to_string(recipe.validation_size));
+  // What came later is said where it is not as it always was: a text is an identity.
+  if (network.image_side != kImageSide) add("image_side", std::to_string(network.image_side));
+  if (recipe.train_size > 0) add("train", std::to_string(recipe.train_size));
   if (recipe.validation_fold > 0) add("fold", std::to_string(recipe.validation_fold));
   add("precision", to_text(precision));
   return text;

@@ -14,6 +14,7 @@ namespace actsearch {
 /// dense → activation → dropout for each entry of `dense`, then a dense layer to 10 classes.
 struct Network {
   static constexpr int kPool = -1;
+  int image_side = kImageSide;  ///< height and width of the images it sees: 32, or a divisor of that, to which squares of pixels are averaged
   std::vector<int> features;  ///< output channels, or kPool
   std::vector<int> dense;     ///< widths of the hidden dense layers
   double dropout = 0;         ///< probability of dropping, after each hidden dense layer
@@ -53,6 +54,7 @@ struct Recipe {
   bool decay_all = false;  ///< also biases and batch-norm scale and shift; never beta
   Augmentation augmentation;
   int validation_size = 5'000;  ///< images of the training set that validate; 0: trains on all (the test set is reported by rerun alone)
+  int train_size = 0;           ///< images that train, the same share of each class; 0: all that do not validate
   int validation_fold = 0;      ///< which of them (stratified_split): searches use the first, so that others stay unseen by a choice
 };
 

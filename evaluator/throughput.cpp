@@ -58,7 +58,7 @@ struct ConvolutionsAlone {
   };
   ConvolutionsAlone(DnnContext& context, const Recipe& recipe, Precision precision, int interleave) {
     const Storage storage = precision == Precision::kBf16 ? Storage::kBf16 : Storage::kFp32;
-    int side = kImageSide, in = kImageChannels;
+    int side = recipe.network.image_side, in = kImageChannels;
     for (const int entry : recipe.network.features) {
       if (entry == Network::kPool) {
         side /= 2;
@@ -94,7 +94,8 @@ struct ConvolutionsAlone {
 double training_throughput(const Recipe& recipe, const Program& activation, Precision precision, int threads, double seconds) {
   const EigenKernel kernel(activation);
   Model model(recipe.network, kernel, recipe.batch, precision, threads, 1);
-  fill_normal(model.storage(), model.images(), static_cast<std::size_t>(recipe.batch) * kImageBytes, 3);
+  const int side = recipe.network.image_side;
+  fill_normal(model.storage(), model.images(), static_cast<std::size_t>(recipe.batch * side * side * kImageChannels), 3);
   std::vector<std::uint8_t> labels(static_cast<std::size_t>(recipe.batch));
   for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::uint8_t>(i % kClasses);
   // A rate of 0 keeps the values where they are: the time of a step does not depend on them.

@@ -42,7 +42,7 @@ class Run {
         dataset_(dataset),
         options_(options),
         split_(stratified_split(dataset.train.labels, static_cast<std::size_t>(recipe.validation_size),
-                                static_cast<std::size_t>(recipe.validation_fold))),
+                                static_cast<std::size_t>(recipe.validation_fold), static_cast<std::size_t>(recipe.train_size))),
         steps_per_epoch_(steps_per_epoch(recipe, dataset.train.size())) {
     if (options.pause_after && options.pause_after->steps >= steps_per_epoch_) {
       throw std::invalid_argument("an epoch of " + std::to_string(steps_per_epoch_) + " steps has no pause after step " +
@@ -264,7 +264,8 @@ std::string_view to_text(Failure failure) {
 }
 
 std::int64_t steps_per_epoch(const Recipe& recipe, std::size_t training_images) {
-  const std::int64_t batch = recipe.batch, images = static_cast<std::int64_t>(training_images) - recipe.validation_size;
+  const std::int64_t batch = recipe.batch, all = static_cast<std::int64_t>(training_images) - recipe.validation_size,
+                     images = recipe.train_size > 0 ? recipe.train_size : all;
   // Shuffled, the images left over take part in the next epoch; in fixed order the last batch is filled up from the start.
   const std::int64_t steps = recipe.augmentation.shuffle ? images / batch : (images + batch - 1) / batch;
   if (steps < 1) throw std::invalid_argument("the training set has fewer images than one batch of " + std::to_string(batch));

@@ -40,30 +40,40 @@ template <std::size_t n, class Body>
 // ---- The transforms of one row or column --------------------------------------------------------------------------------
 
 /// Bᵀ d
-inline std::array<Lanes, kInput> input_transform(const std::array<Lanes, kInput>& d) {
-  const Lanes p = d[3] - 4.0f * d[1], q = d[4] - 4.0f * d[2], r = 2.0f * (d[3] - d[1]), s = d[4] - d[2];
-  return {4.0f * d[0] - 5.0f * d[2] + d[4], q + p, q - p, s + r, s - r, 4.0f * d[1] - 5.0f * d[3] + d[5]};
-}
+struct InputTransform {
+  [[gnu::always_inline]] std::array<Lanes, kInput> operator()(const std::array<Lanes, kInput>& d) const {
+    const Lanes p = d[3] - 4.0f * d[1], q = d[4] - 4.0f * d[2], r = 2.0f * (d[3] - d[1]), s = d[4] - d[2];
+    return {4.0f * d[0] - 5.0f * d[2] + d[4], q + p, q - p, s + r, s - r, 4.0f * d[1] - 5.0f * d[3] + d[5]};
+  }
+};
 /// Aᵀ m
-inline std::array<Lanes, kOutput> output_transform(const std::array<Lanes, kInput>& m) {
-  const Lanes p = m[1] + m[2], q = m[1] - m[2], r = m[3] + m[4], s = m[3] - m[4];
-  return {m[0] + p + r, q + 2.0f * s, p + 4.0f * r, q + 8.0f * s + m[5]};
-}
+struct OutputTransform {
+  [[gnu::always_inline]] std::array<Lanes, kOutput> operator()(const std::array<Lanes, kInput>& m) const {
+    const Lanes p = m[1] + m[2], q = m[1] - m[2], r = m[3] + m[4], s = m[3] - m[4];
+    return {m[0] + p + r, q + 2.0f * s, p + 4.0f * r, q + 8.0f * s + m[5]};
+  }
+};
 /// A y
-inline std::array<Lanes, kInput> gradient_transform(const std::array<Lanes, kOutput>& y) {
-  const Lanes p = y[0] + y[2], q = y[1] + y[3], r = y[0] + 4.0f * y[2], s = 2.0f * y[1] + 8.0f * y[3];
-  return {y[0], p + q, p - q, r + s, r - s, y[3]};
-}
+struct GradientTransform {
+  [[gnu::always_inline]] std::array<Lanes, kInput> operator()(const std::array<Lanes, kOutput>& y) const {
+    const Lanes p = y[0] + y[2], q = y[1] + y[3], r = y[0] + 4.0f * y[2], s = 2.0f * y[1] + 8.0f * y[3];
+    return {y[0], p + q, p - q, r + s, r - s, y[3]};
+  }
+};
 /// G g
-inline std::array<Lanes, kInput> weights_transform(const std::array<Lanes, kTaps>& g) {
-  const Lanes p = (g[0] + g[2]) * (-1.0f / 6), q = g[1] * (1.0f / 6), r = g[0] * (1.0f / 24) + g[2] * (1.0f / 6), s = g[1] * (1.0f / 12);
-  return {g[0] * 0.25f, p - q, p + q, r + s, r - s, g[2]};
-}
+struct WeightsTransform {
+  [[gnu::always_inline]] std::array<Lanes, kInput> operator()(const std::array<Lanes, kTaps>& g) const {
+    const Lanes p = (g[0] + g[2]) * (-1.0f / 6), q = g[1] * (1.0f / 6), r = g[0] * (1.0f / 24) + g[2] * (1.0f / 6), s = g[1] * (1.0f / 12);
+    return {g[0] * 0.25f, p - q, p + q, r + s, r - s, g[2]};
+  }
+};
 /// Gᵀ u
-inline std::array<Lanes, kTaps> weights_gradient_transform(const std::array<Lanes, kInput>& u) {
-  const Lanes p = u[1] + u[2], q = u[2] - u[1], r = u[3] + u[4], s = u[3] - u[4];
-  return {u[0] * 0.25f - p * (1.0f / 6) + r * (1.0f / 24), q * (1.0f / 6) + s * (1.0f / 12), (r - p) * (1.0f / 6) + u[5]};
-}
+struct WeightsGradientTransform {
+  [[gnu::always_inline]] std::array<Lanes, kTaps> operator()(const std::array<Lanes, kInput>& u) const {
+    const Lanes p = u[1] + u[2], q = u[2] - u[1], r = u[3] + u[4], s = u[3] - u[4];
+    return {u[0] * 0.25f - p * (1.0f / 6) + r * (1.0f / 24), q * (1.0f / 6) + s * (1.0f / 12), (r - p) * (1.0f / 6) + u[5]};
+  }
+};
 
 /// transform · x · transformᵀ: first of each column, then of each row of what comes out. read(row, column) gives x, write(row, column,
 /// lanes) takes the result.
@@ -170,7 +180,7 @@ void transform_input(const Tiling& tiling, const float* x, std::size_t channels,
   const auto d = tiling.pixels<kInput>(x, channels, tile, 1, kNothing.data());
   for (std::size_t c = 0; c < channels; c += kLanes) {
     transform_both<kInput, kInput>(
-        input_transform, [&](auto row, auto column) { return load(d[row * kInput + column] + c); },
+        InputTransform{}, [&](auto row, auto column) { return load(d[row * kInput + column] + c); },
         [&](auto row, auto column, const Lanes& v) { store(places + (row * kInput + column) * step + c, v); });
   }
 }
@@ -179,7 +189,7 @@ void transform_gradient(const Tiling& tiling, const float* dy, std::size_t chann
   const auto y = tiling.pixels<kOutput>(dy, channels, tile, 0, kNothing.data());
   for (std::size_t c = 0; c < channels; c += kLanes) {
     transform_both<kOutput, kInput>(
-        gradient_transform, [&](auto row, auto column) { return load(y[row * kOutput + column] + c); },
+        GradientTransform{}, [&](auto row, auto column) { return load(y[row * kOutput + column] + c); },
         [&](auto row, auto column, const Lanes& v) { store(places + (row * kInput + column) * step + c, v); });
   }
 }
@@ -189,7 +199,7 @@ void transform_output(const Tiling& tiling, const float* places, std::size_t ste
   const auto pixels = tiling.pixels<kOutput>(y, channels, tile, 0, unread);
   for (std::size_t c = 0; c < channels; c += kLanes) {
     transform_both<kInput, kOutput>(
-        output_transform, [&](auto row, auto column) { return load(places + (row * kInput + column) * step + c); },
+        OutputTransform{}, [&](auto row, auto column) { return load(places + (row * kInput + column) * step + c); },
         [&](auto row, auto column, const Lanes& v) { store(pixels[row * kOutput + column] + c, v); });
   }
 }
@@ -202,7 +212,7 @@ void transform_weights(const std::array<const float*, kTaps * kTaps>& taps, std:
     for (std::size_t column = 0; column < width; column += kLanes) {
       float* const to = panels + column * depth + row * kLanes;
       transform_both<kTaps, kInput>(
-          weights_transform, [&](auto y, auto x) { return load(taps[y * kTaps + x] + row * row_step + column); },
+          WeightsTransform{}, [&](auto y, auto x) { return load(taps[y * kTaps + x] + row * row_step + column); },
           [&](auto y, auto x, const Lanes& v) { store(to + (y * kInput + x) * depth * width, v); });
     }
   }
@@ -306,7 +316,7 @@ void WinogradConvolution::weights_gradient(const float* x, const float* dL_dy, f
     for (std::size_t o = first; o < last; ++o) {
       for (std::size_t i = 0; i < in_; i += kLanes) {
         transform_both<kInput, kTaps>(
-            weights_gradient_transform, [&](auto row, auto column) { return load(sums + ((row * kInput + column) * out_ + o) * in_ + i); },
+            WeightsGradientTransform{}, [&](auto row, auto column) { return load(sums + ((row * kInput + column) * out_ + o) * in_ + i); },
             [&](auto row, auto column, const Lanes& g) { store(dL_dweights + (o * kTaps * kTaps + row * kTaps + column) * in_ + i, g); });
       }
     }

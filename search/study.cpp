@@ -44,6 +44,7 @@ StudyRecord to_record(const SearchPlan& plan) {
 
 Recipe fitted(Recipe recipe, const Dataset& dataset) {
   recipe.validation_size = std::min(recipe.validation_size, static_cast<int>(dataset.train.size() / 10));
+  recipe.train_size = std::min(recipe.train_size, static_cast<int>(dataset.train.size()) - recipe.validation_size);
   (void)steps_per_epoch(recipe, dataset.train.size());  // or there is not one
   return recipe;
 }

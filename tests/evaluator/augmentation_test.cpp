@@ -57,6 +57,36 @@ TEST(WriteImage, AgreesWithItsDefinitionForEveryTransform) {
   }
 }
 
+TEST(WriteImage, OfASmallerSideHoldsTheMeansOfSquaresOfTheWholeImage) {
+  const std::vector<std::uint8_t> image = some_image();
+  const Augmentation augmentation{.pad = 4};
+  for (const int side : {1, 8, 16}) {
+    const int square = kImageSide / side, values = 3 * side * side;
+    for (const ImageTransform& transform : transforms()) {
+      std::vector<float> whole(kValues), small(static_cast<std::size_t>(values) + 1, 7.0f);
+      std::vector<std::uint16_t> bf16(static_cast<std::size_t>(values));
+      write_image(augmentation, transform, image, whole.data());
+      write_image(augmentation, transform, image, small.data(), side);
+      write_image_bf16(augmentation, transform, image, bf16.data(), side);
+      EXPECT_EQ(small.back(), 7.0f) << "written past the end";
+      for (int i = 0; i < values; ++i) {
+        const int row = i / (3 * side), column = i / 3 % side, channel = i % 3;
+        double mean = 0;
+        for (int r = row * square; r < (row + 1) * square; ++r) {
+          for (int c = column * square; c < (column + 1) * square; ++c)
+            mean += static_cast<double>(whole[static_cast<std::size_t>((r * kImageSide + c) * 3 + channel)]) / (square * square);
+        }
+        const auto place = static_cast<std::size_t>(i);
+        ASSERT_NEAR(small[place], mean, 1e-5) << side << ' ' << i;
+        const float half = std::bit_cast<float>(static_cast<std::uint32_t>(bf16[place]) << 16);
+        ASSERT_NEAR(half, small[place], 0x1p-8 * std::abs(small[place]) + 1e-30) << side << ' ' << i;
+      }
+    }
+  }
+  std::vector<float> out(kValues);
+  for (const int side : {0, 5, 64}) EXPECT_THROW(write_image(augmentation, {}, image, out.data(), side), std::invalid_argument) << side;
+}
+
 TEST(WriteImage, InBf16IsTheFp32ImageRoundedToNearestEven) {
   const std::vector<std::uint8_t> image = some_image();
   const Augmentation augmentation{.pad = 4};

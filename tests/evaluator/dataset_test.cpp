@@ -185,6 +185,20 @@ TEST(StratifiedSplit, FoldsHaveNoValidationImageInCommonAndAreStratifiedToo) {
   EXPECT_THROW(stratified_split(labels, 100, 10), std::invalid_argument);
 }
 
+TEST(StratifiedSplit, APartThatTrainsIsStratifiedAndThePartOfALargerOne) {
+  const std::vector<std::uint8_t> labels = balanced_labels(1'000);
+  const Split whole = stratified_split(labels, 100), part = stratified_split(labels, 100, 0, 200), smaller = stratified_split(labels, 100, 0, 50);
+  EXPECT_EQ(part.validation, whole.validation);
+  ASSERT_EQ(part.train.size(), 200u);
+  EXPECT_TRUE(std::includes(whole.train.begin(), whole.train.end(), part.train.begin(), part.train.end()));
+  EXPECT_TRUE(std::includes(part.train.begin(), part.train.end(), smaller.train.begin(), smaller.train.end()));
+  ClassCounts counts{};
+  for (const std::uint32_t index : part.train) ++counts[labels[index]];
+  for (const std::size_t count : counts) EXPECT_EQ(count, 20u);
+  EXPECT_EQ(stratified_split(labels, 100, 0, 900).train, whole.train);
+  EXPECT_THROW(stratified_split(labels, 100, 0, 901), std::invalid_argument);
+}
+
 TEST(StratifiedSplit, GivesEverythingToOneSideAtTheExtremesAndRefusesMore) {
   const std::vector<std::uint8_t> labels = balanced_labels(100);
   EXPECT_EQ(stratified_split(labels, 0).train.size(), 100u);
