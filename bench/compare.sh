@@ -4,7 +4,8 @@
 #   bench/compare.sh [ROUNDS] [arguments of bench/torch_baseline.py]        3 rounds if not said
 #
 # Both programs run in turn, never at the same time, once a round; all their answers stay in build/compare/. Nothing else should run
-# meanwhile. Set-up: scripts/setup.sh --with-torch.
+# meanwhile. ACTSEARCH_TORCH_PYTHON names the Python whose PyTorch is measured, say of a virtual environment with the newest; without it
+# that is Debian's, which scripts/setup.sh --with-torch installs.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 rounds=3
@@ -13,7 +14,8 @@ if [[ ${1:-} =~ ^[1-9][0-9]*$ ]]; then
   shift
 fi
 
-"$root/scripts/setup.sh" --with-torch
+python=${ACTSEARCH_TORCH_PYTHON:-/usr/bin/python3}
+if [[ -z ${ACTSEARCH_TORCH_PYTHON:-} ]]; then "$root/scripts/setup.sh" --with-torch; fi
 "$root/scripts/build.sh" release actsearch
 out=$root/build/compare
 rm -rf "$out"
@@ -22,12 +24,12 @@ for ((round = 1; round <= rounds; ++round)); do
   echo "compare: round $round of $rounds, actsearch" >&2
   "$root/build/release/actsearch" bench --format json >"$out/ours-$round.json"
   echo "compare: round $round of $rounds, PyTorch" >&2
-  /usr/bin/python3 "$root/bench/torch_baseline.py" --activations relu,swish "$@" >"$out/torch-$round.json"
+  "$python" "$root/bench/torch_baseline.py" --activations relu,swish "$@" >"$out/torch-$round.json"
 done
 
 processor=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)
 commit=$(git -C "$root" describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
-torch=$(/usr/bin/python3 -c 'import torch; print(torch.__version__)')
+torch=$("$python" -c 'import torch; print(torch.__version__, "with oneDNN", torch.__config__.show().split("MKL-DNN v")[-1].split()[0])')
 echo "Batch 128; $(nproc) cores, $processor; commit $commit; PyTorch $torch; $(date -u +%F); median of $rounds rounds in turn, ± half the range."
 echo
 /usr/bin/python3 "$root/bench/compare.py" "$out"/ours-*.json -- "$out"/torch-*.json

@@ -2,11 +2,12 @@
 """Training throughput of actsearch's networks in PyTorch, as JSON on standard output.
 
     /usr/bin/python3 bench/torch_baseline.py [--networks vgg-s,vgg16-slim,vgg16-bn] [--activations relu,swish,silu]
-        [--setups LIST] [--seconds 3] [--windows 3] [--batch 128] [--data DIR]
+        [--setups LIST] [--formats LIST] [--seconds 3] [--windows 3] [--batch 128] [--data DIR]
 
 A set-up is PRECISION-PARALLELISM on the CPU: fp32 or bf16 (autocast), and `threads` (one process, all cores) or `processes` (one
 single-threaded process a core, all training at once, their rates added up). On a GPU it is bf16-eager, bf16-compile (torch.compile,
-where this PyTorch has it), bf16-graph (the whole step as one CUDA graph) and bf16-compile-graph. Tensors are channels_last throughout.
+where this PyTorch has it), bf16-graph (the whole step as one CUDA graph) and bf16-compile-graph. Tensors are channels_last or contiguous
+(PyTorch's word for channels first); the default on the CPU is to measure both.
 
 What is timed are whole training steps: forward, loss, backward, SGD with momentum 0.9. The batches are made beforehand, random or
 from real images, so augmentation costs PyTorch nothing here. A figure is the median of `windows` timed windows of `seconds` each;
@@ -15,6 +16,7 @@ from real images, so augmentation costs PyTorch nothing here. A figure is the me
 Works with PyTorch 1.13 (Debian 12's python3-torch) and 2.x.
 """
 import argparse
+import itertools
 import json
 import multiprocessing
 import os
@@ -38,6 +40,7 @@ NETWORKS = {
 }
 CPU_SETUPS = ["fp32-threads", "fp32-processes", "bf16-threads", "bf16-processes"]
 GPU_SETUPS = ["bf16-eager", "bf16-compile", "bf16-graph", "bf16-compile-graph"]
+FORMATS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
 WARM_UP_STEPS = 3
 
 
@@ -79,8 +82,8 @@ def make_network(name, activation):
     return nn.Sequential(*layers)
 
 
-def make_batches(count, batch, data, seed):
-    """`count` batches of normalised images, N x 3 x 32 x 32 in channels_last, and their labels."""
+def make_batches(count, batch, data, seed, memory_format):
+    """`count` batches of normalised images, N x 3 x 32 x 32 in the memory format, and their labels."""
     generator = torch.Generator().manual_seed(seed)
     if data is None:
         images = torch.randn(count * batch, 3, 32, 32, generator=generator)
@@ -92,18 +95,18 @@ def make_batches(count, batch, data, seed):
         mean = torch.tensor([125.307, 122.950, 113.865]).view(1, 3, 1, 1)
         deviation = torch.tensor([62.993, 62.089, 66.705]).view(1, 3, 1, 1)
         images = (records[:, 1:].reshape(-1, 3, 32, 32).float() - mean) / deviation
-    images = images.contiguous(memory_format=torch.channels_last)
+    images = images.contiguous(memory_format=memory_format)
     return list(zip(images.split(batch), labels.split(batch)))
 
 
 def make_step(job, device):
     """A function that trains on one batch, the next each time."""
     torch.manual_seed(job["seed"])
-    network = make_network(job["network"], job["activation"]).to(device, memory_format=torch.channels_last).train()
+    network = make_network(job["network"], job["activation"]).to(device, memory_format=FORMATS[job["format"]]).train()
     capturable = job["mode"] in ("graph", "compile-graph")
     optimiser = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
     forward = torch.compile(network) if job["mode"] in ("compile", "compile-graph") else network
-    batches = [(x.to(device), y.to(device)) for x, y in make_batches(4, job["batch"], job["data"], job["seed"])]
+    batches = [(x.to(device), y.to(device)) for x, y in make_batches(4, job["batch"], job["data"], job["seed"], FORMATS[job["format"]])]
     mixed = job["precision"] == "bf16"
 
     def train_on(x, y):
@@ -219,6 +222,8 @@ def main():
     parser.add_argument("--networks", type=names(list(NETWORKS)), default=list(NETWORKS))
     parser.add_argument("--activations", type=names(list(ACTIVATIONS)), default=list(ACTIVATIONS))
     parser.add_argument("--setups", type=names(setups), default=setups, help=f"of {','.join(setups)}")
+    formats = ["channels_last"] if on_gpu else list(FORMATS)
+    parser.add_argument("--formats", type=names(list(FORMATS)), default=formats, help=f"of {','.join(FORMATS)}")
     parser.add_argument("--seconds", type=float, default=3, help="length of a timed window")
     parser.add_argument("--windows", type=int, default=3)
     parser.add_argument("--batch", type=int, default=128)
@@ -229,17 +234,17 @@ def main():
     rows = []
     for network in arguments.networks:
         for activation in arguments.activations:
-            for setup in arguments.setups:
+            for setup, memory_format in itertools.product(arguments.setups, arguments.formats):
                 precision, mode = setup.split("-", 1)
                 workers = cores if mode == "processes" else 1
                 job = {
-                    "network": network, "activation": activation, "precision": precision, "mode": mode,
+                    "network": network, "activation": activation, "precision": precision, "mode": mode, "format": memory_format,
                     "device": "cuda" if on_gpu else "cpu", "threads": 1 if mode == "processes" else cores,
                     "batch": arguments.batch, "seconds": arguments.seconds, "windows": arguments.windows, "data": arguments.data,
                 }
-                row = {"network": network, "activation": activation, "setup": setup, **measure(job, workers)}
+                row = {"network": network, "activation": activation, "setup": f"{setup}, {memory_format}", **measure(job, workers)}
                 rows.append(row)
-                print(f"{network} {activation} {setup}: {row.get('images_per_second', row.get('error'))}", file=sys.stderr)
+                print(f"{network} {activation} {row['setup']}: {row.get('images_per_second', row.get('error'))}", file=sys.stderr)
     best = {}
     for row in rows:
         key = (row["network"], row["activation"])
