@@ -1,8 +1,8 @@
 // The blocked CPU kernel beside loops compiled for one function: what interpreting a candidate costs.
 //
 // Every comparison runs both in turn on the same tensors and reports nanoseconds per element and the ratio of the medians. The bars
-// (docs/performance.md): 1.3 for Swish, 1.5 for the median over 100 random core1 candidates. One thread and its processor time, bf16, one
-// layer of vgg-s.
+// (docs/performance.md): 1.3 for Swish, 1.5 for the median over 100 random core1 candidates. One thread and its processor time, one layer
+// of vgg-s. The random candidates are in the storage type that the processor trains in.
 
 #include <benchmark/benchmark.h>
 #include <time.h>
@@ -13,6 +13,7 @@
 #include <ctime>
 #include <random>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -31,8 +32,10 @@ constexpr double kElements = static_cast<double>(kRows * kChannels);
 constexpr std::size_t kMaxParameters = 3;  // of a core1 candidate
 
 /// One layer's tensors and per-channel arrays, filled from a fixed seed.
+template <class Stored>
 struct Layer {
-  std::vector<Bf16> z, dL_dy, out, other_out;
+  static constexpr Storage kStorage = std::is_same_v<Stored, Bf16> ? Storage::kBf16 : Storage::kFp32;
+  std::vector<Stored> z, dL_dy, out, other_out;
   std::vector<float> scale, shift, beta, sums, other_sums;
 
   Layer()
@@ -44,8 +47,8 @@ struct Layer {
         other_sums(sums.size()) {
     std::mt19937_64 random(1);
     std::normal_distribution<float> normal;
-    for (Bf16& value : z) value = Bf16(normal(random));
-    for (Bf16& value : dL_dy) value = Bf16(normal(random));
+    for (Stored& value : z) value = Stored(normal(random));
+    for (Stored& value : dL_dy) value = Stored(normal(random));
     for (std::size_t c = 0; c < kChannels; ++c) {
       scale.push_back(1.0f + 0.1f * normal(random));
       shift.push_back(0.1f * normal(random));
@@ -54,10 +57,10 @@ struct Layer {
   }
 
   void forward(const EigenKernel& kernel) {
-    kernel.forward(Storage::kBf16, z.data(), kRows, kChannels, scale.data(), shift.data(), beta.data(), out.data());
+    kernel.forward(kStorage, z.data(), kRows, kChannels, scale.data(), shift.data(), beta.data(), out.data());
   }
   void backward(const EigenKernel& kernel) {
-    kernel.backward(Storage::kBf16, z.data(), dL_dy.data(), kRows, kChannels, scale.data(), shift.data(), beta.data(), out.data(),
+    kernel.backward(kStorage, z.data(), dL_dy.data(), kRows, kChannels, scale.data(), shift.data(), beta.data(), out.data(),
                     {sums.data(), sums.data() + kChannels, sums.data() + 2 * kChannels});
   }
 };
@@ -86,38 +89,12 @@ double seconds_of(Body&& body) {
   return thread_seconds() - start;
 }
 
+#ifdef __AVX2__
+
 double median(std::vector<double> values) {
   std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
   return values[values.size() / 2];
 }
-
-void per_element(benchmark::State& state) {
-  state.counters["per_element"] =
-      benchmark::Counter(kElements, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
-}
-
-template <class Operator>
-void blocked_forward(benchmark::State& state) {
-  Layer layer;
-  const EigenKernel kernel(program_of<Operator>());
-  for (auto _ : state) layer.forward(kernel);
-  per_element(state);
-}
-
-template <class Operator>
-void blocked_backward(benchmark::State& state) {
-  Layer layer;
-  const EigenKernel kernel(program_of<Operator>());
-  for (auto _ : state) layer.backward(kernel);
-  per_element(state);
-}
-
-BENCHMARK(blocked_forward<Relu>)->Unit(benchmark::kMillisecond);
-BENCHMARK(blocked_backward<Relu>)->Unit(benchmark::kMillisecond);
-BENCHMARK(blocked_forward<Swish>)->Unit(benchmark::kMillisecond);
-BENCHMARK(blocked_backward<Swish>)->Unit(benchmark::kMillisecond);
-
-#ifdef __AVX512F__
 
 /// Runs both in turn; each iteration's time is the blocked kernel's.
 template <class Blocked, class Fused>
@@ -133,18 +110,20 @@ void in_turn(benchmark::State& state, Blocked&& blocked, Fused&& fused) {
   state.counters["ratio"] = median(blocked_seconds) / median(fused_seconds);
 }
 
-/// Whether both computed the same, up to bf16's rounding.
-bool agree(const std::vector<Bf16>& a, const std::vector<Bf16>& b) {
+/// Whether both computed the same, up to the storage type's rounding.
+template <class Stored>
+bool agree(const std::vector<Stored>& a, const std::vector<Stored>& b) {
+  constexpr float tolerance = std::is_same_v<Stored, Bf16> ? 0.01f : 1e-5f;
   for (std::size_t i = 0; i < a.size(); ++i) {
     const auto p = static_cast<float>(a[i]), q = static_cast<float>(b[i]);
-    if (!(std::fabs(p - q) <= 1e-5f + 0.01f * std::fabs(q))) return false;
+    if (!(std::fabs(p - q) <= 1e-5f + tolerance * std::fabs(q))) return false;
   }
   return true;
 }
 
-template <class Operator, class Hand>
+template <class Operator, class Hand, class Stored>
 void forward_beside_hand_written(benchmark::State& state) {
-  Layer layer;
+  Layer<Stored> layer;
   const EigenKernel kernel(program_of<Operator>());
   in_turn(
       state, [&] { layer.forward(kernel); },
@@ -155,9 +134,9 @@ void forward_beside_hand_written(benchmark::State& state) {
   if (!agree(layer.out, layer.other_out)) state.SkipWithError("the two loops do not compute the same");
 }
 
-template <class Operator, class Hand>
+template <class Operator, class Hand, class Stored>
 void backward_beside_hand_written(benchmark::State& state) {
-  Layer layer;
+  Layer<Stored> layer;
   const EigenKernel kernel(program_of<Operator>());
   float* const sums = layer.other_sums.data();
   in_turn(
@@ -169,10 +148,21 @@ void backward_beside_hand_written(benchmark::State& state) {
   if (!agree(layer.out, layer.other_out)) state.SkipWithError("the two loops do not compute the same");
 }
 
-BENCHMARK(forward_beside_hand_written<Relu, bench::HandRelu>)->UseManualTime()->Unit(benchmark::kMillisecond);
-BENCHMARK(backward_beside_hand_written<Relu, bench::HandRelu>)->UseManualTime()->Unit(benchmark::kMillisecond);
-BENCHMARK(forward_beside_hand_written<Swish, bench::HandSwish>)->UseManualTime()->Unit(benchmark::kMillisecond);
-BENCHMARK(backward_beside_hand_written<Swish, bench::HandSwish>)->UseManualTime()->Unit(benchmark::kMillisecond);
+/// The storage type that this processor trains in.
+#ifdef __AVX512BF16__
+using Native = Bf16;
+#else
+using Native = float;
+#endif
+
+BENCHMARK(forward_beside_hand_written<Relu, bench::HandRelu, float>)->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(backward_beside_hand_written<Relu, bench::HandRelu, float>)->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(forward_beside_hand_written<Swish, bench::HandSwish, float>)->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(backward_beside_hand_written<Swish, bench::HandSwish, float>)->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(forward_beside_hand_written<Relu, bench::HandRelu, Bf16>)->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(backward_beside_hand_written<Relu, bench::HandRelu, Bf16>)->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(forward_beside_hand_written<Swish, bench::HandSwish, Bf16>)->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(backward_beside_hand_written<Swish, bench::HandSwish, Bf16>)->UseManualTime()->Unit(benchmark::kMillisecond);
 
 // ---- 100 random core1 candidates: the operators' own formulas, compiled into one loop each. --------------------------
 
@@ -220,13 +210,13 @@ struct RandomCandidate {
       return B::f(a, b);
     }
   }
-  static __m512 value(__m512 u, const __m512* beta) {
+  static bench::Vector value(bench::Vector u, const bench::Vector* beta) {
     return f(Pack(u), [&](int k) { return Pack(beta[k]); }).v;
   }
 };
 
 template <std::size_t I>
-double ratio_of_candidate(Layer& layer, std::size_t repetitions) {
+double ratio_of_candidate(Layer<Native>& layer, std::size_t repetitions) {
   using Candidate = RandomCandidate<I>;
   const EigenKernel kernel(
       lower(Candidate::f(Expression::input(), [](int k) { return Expression::parameter(k); }).with_parameters_in_order()));
@@ -243,7 +233,7 @@ double ratio_of_candidate(Layer& layer, std::size_t repetitions) {
 
 void random_core1_forward_beside_compiled(benchmark::State& state) {
   constexpr std::size_t kCandidates = 100, kRepetitions = 5;
-  Layer layer;
+  Layer<Native> layer;
   std::vector<double> ratios;
   for (auto _ : state) {
     ratios.clear();
@@ -257,7 +247,35 @@ void random_core1_forward_beside_compiled(benchmark::State& state) {
 }
 BENCHMARK(random_core1_forward_beside_compiled)->Iterations(1)->Unit(benchmark::kMillisecond);
 
-#endif  // __AVX512F__
+#else  // without AVX2 there is no loop to compare with
+
+void per_element(benchmark::State& state) {
+  state.counters["per_element"] =
+      benchmark::Counter(kElements, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+}
+
+template <class Operator, class Stored>
+void blocked_forward(benchmark::State& state) {
+  Layer<Stored> layer;
+  const EigenKernel kernel(program_of<Operator>());
+  for (auto _ : state) layer.forward(kernel);
+  per_element(state);
+}
+
+template <class Operator, class Stored>
+void blocked_backward(benchmark::State& state) {
+  Layer<Stored> layer;
+  const EigenKernel kernel(program_of<Operator>());
+  for (auto _ : state) layer.backward(kernel);
+  per_element(state);
+}
+
+BENCHMARK(blocked_forward<Relu, float>)->Unit(benchmark::kMillisecond);
+BENCHMARK(blocked_backward<Relu, float>)->Unit(benchmark::kMillisecond);
+BENCHMARK(blocked_forward<Swish, float>)->Unit(benchmark::kMillisecond);
+BENCHMARK(blocked_backward<Swish, float>)->Unit(benchmark::kMillisecond);
+
+#endif  // __AVX2__
 
 }  // namespace
 }  // namespace actsearch

@@ -8,9 +8,10 @@ namespace actsearch {
 namespace {
 
 static_assert(Pack::kLanes <= 16);
+static_assert(kBlockFloats % (2 * Pack::kLanes) == 0);
 
 /// Runs body(pack) with pack(k) the k-th operand's pack, for every pack of n floats. Operands that are all blocks share one index,
-/// which is as fast as a loop over plain arrays; with numbers among them each has its own stride.
+/// which is as fast as a loop over plain arrays; with numbers among them each has its own stride, and packs go by two.
 template <std::size_t count, class Body>
 void for_each_pack(const BlockOperand* arguments, std::size_t n, Body&& body) {
   const float* first[count];
@@ -25,8 +26,10 @@ void for_each_pack(const BlockOperand* arguments, std::size_t n, Body&& body) {
 #pragma GCC unroll 2
     for (std::size_t i = 0; i < n; i += Pack::kLanes) body(i, [&](std::size_t k) { return Pack::load(first[k] + i); });
   } else {
-    for (std::size_t i = 0, pack = 0; i < n; i += Pack::kLanes, ++pack) {
-      body(i, [&](std::size_t k) { return Pack::load(first[k] + pack * stride[k]); });
+    for (std::size_t i = 0; i < n; i += 2 * Pack::kLanes) {
+      body(i, [&](std::size_t k) { return Pack::load(first[k]); });
+      body(i + Pack::kLanes, [&](std::size_t k) { return Pack::load(first[k] + stride[k]); });
+      for (std::size_t k = 0; k < count; ++k) first[k] += 2 * stride[k];
     }
   }
 }
@@ -64,6 +67,15 @@ template <class Outer, class Inner, bool swapped>
 void pair(const BlockOperand* arguments, float* out, std::size_t n) {
   for_each_pack<Inner::arity + Outer::arity - 1>(arguments, n, [out](std::size_t i, const auto& operands) {
     call_on<Outer, swapped>(call<Inner, 0>(operands), operands, Inner::arity).store(out + i);
+  });
+}
+
+/// Three functions of two arguments in one pass; which argument of the outer ones is the inner ones' result, `swapped` says.
+template <class Outer, bool outer_swapped, class Middle, bool middle_swapped, class Inner>
+void triple(const BlockOperand* arguments, float* out, std::size_t n) {
+  for_each_pack<4>(arguments, n, [out](std::size_t i, const auto& operands) {
+    const Pack middle = call_on<Middle, middle_swapped>(call<Inner, 0>(operands), operands, 2);
+    call_on<Outer, outer_swapped>(middle, operands, 3).store(out + i);
   });
 }
 
@@ -112,6 +124,31 @@ PassFunction find_chain(FunctionId outer, FunctionId middle, FunctionId inner) {
   return found;
 }
 
+/// Calls visitor.operator()<F>() for the arithmetic function F that is meant; for others does nothing.
+template <class Visitor>
+void visit_arithmetic(FunctionId function, Visitor&& visitor) {
+  if (function == function_id<Add>) visitor.template operator()<Add>();
+  if (function == function_id<Subtract>) visitor.template operator()<Subtract>();
+  if (function == function_id<Multiply>) visitor.template operator()<Multiply>();
+}
+
+/// The pass for three instructions of arithmetic, or null. With 16 lanes a pass costs so little that three in one gain nothing.
+PassFunction find_triple(FunctionId outer, bool outer_swapped, FunctionId middle, bool middle_swapped, FunctionId inner) {
+  PassFunction found = nullptr;
+  if constexpr (Pack::kLanes <= 8) {
+    visit_arithmetic(outer, [&]<class Outer>() {
+      visit_arithmetic(middle, [&]<class Middle>() {
+        visit_arithmetic(inner, [&]<class Inner>() {
+          found = outer_swapped
+                      ? (middle_swapped ? &triple<Outer, true, Middle, true, Inner> : &triple<Outer, true, Middle, false, Inner>)
+                      : (middle_swapped ? &triple<Outer, false, Middle, true, Inner> : &triple<Outer, false, Middle, false, Inner>);
+        });
+      });
+    });
+  }
+  return found;
+}
+
 PassFunction find_single(FunctionId function) {
   PassFunction found = nullptr;
   visit_function(function, [&]<class F>() { found = &single<F>; });
@@ -149,6 +186,7 @@ std::vector<BlockProgram::Node> BlockProgram::fuse(const Program& program, const
   // In order, so that what feeds a step is known to be single before the step takes it in.
   constexpr int kNone = -1, kThree = -2;
   std::vector<int> fed_by(instructions.size(), kNone);  // of a pair: the place of its inner instruction
+  std::vector<bool> fed_second(instructions.size());    // of a pair: whether that is its second argument
   for (std::size_t i = 0; i < instructions.size(); ++i) {
     Node& outer = nodes[i];
     if (!outer.needed || !outer.function) continue;
@@ -157,15 +195,21 @@ std::vector<BlockProgram::Node> BlockProgram::fuse(const Program& program, const
       Node& inner = nodes[place];
       if (!inner.function || uses[place] != 1 || fed_by[place] == kThree) continue;
       const FunctionId outer_id = instructions[i].function, inner_id = instructions[place].function;
-      const auto function = fed_by[place] == kNone
-                                ? find_pair(outer_id, inner_id, side == 1)
-                                : find_chain(outer_id, inner_id, instructions[static_cast<std::size_t>(fed_by[place])].function);
+      StepFunction function = nullptr;
+      if (fed_by[place] == kNone) {
+        function = find_pair(outer_id, inner_id, side == 1);
+      } else {
+        const FunctionId innermost = instructions[static_cast<std::size_t>(fed_by[place])].function;
+        function = find_chain(outer_id, inner_id, innermost);
+        if (!function) function = find_triple(outer_id, side == 1, inner_id, fed_second[place], innermost);
+      }
       if (!function) continue;
       std::vector<std::uint16_t> arguments = inner.arguments;
       if (outer.arguments.size() == 2) arguments.push_back(outer.arguments[1 - side]);
       outer.function = function;
       outer.arguments = std::move(arguments);
       fed_by[i] = fed_by[place] == kNone ? place : kThree;
+      fed_second[i] = side == 1;
       inner.needed = false;
       break;
     }
@@ -174,7 +218,7 @@ std::vector<BlockProgram::Node> BlockProgram::fuse(const Program& program, const
 }
 
 void BlockProgram::allocate(const Program& program, const std::vector<Node>& nodes, const std::vector<std::uint16_t>& results) {
-  const std::size_t fixed_slots = 1 + static_cast<std::size_t>(program.parameter_count());
+  fixed_slots_ = 1 + static_cast<std::size_t>(program.parameter_count());
   // The last step that reads each value; results live to the end.
   std::vector<std::size_t> last_use(nodes.size(), 0);
   for (std::size_t i = 0; i < nodes.size(); ++i) {
@@ -185,7 +229,7 @@ void BlockProgram::allocate(const Program& program, const std::vector<Node>& nod
 
   std::vector<Source> source(nodes.size());
   std::vector<std::uint32_t> free_slots;
-  slot_count_ = fixed_slots;
+  slot_count_ = fixed_slots_;
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     if (!nodes[i].needed) continue;
     const Instruction& instruction = program.instructions[i];
@@ -209,7 +253,7 @@ void BlockProgram::allocate(const Program& program, const std::vector<Node>& nod
           const std::uint16_t place = nodes[i].arguments[k];
           const bool seen = std::find(nodes[i].arguments.begin(), nodes[i].arguments.begin() + static_cast<std::ptrdiff_t>(k), place) !=
                             nodes[i].arguments.begin() + static_cast<std::ptrdiff_t>(k);
-          if (!seen && last_use[place] == i && !source[place].is_number && source[place].index >= fixed_slots) {
+          if (!seen && last_use[place] == i && !source[place].is_number && source[place].index >= fixed_slots_) {
             free_slots.push_back(source[place].index);
           }
         }
@@ -230,6 +274,11 @@ void BlockProgram::allocate(const Program& program, const std::vector<Node>& nod
 
 BlockProgram::BlockProgram(const Program& program, const std::vector<std::uint16_t>& results) {
   allocate(program, fuse(program, results), results);
+}
+
+std::size_t BlockProgram::temporary_of(std::size_t i) const {
+  const Source& source = results_[i];
+  return source.is_number || source.index < fixed_slots_ ? kNone : source.index;
 }
 
 BlockOperand BlockProgram::operand(const Source& source, float* const* slots) const {

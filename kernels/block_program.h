@@ -19,7 +19,7 @@ struct BlockOperand {
   std::size_t stride = 0;  ///< floats from one pack to the next
 };
 
-/// The steps that compute some of a Program's results. A step is one function, or two of which the first only feeds the second:
+/// The steps that compute some of a Program's results. A step is one function, or two or three of which the first only feed the next:
 /// passes over a block cost as much as simple arithmetic, so fewer of them is the speed of this kernel. Slots name blocks: slot 0
 /// is x, slots 1..parameters are the betas, the rest are temporaries, reused as soon as their value is no longer needed.
 class BlockProgram {
@@ -32,13 +32,16 @@ class BlockProgram {
   std::size_t step_count() const { return steps_.size(); }
   std::size_t result_count() const { return results_.size(); }
 
-  /// Runs all steps over `n` floats, rounded up to whole packs. slots[i] points at block i; 0..parameters are only read.
+  /// Runs all steps over `n` floats, rounded up to an even number of packs. slots[i] points at block i; 0..parameters are only read.
   void run(float* const* slots, std::size_t n) const;
   /// Where result i is after run().
   BlockOperand result(std::size_t i, float* const* slots) const { return operand(results_[i], slots); }
+  /// The slot of result i if that is a temporary, else kNone. Wherever that slot points at run(), the result comes to lie.
+  std::size_t temporary_of(std::size_t i) const;
+  static constexpr std::size_t kNone = ~std::size_t{0};
 
  private:
-  static constexpr std::size_t kMaxArguments = 3;
+  static constexpr std::size_t kMaxArguments = 4;
   using StepFunction = void (*)(const BlockOperand* arguments, float* out, std::size_t n);
   struct Source {
     bool is_number = false;
@@ -62,6 +65,7 @@ class BlockProgram {
   std::vector<Step> steps_;
   std::vector<Lanes> numbers_;
   std::vector<Source> results_;
+  std::size_t fixed_slots_ = 0;  ///< of x and the betas
   std::size_t slot_count_ = 0;
 };
 

@@ -59,18 +59,24 @@ void untile_sum(const float* block, const Strip& strip, float* per_channel) {
   }
 }
 
-/// Calls body(offset, n) for every block of the strip: n floats at `offset` from the tensor's start.
+/// n consecutive values of a tensor from value `first` on.
+struct Range {
+  std::size_t first, n;
+};
+
+/// Calls body(block, next) for every block of the strip; after the last there is none, and `next` is empty.
 template <class Body>
 void for_each_block(const Strip& strip, std::size_t rows, std::size_t channels, Body&& body) {
-  for (std::size_t r = 0; r < rows; r += strip.rows) {
-    body(r * channels + strip.first_channel, std::min(strip.rows, rows - r) * strip.width);
-  }
+  const auto block_at = [&](std::size_t row) {
+    return row < rows ? Range{row * channels + strip.first_channel, std::min(strip.rows, rows - row) * strip.width} : Range{0, 0};
+  };
+  for (std::size_t r = 0; r < rows; r += strip.rows) body(block_at(r), block_at(r + strip.rows));
 }
 
 /// What a pass over a block of a tensor does for whole packs, and element by element for the rest: body(i, tag) with a tag of type
-/// Pack or float.
+/// Pack or float. The body captures pointers by value: a store of a pack may alias anything, so others are loaded anew after each.
 template <class Body>
-void for_each_pack(std::size_t n, Body&& body) {
+[[gnu::always_inline]] inline void for_each_pack(std::size_t n, const Body body) {
   std::size_t i = 0;
   for (; i + Pack::kLanes <= n; i += Pack::kLanes) body(i, Pack());
   for (; i < n; ++i) body(i, 0.0f);
@@ -106,12 +112,36 @@ void add_product_to(float* sum, const Value& a, const Value& b) {
 /// u = scale·z + shift over a block.
 template <class Stored>
 void load_affine(const Stored* z, const float* scale, const float* shift, float* u, std::size_t n) {
-  for_each_pack(n, [&]<class Value>(std::size_t i, Value) {
+  for_each_pack(n, [=]<class Value>(std::size_t i, Value) {
     put(multiply_add(get<Value>(z + i), get<Value>(scale + i), get<Value>(shift + i)), u + i);
   });
 }
 
+/// Calls body(c, packs) for all whole packs of a strip's channels, two at a time and then perhaps one: c is the first channel, and packs a
+/// constant. A sum of one pack would wait for its own last addition.
+template <class Body>
+[[gnu::always_inline]] inline void for_each_column(std::size_t width, const Body body) {
+  std::size_t c = 0;
+  for (; c + 2 * Pack::kLanes <= width; c += 2 * Pack::kLanes) body(c, std::integral_constant<std::size_t, 2>());
+  if (c < width) body(c, std::integral_constant<std::size_t, 1>());
+}
+
+/// Asks for n values to be brought near while something else is computed.
+template <class Stored>
+void prefetch(const Stored* from, std::size_t n) {
+  constexpr std::size_t kLine = 64 / sizeof(Stored);
+#pragma GCC unroll 4
+  for (std::size_t i = 0; i < n; i += kLine) __builtin_prefetch(from + i);
+}
+
 void fill(float* block, float value) { std::fill_n(block, padded(kBlockFloats), value); }
+
+/// The place of n values of an fp32 tensor as a block, where it can be one: aligned, and no more than BlockProgram::run writes.
+inline float* block_in_place(float* values, std::size_t n) {
+  const bool aligned = reinterpret_cast<std::uintptr_t>(values) % kAlignment == 0;
+  return aligned && n % (2 * Pack::kLanes) == 0 ? values : nullptr;
+}
+inline float* block_in_place(Bf16*, std::size_t) { return nullptr; }
 
 /// scale and shift of a strip; without any, 1 and 0.
 void tile_affine(const float* scale, const float* shift, const Strip& strip, float* scale_block, float* shift_block) {
@@ -129,17 +159,44 @@ void tile_affine(const float* scale, const float* shift, const Strip& strip, flo
 struct EigenKernel::Impl {
   explicit Impl(const Program& program)
       : parameters(static_cast<std::size_t>(program.parameter_count())),
+        derivatives(factors_of(program)),
         forward(program, {program.y}),
-        backward(program, backward_results(program)),
+        backward(program, flattened(derivatives)),
         all(program, all_results(program)) {}
 
-  static std::vector<std::uint16_t> backward_results(const Program& program) {
+  static std::vector<std::uint16_t> derivative_places(const Program& program) {
     std::vector<std::uint16_t> places{program.dydx};
     places.insert(places.end(), program.dydbeta.begin(), program.dydbeta.end());
     return places;
   }
+  /// The derivatives' places in the program: of two factors, where a derivative is a product that nothing else needs. Their product is
+  /// taken where it is used, which saves a pass.
+  static std::vector<std::vector<std::uint16_t>> factors_of(const Program& program) {
+    const auto places = derivative_places(program);
+    std::vector<int> uses(program.instructions.size(), 0);
+    for (const auto place : places) ++uses[place];
+    for (const Instruction& instruction : program.instructions) {
+      if (instruction.kind != Expression::Kind::kCall) continue;
+      ++uses[instruction.a];
+      if (function_arity(instruction.function) == 2) ++uses[instruction.b];
+    }
+    const auto is_number = [&](std::uint16_t place) { return program.instructions[place].kind == Expression::Kind::kNumber; };
+    std::vector<std::vector<std::uint16_t>> factors;
+    for (const auto place : places) {
+      const Instruction& last = program.instructions[place];
+      const bool product = last.kind == Expression::Kind::kCall && last.function == function_id<Multiply>;
+      const bool split = product && uses[place] == 1 && !is_number(last.a) && !is_number(last.b);
+      factors.push_back(split ? std::vector<std::uint16_t>{last.a, last.b} : std::vector<std::uint16_t>{place});
+    }
+    return factors;
+  }
+  static std::vector<std::uint16_t> flattened(const std::vector<std::vector<std::uint16_t>>& lists) {
+    std::vector<std::uint16_t> all;
+    for (const auto& list : lists) all.insert(all.end(), list.begin(), list.end());
+    return all;
+  }
   static std::vector<std::uint16_t> all_results(const Program& program) {
-    auto places = backward_results(program);
+    auto places = derivative_places(program);
     places.insert(places.begin(), program.y);
     return places;
   }
@@ -154,6 +211,17 @@ struct EigenKernel::Impl {
     std::vector<float*> slots;
   };
 
+  /// A derivative over a block: `block`, or block·factor.
+  struct Slope {
+    const float* block;
+    const float* factor;
+  };
+  template <class Value>
+  [[gnu::always_inline]] static Value get_at(const Slope& slope, std::size_t i) {
+    const auto value = get<Value>(slope.block + i);
+    return slope.factor ? value * get<Value>(slope.factor + i) : value;
+  }
+
   template <class Stored>
   void run_forward(const Stored* z, std::size_t rows, std::size_t channels, const float* scale, const float* shift, const float* beta,
                    Stored* y) const {
@@ -161,50 +229,77 @@ struct EigenKernel::Impl {
     float* const scale_block = frame.slots[forward.slot_count()];
     float* const shift_block = frame.slots[forward.slot_count() + 1];
     float* const u = frame.slots[0];
-    const BlockOperand result = forward.result(0, frame.slots.data());
+    const std::size_t slot = forward.temporary_of(0);
+    float* const own_block = slot == BlockProgram::kNone ? nullptr : frame.slots[slot];
     for (const Strip& strip : strips(channels)) {
       tile_parameters(strip, channels, beta, frame);
       tile_affine(scale, shift, strip, scale_block, shift_block);
-      for_each_block(strip, rows, channels, [&](std::size_t offset, std::size_t n) {
-        load_affine(z + offset, scale_block, shift_block, u, n);
-        forward.run(frame.slots.data(), n);
+      for_each_block(strip, rows, channels, [&](const Range& at, const Range& next) {
+        load_affine(z + at.first, scale_block, shift_block, u, at.n);
+        prefetch(z + next.first, next.n);
+        prefetch(y + at.first, at.n);
+        float* const direct = own_block ? block_in_place(y + at.first, at.n) : nullptr;
+        if (own_block) frame.slots[slot] = direct ? direct : own_block;
+        forward.run(frame.slots.data(), at.n);
+        if (direct) return;
+        const BlockOperand result = forward.result(0, frame.slots.data());
         if (result.stride == 0) fill(u, *result.first);
-        store_block(result.stride == 0 ? u : result.first, y + offset, n);
+        store_block(result.stride == 0 ? u : result.first, y + at.first, at.n);
       });
     }
   }
+
+  static constexpr std::size_t kMaxBetasInRegisters = 2;
 
   template <class Stored>
   void run_backward(const Stored* z, const Stored* dL_dy, std::size_t rows, std::size_t channels, const float* scale, const float* shift,
                     const float* beta, Stored* g, const Sums& sums) const {
     const std::size_t slots = backward.slot_count();
-    Frame frame(backward, 2);
+    Frame frame(backward, 2 + backward.result_count());
     float* const u = frame.slots[0];
     float* const scale_block = frame.slots[slots];
     float* const shift_block = frame.slots[slots + 1];
     Blocks accumulators(2 + parameters, kBlockFloats);
-    std::vector<BlockOperand> results;
-    for (std::size_t k = 0; k <= parameters; ++k) results.push_back(backward.result(k, frame.slots.data()));
+    std::vector<Slope> slopes;
+    std::size_t result = 0;
+    const auto block_of_result = [&] {
+      const BlockOperand operand = backward.result(result, frame.slots.data());
+      float* const constant = frame.slots[slots + 2 + result++];
+      if (operand.stride != 0) return operand.first;
+      fill(constant, *operand.first);
+      return static_cast<const float*>(constant);
+    };
+    for (const auto& factors : derivatives) {
+      const float* const block = block_of_result();
+      slopes.push_back({block, factors.size() == 2 ? block_of_result() : nullptr});
+    }
     for (const Strip& strip : strips(channels)) {
       tile_parameters(strip, channels, beta, frame);
       tile_affine(scale, shift, strip, scale_block, shift_block);
       for (std::size_t k = 0; k < 2 + parameters; ++k) fill(accumulators[k], 0.0f);
-      for_each_block(strip, rows, channels, [&](std::size_t offset, std::size_t n) {
+      for_each_block(strip, rows, channels, [&](const Range& at, const Range& next) {
+        const std::size_t offset = at.first, n = at.n;
         load_affine(z + offset, scale_block, shift_block, u, n);
+        prefetch(z + next.first, next.n);
+        prefetch(dL_dy + offset, n);
+        if (g != dL_dy) prefetch(g + offset, n);
         backward.run(frame.slots.data(), n);
         if (strip.width % Pack::kLanes == 0 && parameters <= kMaxBetasInRegisters) {
+          const auto columns = [&]<std::size_t betas>(std::integral_constant<std::size_t, betas>) {
+            accumulate_columns<betas>(slopes, z + offset, dL_dy + offset, g + offset, accumulators, strip.width, n);
+          };
           switch (parameters) {
             case 0:
-              accumulate_columns<0>(results, z + offset, dL_dy + offset, g + offset, accumulators, strip.width, n);
+              columns(std::integral_constant<std::size_t, 0>());
               break;
             case 1:
-              accumulate_columns<1>(results, z + offset, dL_dy + offset, g + offset, accumulators, strip.width, n);
+              columns(std::integral_constant<std::size_t, 1>());
               break;
             default:
-              accumulate_columns<2>(results, z + offset, dL_dy + offset, g + offset, accumulators, strip.width, n);
+              columns(std::integral_constant<std::size_t, kMaxBetasInRegisters>());
           }
         } else {
-          accumulate(results, z + offset, dL_dy + offset, g + offset, accumulators, n);
+          accumulate(slopes, z + offset, dL_dy + offset, g + offset, accumulators, n);
         }
       });
       if (sums.g) untile_sum(accumulators[0], strip, sums.g);
@@ -215,51 +310,72 @@ struct EigenKernel::Impl {
 
   /// g = dL_dy·f' over a block; adds g, g·z and dL_dy·∂f/∂beta_k to the accumulators. g may be dL_dy.
   template <class Stored>
-  void accumulate(const std::vector<BlockOperand>& results, const Stored* z, const Stored* dL_dy, Stored* g, Blocks& accumulators,
+  void accumulate(const std::vector<Slope>& slopes, const Stored* z, const Stored* dL_dy, Stored* g, Blocks& accumulators,
                   std::size_t n) const {
+    for (std::size_t k = 0; k < parameters; ++k) {
+      float* const sum = accumulators[2 + k];
+      const Slope slope = slopes[1 + k];
+      for_each_pack(n, [=]<class Value>(std::size_t i, Value) { add_product_to(sum + i, get<Value>(dL_dy + i), get_at<Value>(slope, i)); });
+    }
     float* const sum_g = accumulators[0];
     float* const sum_gz = accumulators[1];
-    for_each_pack(n, [&]<class Value>(std::size_t i, Value) {
-      const Value dy = get<Value>(dL_dy + i);
-      const Value product = dy * get<Value>(at(results[0], i));
+    const Slope slope = slopes[0];
+    for_each_pack(n, [=]<class Value>(std::size_t i, Value) {
+      const Value product = get<Value>(dL_dy + i) * get_at<Value>(slope, i);
       put(product, g + i);
       add_to(sum_g + i, product);
       add_product_to(sum_gz + i, product, get<Value>(z + i));
-      for (std::size_t k = 0; k < parameters; ++k) add_product_to(accumulators[2 + k] + i, dy, get<Value>(at(results[1 + k], i)));
     });
   }
 
-  static constexpr std::size_t kMaxBetasInRegisters = 2;
+  /// Where a block's derivatives are and where its sums go, and those of one pack of channels in registers.
+  template <std::size_t betas>
+  struct ColumnSums {
+    Pack g{0.0}, gz{0.0};
+    std::array<Pack, betas> beta;
+    ColumnSums() { beta.fill(Pack(0.0)); }
 
-  /// The same for whole packs of channels: a pack's sums over the block's rows stay in registers.
-  template <std::size_t betas, class Stored>
-  void accumulate_columns(const std::vector<BlockOperand>& results, const Stored* z, const Stored* dL_dy, Stored* g, Blocks& accumulators,
-                          std::size_t width, std::size_t n) const {
-    for (std::size_t c = 0; c < width; c += Pack::kLanes) {
-      Pack sum_g(0.0), sum_gz(0.0);
-      std::array<Pack, betas> sum_beta;
-      for (Pack& sum : sum_beta) sum = Pack(0.0);
-      for (std::size_t i = c; i < n; i += width) {
-        const Pack dy = load_pack(dL_dy + i), product = dy * load_pack(at(results[0], i));
-        store_pack(product, g + i);
-        sum_g = sum_g + product;
-        sum_gz = multiply_add(product, load_pack(z + i), sum_gz);
-        for (std::size_t k = 0; k < betas; ++k) sum_beta[k] = multiply_add(dy, load_pack(at(results[1 + k], i)), sum_beta[k]);
-      }
-      add_to(accumulators[0] + c, sum_g);
-      add_to(accumulators[1] + c, sum_gz);
-      for (std::size_t k = 0; k < betas; ++k) add_to(accumulators[2 + k] + c, sum_beta[k]);
+    template <class Stored>
+    [[gnu::always_inline]] void add(const std::array<Slope, 1 + betas>& slope, const Stored* z, const Stored* dL_dy, Stored* out,
+                                    std::size_t i) {
+      const Pack dy = load_pack(dL_dy + i), product = dy * get_at<Pack>(slope[0], i);
+      store_pack(product, out + i);
+      g = g + product;
+      gz = multiply_add(product, load_pack(z + i), gz);
+      for (std::size_t k = 0; k < betas; ++k) beta[k] = multiply_add(dy, get_at<Pack>(slope[1 + k], i), beta[k]);
     }
-  }
+    [[gnu::always_inline]] void add_to_blocks(const std::array<float*, 2 + betas>& sums, std::size_t c) const {
+      add_to(sums[0] + c, g);
+      add_to(sums[1] + c, gz);
+      for (std::size_t k = 0; k < betas; ++k) add_to(sums[2 + k] + c, beta[k]);
+    }
+  };
 
-  /// Float i of a result; whole packs of equal lanes serve every i.
-  static const float* at(const BlockOperand& operand, std::size_t i) { return operand.stride == 0 ? operand.first : operand.first + i; }
+  /// The same for whole packs of channels: a pack's sums over the block's rows stay in registers. `betas` is the number of parameters.
+  template <std::size_t betas, class Stored>
+  void accumulate_columns(const std::vector<Slope>& slopes, const Stored* z, const Stored* dL_dy, Stored* g, Blocks& accumulators,
+                          std::size_t width, std::size_t n) const {
+    std::array<Slope, 1 + betas> slope;
+    std::array<float*, 2 + betas> sums;
+    std::copy_n(slopes.begin(), slope.size(), slope.begin());
+    for (std::size_t k = 0; k < sums.size(); ++k) sums[k] = accumulators[k];
+    for_each_column(width, [=]<std::size_t packs>(std::size_t c, std::integral_constant<std::size_t, packs>) {
+      ColumnSums<betas> first, second;
+      for (std::size_t i = c; i < n; i += width) {
+        first.add(slope, z, dL_dy, g, i);
+        if constexpr (packs == 2) second.add(slope, z, dL_dy, g, i + Pack::kLanes);
+      }
+      first.add_to_blocks(sums, c);
+      if constexpr (packs == 2) second.add_to_blocks(sums, c + Pack::kLanes);
+    });
+  }
 
   void tile_parameters(const Strip& strip, std::size_t channels, const float* beta, Frame& frame) const {
     for (std::size_t k = 0; k < parameters; ++k) tile(beta + k * channels, strip, frame.slots[1 + k]);
   }
 
   std::size_t parameters;
+  std::vector<std::vector<std::uint16_t>> derivatives;
   BlockProgram forward;
   BlockProgram backward;
   BlockProgram all;
@@ -339,8 +455,9 @@ void batch_norm_apply(Storage storage, const void* g, const void* z, std::size_t
       tile(a, strip, a_block);
       tile(b, strip, b_block);
       tile(d, strip, d_block);
-      for_each_block(strip, rows, channels, [&](std::size_t offset, std::size_t n) {
-        for_each_pack(n, [&]<class Value>(std::size_t i, Value) {
+      for_each_block(strip, rows, channels, [&](const Range& at, const Range&) {
+        const std::size_t offset = at.first;
+        for_each_pack(at.n, [=]<class Value>(std::size_t i, Value) {
           const Value rest = multiply_add(get<Value>(z_in + offset + i), get<Value>(b_block + i), get<Value>(d_block + i));
           put(multiply_add(get<Value>(g_in + offset + i), get<Value>(a_block + i), rest), out + offset + i);
         });
@@ -353,17 +470,24 @@ namespace {
 /// Sums and sums of squares about `centre` for whole packs of channels, in registers over the block's rows.
 template <class Stored>
 void add_moments_of_columns(const Stored* z, const float* centre, std::size_t width, std::size_t n, float* sum, float* squares) {
-  for (std::size_t c = 0; c < width; c += Pack::kLanes) {
-    const Pack middle = load_pack(centre + c);
-    Pack s(0.0), q(0.0);
-    for (std::size_t i = c; i < n; i += width) {
-      const Pack distance = load_pack(z + i) - middle;
-      s = s + distance;
-      q = multiply_add(distance, distance, q);
+  for_each_column(width, [=]<std::size_t packs>(std::size_t c, std::integral_constant<std::size_t, packs>) {
+    Pack middle[packs], s[packs], q[packs];
+    for (std::size_t p = 0; p < packs; ++p) {
+      middle[p] = load_pack(centre + c + p * Pack::kLanes);
+      s[p] = q[p] = Pack(0.0);
     }
-    add_to(sum + c, s);
-    add_to(squares + c, q);
-  }
+    for (std::size_t row = c; row < n; row += width) {
+      for (std::size_t p = 0; p < packs; ++p) {
+        const Pack distance = load_pack(z + row + p * Pack::kLanes) - middle[p];
+        s[p] = s[p] + distance;
+        q[p] = multiply_add(distance, distance, q[p]);
+      }
+    }
+    for (std::size_t p = 0; p < packs; ++p) {
+      add_to(sum + c + p * Pack::kLanes, s[p]);
+      add_to(squares + c + p * Pack::kLanes, q[p]);
+    }
+  });
 }
 }  // namespace
 
@@ -381,12 +505,14 @@ void channel_moments(Storage storage, const void* z, std::size_t rows, std::size
       tile(pivot.data(), strip, centre);
       fill(sum, 0.0f);
       fill(squares, 0.0f);
-      for_each_block(strip, rows, channels, [&](std::size_t offset, std::size_t n) {
+      for_each_block(strip, rows, channels, [&](const Range& at, const Range& next) {
+        const std::size_t offset = at.first, n = at.n;
+        prefetch(in + next.first, next.n);
         if (strip.width % Pack::kLanes == 0) {
           add_moments_of_columns(in + offset, centre, strip.width, n, sum, squares);
           return;
         }
-        for_each_pack(n, [&]<class Value>(std::size_t i, Value) {
+        for_each_pack(n, [=]<class Value>(std::size_t i, Value) {
           const Value distance = get<Value>(in + offset + i) - get<Value>(centre + i);
           add_to(sum + i, distance);
           add_product_to(squares + i, distance, distance);

@@ -6,6 +6,7 @@
 
 #include <Eigen/Core>
 #include <cmath>
+#include <limits>
 #include <unsupported/Eigen/SpecialFunctions>
 
 #include "grammar/functions.h"
@@ -72,18 +73,27 @@ inline Pack copy_sign(const Pack& magnitude, const Pack& sign) {
   return Pack(Eigen::internal::por(Eigen::internal::pandnot(magnitude.v, bit), Eigen::internal::pand(sign.v, bit)));
 }
 
+#ifndef __AVX512F__
+/// A float this large has no fraction bits left: adding it rounds to a whole number, whose bits are then the sum's last ones.
+inline constexpr float kRounder = 12582912.0f;  // 1.5 · 2^23
+
+/// The bits of a float as integers, and back.
+using IntegerPacket = Eigen::internal::unpacket_traits<Pack::Packet>::integer_packet;
+inline IntegerPacket bits_of(const Pack& a) { return Eigen::internal::preinterpret<IntegerPacket>(a.v); }
+inline Pack from_bits(const IntegerPacket& bits) { return Pack(Eigen::internal::preinterpret<Pack::Packet>(bits)); }
+/// a · 2^n where both are normal numbers; `rounded` is n + kRounder.
+inline Pack scale_by_power(const Pack& a, const Pack& rounded) {
+  return from_bits(Eigen::internal::padd(bits_of(a), Eigen::internal::plogical_shift_left<23>(bits_of(rounded))));
+}
+#endif
+
+#ifdef __AVX512F__
 /// e^x by 2^n · e^r with |r| <= ln 2 / 2 and the Taylor polynomial of degree 7: relative error below 2 ulp; overflows to Inf and
 /// underflows through the denormals to 0.
 inline Pack exp(const Pack& x) {
-  using namespace Eigen::internal;
   // The constant comes first: the processor's min and max return their second operand when one is NaN.
-#ifdef __AVX512F__
   const Pack c(_mm512_max_ps(Pack(-104.0).v, _mm512_min_ps(Pack(89.0).v, x.v)));
   const Pack n(_mm512_roundscale_ps((c * Pack(1.44269504088896341)).v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-#else
-  const Pack c = maximum(Pack(-104.0), minimum(Pack(89.0), x));
-  const Pack n(pround(pmul(c.v, Pack(1.44269504088896341).v)));
-#endif
   const Pack r = multiply_add(n, Pack(2.12194440e-4), multiply_add(n, Pack(-0.693359375), c));
   Pack p = multiply_add(Pack(1.0 / 5040), r, Pack(1.0 / 720));
   p = multiply_add(p, r, Pack(1.0 / 120));
@@ -92,44 +102,63 @@ inline Pack exp(const Pack& x) {
   p = multiply_add(p, r, Pack(0.5));
   p = multiply_add(p, r, Pack(1.0));
   p = multiply_add(p, r, Pack(1.0));
-#ifdef __AVX512F__
   return Pack(_mm512_scalef_ps(p.v, n.v));
+}
 #else
-  return Pack(pldexp(p.v, n.v));
+/// e^x by 2^m · 2^m · 4^h with |h| <= 1/2 and a minimax polynomial (relative error below 2^-25): two factors that are normal numbers
+/// overflow to Inf and underflow through the denormals to 0 by themselves. Relative error below 2 ulp.
+inline Pack exp(const Pack& x) {
+  // x comes first: Eigen's min and max return their first operand when one is NaN.
+  const Pack c(Eigen::internal::pmax(Eigen::internal::pmin(x.v, Pack(89.0).v), Pack(-104.0).v));
+  const Pack rounded = multiply_add(c, Pack(0.72134752044448170), Pack(kRounder)), minus_m = Pack(kRounder) - rounded;
+  const Pack h = multiply_add(c, Pack(9.6298151675e-9), multiply_add(c, Pack(0.72134751081466674805), minus_m));
+  Pack p = multiply_add(h, Pack(1.8102711765095592e-3), Pack(1.0006925091147423e-2));
+  p = multiply_add(p, h, Pack(4.2742770165205002e-2));
+  p = multiply_add(p, h, Pack(1.5387190878391266e-1));
+  p = multiply_add(p, h, Pack(4.440222978591919e-1));
+  p = multiply_add(p, h, Pack(9.609065651893616e-1));
+  p = multiply_add(p, h, Pack(1.3862947225570679));
+  p = multiply_add(p, h, Pack(1.0));
+  const Pack power = scale_by_power(Pack(1.0), rounded);
+  return (p * power) * power;
+}
 #endif
+
+/// 2^f for |f| <= 1/2: a minimax polynomial, relative error below 2^-22.
+inline Pack small_power_of_two(const Pack& f) {
+  Pack p = multiply_add(Pack(1.3276472454890609e-3), f, Pack(9.675541892647743e-3));
+  p = multiply_add(p, f, Pack(5.550713092088699e-2));
+  p = multiply_add(p, f, Pack(2.4022120237350464e-1));
+  p = multiply_add(p, f, Pack(6.931469440460205e-1));
+  return multiply_add(p, f, Pack(1.0000001192092896));
 }
 
-/// 1 / (1 + e^-x). e^-x is 2^n · 2^f: n the whole number nearest to -x / ln 2, 2^f a minimax polynomial (relative error below 2^-22). A
-/// quotient costs as much as the exponential, so it is the processor's estimate and one step of Newton's method (2^-28); results below
-/// the smallest normal number are 0.
+/// 1 / (1 + e^-x). e^-x is 2^n · 2^f, n the whole number nearest to -x / ln 2; results below the smallest normal number are 0.
 inline Pack logistic(const Pack& x) {
 #ifdef __AVX512F__
+  // A quotient of 16 floats costs as much as the exponential, so it is the processor's estimate and one step of Newton's method (2^-28).
   // The constant comes first: the processor's min returns its second operand when one is NaN.
   const Pack c(_mm512_min_ps(Pack(104.0).v, x.v));
   const __mmask16 large = _mm512_cmp_ps_mask(x.v, Pack(-87.33654).v, _CMP_NLT_UQ);  // the result is, or NaN
   const Pack n(_mm512_roundscale_ps((c * Pack(-1.44269504088896341)).v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
   const Pack f = multiply_add(c, Pack(-1.925963033500e-8), multiply_add(c, Pack(-1.44269502162933349609375), -n));
-  Pack p = multiply_add(Pack(1.3276472454890609e-3), f, Pack(9.675541892647743e-3));
-  p = multiply_add(p, f, Pack(5.550713092088699e-2));
-  p = multiply_add(p, f, Pack(2.4022120237350464e-1));
-  p = multiply_add(p, f, Pack(6.931469440460205e-1));
-  p = multiply_add(p, f, Pack(1.0000001192092896));
-  const Pack d = Pack(1.0) + Pack(_mm512_scalef_ps(p.v, n.v));
+  const Pack d = Pack(1.0) + Pack(_mm512_scalef_ps(small_power_of_two(f).v, n.v));
   const Pack r(_mm512_rcp14_ps(d.v));
   return Pack(_mm512_maskz_fmadd_ps(large, r.v, _mm512_fnmadd_ps(d.v, r.v, Pack(1.0).v), r.v));
 #else
-  return Pack(1.0) / (Pack(1.0) + exp(-x));
+  // A quotient of 8 floats goes on beside the rest and is as exact on every processor. From 18 on the result is 1.
+  const Pack c(Eigen::internal::pmin(x.v, Pack(30.0).v));
+  const Pack rounded = multiply_add(c, Pack(-1.44269504088896341), Pack(kRounder)), minus_n = Pack(kRounder) - rounded;
+  const Pack f = multiply_add(c, Pack(-1.925963033500e-8), multiply_add(c, Pack(-1.44269502162933349609375), minus_n));
+  const Pack y = Pack(1.0) / (Pack(1.0) + scale_by_power(small_power_of_two(f), rounded));
+  return Pack(Eigen::internal::pandnot(y.v, Eigen::internal::pcmp_lt(x.v, Pack(-87.33654).v)));
 #endif
 }
 
-/// Natural logarithm: the exponent times ln 2, and of the mantissa in [√½, √2) the polynomial of Cephes (logf.c, S. Moshier).
-inline Pack log(const Pack& x) {
+/// log(2^exponent · mantissa) for a mantissa in [√½, √2): the polynomial of Cephes (logf.c, S. Moshier).
+inline Pack log_of_parts(const Pack& exponent, const Pack& mantissa) {
+  const Pack f = mantissa - Pack(1.0), s = f * f;
 #ifdef __AVX512F__
-  const Pack mantissa(_mm512_getmant_ps(x.v, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_nan)), exponent(_mm512_getexp_ps(x.v));
-  const __mmask16 above = _mm512_cmp_ps_mask(mantissa.v, Pack(1.41421356237309505).v, _CMP_GT_OQ);
-  const Pack m(_mm512_mask_mul_ps(mantissa.v, above, mantissa.v, Pack(0.5).v));
-  const Pack e(_mm512_mask_add_ps(exponent.v, above, exponent.v, Pack(1.0).v));
-  const Pack f = m - Pack(1.0), s = f * f;
   Pack p = multiply_add(f, Pack(7.0376836292e-2), Pack(-1.1514610310e-1));
   p = multiply_add(f, p, Pack(1.1676998740e-1));
   p = multiply_add(f, p, Pack(-1.2420140846e-1));
@@ -138,14 +167,53 @@ inline Pack log(const Pack& x) {
   p = multiply_add(f, p, Pack(2.0000714765e-1));
   p = multiply_add(f, p, Pack(-2.4999993993e-1));
   p = multiply_add(f, p, Pack(3.3333331174e-1));
-  return multiply_add(e, Pack(0.69314718055994531), f + multiply_add(f * s, p, Pack(-0.5) * s));
 #else
-  // Eigen's, with denormals scaled into the normal range first.
-  const Pack tiny = select_greater(Pack(1.17549435e-38), x, Pack(1.0), Pack(0.0));
-  const Pack scaled = x * (Pack(1.0) + tiny * Pack(16777215.0));  // times 2^24
-  return Pack(Eigen::internal::plog(scaled.v)) - tiny * Pack(16.635532333438686);
+  // In three parts beside each other: what waits for a long chain keeps registers.
+  Pack p = multiply_add(f, Pack(7.0376836292e-2), Pack(-1.1514610310e-1));
+  p = multiply_add(f, p, Pack(1.1676998740e-1));
+  Pack q = multiply_add(f, Pack(-1.2420140846e-1), Pack(1.4249322787e-1));
+  q = multiply_add(f, q, Pack(-1.6668057665e-1));
+  Pack r = multiply_add(f, Pack(2.0000714765e-1), Pack(-2.4999993993e-1));
+  r = multiply_add(f, r, Pack(3.3333331174e-1));
+  const Pack cube = f * s;
+  p = multiply_add(cube, multiply_add(cube, p, q), r);
 #endif
+  return multiply_add(exponent, Pack(0.69314718055994531), f + multiply_add(f * s, p, Pack(-0.5) * s));
 }
+#ifdef __AVX512F__
+/// Natural logarithm.
+inline Pack log(const Pack& x) {
+  const Pack mantissa(_mm512_getmant_ps(x.v, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_nan)), exponent(_mm512_getexp_ps(x.v));
+  const __mmask16 above = _mm512_cmp_ps_mask(mantissa.v, Pack(1.41421356237309505).v, _CMP_GT_OQ);
+  return log_of_parts(Pack(_mm512_mask_add_ps(exponent.v, above, exponent.v, Pack(1.0).v)),
+                      Pack(_mm512_mask_mul_ps(mantissa.v, above, mantissa.v, Pack(0.5).v)));
+}
+#else
+/// Natural logarithm of positive normal numbers.
+inline Pack log_of_normal(const Pack& x) {
+  using namespace Eigen::internal;
+  const IntegerPacket root_half = pset1<IntegerPacket>(0x3f3504f3), bits = bits_of(x);
+  const IntegerPacket exponent = parithmetic_shift_right<23>(psub(bits, root_half));
+  return log_of_parts(Pack(pcast<IntegerPacket, Pack::Packet>(exponent)), from_bits(psub(bits, plogical_shift_left<23>(exponent))));
+}
+/// Natural logarithm of anything.
+inline Pack log_of_any(const Pack& x) {
+  const Pack tiny = greater(Pack(1.17549435e-38), x);
+  const Pack scaled = x * (Pack(1.0) + tiny * Pack(16777215.0));  // times 2^24
+  const Pack finite = log_of_normal(scaled) - tiny * Pack(16.635532333438686);
+  const Pack positive = select_greater(x, Pack(3.4028234664e38), x, finite);
+  const Pack zero = x - Pack(1.0) / abs(x);  // -Inf, or NaN
+  return select_greater(x, Pack(0.0), positive, select_greater(Pack(0.0), x, Pack(std::numeric_limits<double>::quiet_NaN()), zero));
+}
+/// Natural logarithm.
+inline Pack log(const Pack& x) {
+  using namespace Eigen::internal;
+  const auto odd = por(pcmp_lt_or_nan(x.v, Pack(1.17549435e-38).v), pcmp_lt(Pack(3.4028234664e38).v, x.v));
+  if (predux_any(odd)) [[unlikely]]
+    return log_of_any(x);
+  return log_of_normal(x);
+}
+#endif
 /// log(1 + x): of the rounded sum, and to first order of what rounding took away.
 inline Pack log1p(const Pack& x) {
   const Pack u = Pack(1.0) + x, lost = x - (u - Pack(1.0));
@@ -159,14 +227,24 @@ inline bool any_beyond(const Pack& a, double limit) { return Eigen::internal::pr
 
 /// a - quarters·π/2, of magnitude at most π/4, and the number of quarters, of which only the remainder by 4 counts.
 struct Reduced {
+#ifdef __AVX512F__
   Pack rest, quarters;
+#else
+  Pack rest;
+  IntegerPacket quarters;
+#endif
 };
 /// For 0 <= a <= 1e5 in single precision, π/2 in three parts (W. Cody and W. Waite, 1980).
 inline Reduced reduce(const Pack& a) {
-  const Pack n(Eigen::internal::pfloor(multiply_add(a, Pack(0.6366197723675814), Pack(0.5)).v));
+#ifdef __AVX512F__
+  const Pack n(Eigen::internal::pfloor(multiply_add(a, Pack(0.6366197723675814), Pack(0.5)).v)), quarters = n;
+#else
+  const Pack rounded = multiply_add(a, Pack(0.6366197723675814), Pack(kRounder)), n = rounded - Pack(kRounder);
+  const IntegerPacket quarters = bits_of(rounded);
+#endif
   Pack r = multiply_add(n, Pack(-1.5707963705062866), a);
   r = multiply_add(n, Pack(4.371138828673793e-08), r);
-  return {multiply_add(n, Pack(1.7151245100058819e-15), r), n};
+  return {multiply_add(n, Pack(1.7151245100058819e-15), r), quarters};
 }
 #ifdef __AVX512F__
 /// For any a, in double precision, π/2 in two parts: n times the first is exact to the last bit of a rest below 1. Beyond 1e13, where
@@ -195,7 +273,7 @@ inline Reduced reduce_in_double(const Pack& a) {
 #endif
 
 /// sin(rest + (quarters + turn)·π/2) by the polynomials of Cephes (sinf.c, S. Moshier): absolute error below 2^-22 of what was reduced.
-inline Pack sine_of_turn(const Reduced& reduced, double turn) {
+inline Pack sine_of_turn(const Reduced& reduced, int turn) {
   const Pack r = reduced.rest, s = r * r;
   Pack p = multiply_add(s, Pack(-1.9515295891e-4), Pack(8.3321608736e-3));
   p = multiply_add(s, p, Pack(-1.6666654611e-1));
@@ -203,15 +281,23 @@ inline Pack sine_of_turn(const Reduced& reduced, double turn) {
   Pack q = multiply_add(s, Pack(2.443315711809948e-5), Pack(-1.388731625493765e-3));
   q = multiply_add(s, q, Pack(4.166664568298827e-2));
   const Pack cosine = multiply_add(s * s, q, multiply_add(s, Pack(-0.5), Pack(1.0)));
+#ifdef __AVX512F__
   const Pack quarters = reduced.quarters + Pack(turn);
   const Pack halves(Eigen::internal::pfloor((quarters * Pack(0.5)).v)), whole(Eigen::internal::pfloor((halves * Pack(0.5)).v));
   const Pack odd = multiply_add(halves, Pack(-2.0), quarters), negative = multiply_add(whole, Pack(-2.0), halves);
   return select_greater(odd, Pack(0.5), cosine, sine) * multiply_add(negative, Pack(-2.0), Pack(1.0));
+#else
+  using namespace Eigen::internal;
+  const IntegerPacket quarters = padd(reduced.quarters, pset1<IntegerPacket>(turn));
+  const Pack odd = from_bits(parithmetic_shift_right<31>(plogical_shift_left<31>(quarters)));
+  const Pack second_bit = from_bits(plogical_shift_left<30>(quarters));
+  return Pack(pxor(pselect(odd.v, cosine.v, sine.v), pand(second_bit.v, Pack(-0.0).v)));
+#endif
 }
 /// sin(|x| + turn·π/2); `function` is the same in double. GCC cannot inline what Eigen's own sine calls, and a network that explodes
 /// is full of large arguments.
 template <class Function>
-Pack sine_of_magnitude(const Pack& x, double turn, Function function) {
+Pack sine_of_magnitude(const Pack& x, int turn, Function function) {
   const Pack a = abs(x);
   if (!any_beyond(a, 1e5)) return sine_of_turn(reduce(a), turn);
 #ifdef __AVX512F__

@@ -69,6 +69,46 @@ TEST(EigenKernel, AgreesWithTheReferenceOnRandomCompositions) {
   EXPECT_GT(compared, 50'000);  // the tests above really took place
 }
 
+TEST(EigenKernel, TheBackwardPassAgreesWithTheReferenceOnRandomCompositions) {
+  constexpr std::size_t kChannels = 24;  // one row, so that a sum is one product
+  std::mt19937_64 random(9);
+  std::uniform_real_distribution<float> uniform(-4, 4), beta_uniform(0.3f, 1.7f);
+  std::int64_t compared = 0;
+  for (const Expression& formula : random_compositions()) {
+    const Program program = lower(formula);
+    const auto parameters = static_cast<std::size_t>(program.parameter_count());
+    std::vector<float> z(kChannels), dy(kChannels), beta(parameters * kChannels), g(kChannels), sum_g(kChannels), sum_gz(kChannels);
+    std::vector<float> sum_beta(beta.size());
+    for (float& value : z) value = uniform(random);
+    for (float& value : dy) value = uniform(random);
+    for (float& value : beta) value = beta_uniform(random);
+    EigenKernel(program).backward(Storage::kFp32, z.data(), dy.data(), 1, kChannels, nullptr, nullptr, beta.data(), g.data(),
+                                  {sum_g.data(), sum_gz.data(), sum_beta.data()});
+    for (std::size_t c = 0; c < kChannels; ++c) {
+      std::vector<double> betas;
+      for (std::size_t k = 0; k < parameters; ++k) betas.push_back(beta[k * kChannels + c]);
+      bool ambiguous = false;
+      const auto bounds = testing::bounded_run(program, z[c], betas, &ambiguous);
+      bool all_tame = true;
+      for (const auto& bound : bounds) all_tame = all_tame && tame(bound.value) && tame(bound.error);
+      if (ambiguous || !all_tame) continue;
+      const auto check = [&](float got, std::uint16_t place, const char* what) {
+        const double factor = dy[c];
+        const auto& [slope, error] = bounds[place];
+        ASSERT_NEAR(got, factor * slope, std::abs(factor) * (4 * error + 0x1p-22 * std::abs(slope)) + 1e-30)
+            << what << " of " << to_text(formula) << " at " << z[c];
+        ++compared;
+      };
+      check(g[c], program.dydx, "dydx");
+      ASSERT_EQ(sum_g[c], g[c]);
+      ASSERT_NEAR(sum_gz[c], static_cast<double>(g[c]) * z[c], 0x1p-23 * std::abs(static_cast<double>(g[c]) * z[c]) + 1e-30);
+      for (std::size_t k = 0; k < parameters; ++k) check(sum_beta[k * kChannels + c], program.dydbeta[k], "dydbeta");
+      if (HasFatalFailure()) return;
+    }
+  }
+  EXPECT_GT(compared, 20'000);
+}
+
 TEST(EigenKernel, TheReferenceDerivativesAgreeWithCentralDifferencesOnRandomCompositions) {
   std::mt19937_64 random(8);
   std::uniform_real_distribution<double> uniform(-3, 3), beta_uniform(0.4, 1.6);
@@ -167,6 +207,51 @@ TEST_P(FusedPasses, AgreeWithTheReferenceAtAwkwardSizes) {
   }
 }
 
+TEST_P(FusedPasses, AlignmentAndBeingInPlaceChangeNoBitAndWriteNothingElse) {
+  const std::size_t bytes = storage_bytes(GetParam());
+  for (const char* const text : {"swish", "relu", "2", "x", "beta0"}) {
+    const Program program = program_of(text);
+    const EigenKernel kernel(program);
+    for (const auto& [rows, channels] : awkward_layouts()) {
+      const std::size_t n = rows * channels;
+      const Tensor z(GetParam(), random_floats(n, 1)), dy(GetParam(), random_floats(n, 2));
+      const auto scale = random_floats(channels, 3, 0.5f, 1.5f), shift = random_floats(channels, 4);
+      const auto beta = random_floats(channels, 5, 0.5f, 1.5f);
+      std::vector<unsigned char> expected_y, expected_g;
+      for (const std::size_t elements_off : {0, 1, 8}) {
+        // A copy of a tensor that begins `elements_off` values after a multiple of 64, with 64 bytes of its own before and after it.
+        const auto placed = [&](const Tensor& tensor, const auto& body) {
+          std::vector<unsigned char> memory(n * bytes + 256, 0xa5);
+          const auto address = reinterpret_cast<std::uintptr_t>(memory.data());
+          unsigned char* const at = memory.data() + (64 - address % 64) + 64 + elements_off * bytes;
+          const auto* const source = static_cast<const unsigned char*>(tensor.data());
+          std::copy(source, source + n * bytes, at);
+          body(at);
+          for (std::ptrdiff_t i = 1; i <= 64; ++i) {
+            ASSERT_EQ(at[-i], 0xa5) << text << ", " << rows << " x " << channels;
+            ASSERT_EQ(at[static_cast<std::ptrdiff_t>(n * bytes) + i - 1], 0xa5) << text << ", " << rows << " x " << channels;
+          }
+        };
+        placed(z, [&](unsigned char* y) {
+          kernel.forward(GetParam(), elements_off == 0 ? z.data() : y, rows, channels, scale.data(), shift.data(), beta.data(), y);
+          const std::vector<unsigned char> got(y, y + n * bytes);
+          if (elements_off == 0) expected_y = got;
+          ASSERT_EQ(got, expected_y) << text << ", " << rows << " x " << channels;
+        });
+        placed(dy, [&](unsigned char* g) {
+          std::vector<float> sum_g(channels), sum_gz(channels), sum_beta(channels);
+          kernel.backward(GetParam(), z.data(), elements_off == 0 ? dy.data() : g, rows, channels, scale.data(), shift.data(), beta.data(),
+                          g, {sum_g.data(), sum_gz.data(), sum_beta.data()});
+          const std::vector<unsigned char> got(g, g + n * bytes);
+          if (elements_off == 0) expected_g = got;
+          ASSERT_EQ(got, expected_g) << text << ", " << rows << " x " << channels;
+        });
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
 TEST_P(FusedPasses, WithoutScaleAndShiftApplyTheBareActivation) {
   const Program program = program_of("swish1");
   const EigenKernel kernel(program);
@@ -238,7 +323,10 @@ TEST(Bf16, RoundsToNearestEvenAndKeepsNaN) {
   EXPECT_EQ(Bf16(1.01171875f).bits, 0x3f82);  // half-way, to even
   EXPECT_EQ(Bf16(3.4e38f).bits, 0x7f80);      // past the largest: Inf
   EXPECT_TRUE(std::isnan(static_cast<float>(Bf16(std::numeric_limits<float>::quiet_NaN()))));
-  const auto values = random_floats(1000, 11, -1e3f, 1e3f);
+  auto values = random_floats(1000, 11, -1e3f, 1e3f);
+  const float largest = std::numeric_limits<float>::max(), inf = std::numeric_limits<float>::infinity();
+  const std::vector<float> specials{std::numeric_limits<float>::quiet_NaN(), inf, -inf, largest, 0.0f, -0.0f, 1.00390625f, 1.01171875f};
+  for (std::size_t i = 0; i < specials.size(); ++i) values[100 + 9 * i] = specials[i];
   std::vector<Bf16> stored(values.size());
   store_block(values.data(), stored.data(), values.size());
   for (std::size_t i = 0; i < values.size(); ++i) ASSERT_EQ(stored[i].bits, Bf16(values[i]).bits) << values[i];
