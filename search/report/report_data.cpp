@@ -367,11 +367,13 @@ json rejections(const Database& database) {
   return result;
 }
 
-/// How many trials of each recipe have which status.
+/// How many trials of each recipe have which status; "left" where a process is gone that was at work.
 std::map<Id, json> counts(const Database& database) {
-  const Rows rows(database, "SELECT recipe_id, status, count(*) AS n FROM trials GROUP BY recipe_id, status");
+  const Rows rows(database,
+                  "SELECT recipe_id, CASE WHEN status = 'running' AND trial NOT IN (SELECT trial FROM running) THEN 'left' ELSE status END"
+                  " AS state, count(*) AS n FROM trials GROUP BY recipe_id, state");
   std::map<Id, json> result;
-  for (std::size_t i = 0; i < rows.size(); ++i) result[integer(rows.at(i, "recipe_id"))][rows.text(i, "status")] = integer(rows.at(i, "n"));
+  for (std::size_t i = 0; i < rows.size(); ++i) result[integer(rows.at(i, "recipe_id"))][rows.text(i, "state")] = integer(rows.at(i, "n"));
   return result;
 }
 

@@ -199,7 +199,7 @@ class PageTest(unittest.TestCase):
         browser.open(self.report("begun"))
         self.assertEqual(browser.severe(), [])
         text = browser.run("return document.body.innerText")
-        self.assertIn("No trial has finished yet; 2 trials in progress", text)
+        self.assertIn("No trial has finished yet; 1 trial in progress", text)
         self.assertIn("abc123", text)  # its conditions are there
         self.assertIn("1 unfinished, 1 epoch", text)  # and its curve so far
         running = browser.run("return document.getElementById('running').innerText")
