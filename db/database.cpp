@@ -67,12 +67,24 @@ std::optional<ClaimState> settled(const StoredTrial& trial) {
   return std::nullopt;
 }
 
-/// Of trial t: whole epochs, and steps of the one after them.
-const char* const kHowFar =
-    " (SELECT count(*) FROM epoch WHERE trial = t.id),"
-    " (SELECT coalesce(max(step), 0) FROM pause WHERE trial = t.id AND epoch = (SELECT count(*) FROM epoch WHERE trial = t.id))";
+const char* const kOnlySelect = "only one SELECT (or WITH … SELECT) statement is allowed";
 
-const char* const kGiveBack = "UPDATE trial SET status = 'released', owner = '' WHERE id = ?1 AND owner = ?2 AND status = 'running'";
+/// Of trial t, given back: whole epochs, and steps of the one after them.
+const char* const kHowFar = " t.trained_epochs, t.trained_steps";
+
+void give_back(Connection& connection, Id trial, std::string_view owner, const TrialProgress& reached) {
+  connection.run(
+      "UPDATE trial SET status = 'released', owner = '', trained_epochs = ?3, trained_steps = ?4, epoch_steps = ?5"
+      " WHERE id = ?1 AND owner = ?2 AND status = 'running'",
+      trial, owner, reached.epochs, reached.steps, reached.epoch_steps);
+}
+
+/// Whole epochs that are stored of a trial.
+int stored_epochs(Connection& connection, Id trial) {
+  auto row = connection.prepare("SELECT count(*) FROM epoch WHERE trial = ?1", trial);
+  row.step();
+  return static_cast<int>(row.integer(0));
+}
 
 /// Writes one epoch if the trial is running under the owner.
 void store_epoch(Connection& connection, Id trial, std::string_view owner, const EpochRecord& epoch) {
@@ -99,6 +111,7 @@ Database::Database(const std::filesystem::path& file, Access access, std::chrono
   impl_->busy_timeout = busy_timeout;
   impl_->connection = access == Access::kCreate ? open_for_writing(file, busy_timeout) : open_for_reading(file, busy_timeout);
 }
+void Database::require_usable(const std::filesystem::path& file) { actsearch::require_usable(file, std::chrono::seconds(20)); }
 Database::~Database() = default;
 Database::Database(Database&&) noexcept = default;
 Database& Database::operator=(Database&&) noexcept = default;
@@ -182,16 +195,32 @@ ClaimState Database::claim(Id study, Id candidate, Id recipe, std::uint64_t seed
   return ClaimState::kClaimed;
 }
 
-void Database::renew(std::chrono::seconds lease) {
+void Database::renew(std::chrono::seconds lease, const std::vector<std::pair<Id, TrialProgress>>& progress) {
   const std::lock_guard lock(impl_->mutex);
-  impl_->connection->run("UPDATE trial SET lease_until_ms = ?2 WHERE owner = ?1 AND status = 'running'", impl_->owner, end_of(lease));
+  Connection& connection = *impl_->connection;
+  Transaction transaction(connection);
+  connection.run("UPDATE trial SET lease_until_ms = ?2 WHERE owner = ?1 AND status = 'running'", impl_->owner, end_of(lease));
+  for (const auto& [trial, reached] : progress) {
+    connection.run(
+        "UPDATE trial SET trained_epochs = ?3, trained_steps = ?4, epoch_steps = ?5 WHERE id = ?1 AND owner = ?2 AND status = 'running'",
+        trial, impl_->owner, reached.epochs, reached.steps, reached.epoch_steps);
+  }
+  transaction.commit();
 }
 
-void Database::release(Id trial, bool keep_epochs) {
+void Database::release(Id trial) {
   const std::lock_guard lock(impl_->mutex);
-  // Without epochs to keep, a released trial is as if never claimed; its epochs and its place in studies go with it.
-  impl_->connection->run(keep_epochs ? kGiveBack : "DELETE FROM trial WHERE id = ?1 AND owner = ?2 AND status = 'running'", trial,
-                         impl_->owner);
+  // Its epochs, its pauses and its place in studies go with it.
+  impl_->connection->run("DELETE FROM trial WHERE id = ?1 AND owner = ?2 AND status = 'running'", trial, impl_->owner);
+}
+
+void Database::give_back(Id trial, const std::vector<EpochRecord>& epochs, const TrialProgress& reached) {
+  const std::lock_guard lock(impl_->mutex);
+  Connection& connection = *impl_->connection;
+  Transaction transaction(connection);
+  for (const EpochRecord& epoch : epochs) store_epoch(connection, trial, impl_->owner, epoch);
+  actsearch::give_back(connection, trial, impl_->owner, reached);
+  transaction.commit();
 }
 
 void Database::add_epoch(Id trial, const EpochRecord& epoch) {
@@ -210,7 +239,8 @@ void Database::pause(Id trial, const std::vector<EpochRecord>& epochs, const std
         " SELECT id, ?3, ?4, ?5, ?6, ?7, ?8 FROM trial WHERE id = ?1 AND owner = ?2 AND status = 'running'",
         trial, impl_->owner, pause->epoch, pause->step, pause->epoch_steps, pause->train_loss, pause->train_accuracy, pause->seconds);
   }
-  connection.run(kGiveBack, trial, impl_->owner);
+  const TrialProgress reached{stored_epochs(connection, trial), pause ? pause->step : 0, pause ? pause->epoch_steps : 0};
+  actsearch::give_back(connection, trial, impl_->owner, reached);
   transaction.commit();
 }
 
@@ -314,6 +344,29 @@ std::vector<RungTrial> Database::rung(Id study, Id recipe, int epochs, std::int6
   return all;
 }
 
+std::vector<UnfinishedTrial> Database::unfinished(Id study, Id recipe) const {
+  const std::lock_guard lock(impl_->mutex);
+  auto row = impl_->connection->prepare(
+      std::string("SELECT c.id, c.fingerprint, c.formula, c.name, c.parameters, t.seed, s.place, t.status, t.owner, t.lease_until_ms,") +
+          kHowFar +
+          " FROM study_trial s JOIN trial t ON t.id = s.trial JOIN candidate c ON c.id = t.candidate"
+          " WHERE s.study = ?1 AND t.recipe = ?2 AND t.status IN ('running', 'released') ORDER BY t.id",
+      study, recipe);
+  std::vector<UnfinishedTrial> all;
+  while (row.step()) {
+    if (settled({0, row.text(7), row.text(8), row.integer(9), true})) continue;  // somebody is at work on it
+    UnfinishedTrial trial{row.integer(0),
+                          {row.text(1), row.text(2), row.text(3), static_cast<int>(row.integer(4))},
+                          static_cast<std::uint64_t>(row.integer(5)),
+                          {},
+                          {}};
+    if (!row.is_null(6)) trial.place = static_cast<std::uint64_t>(row.integer(6));
+    if (row.text(7) == "released") trial.given_back = {static_cast<int>(row.integer(10)), row.integer(11), true};
+    all.push_back(std::move(trial));
+  }
+  return all;
+}
+
 std::optional<GivenBack> Database::given_back(Id study, Id candidate, Id recipe, std::uint64_t seed) const {
   const std::lock_guard lock(impl_->mutex);
   auto row =
@@ -370,13 +423,21 @@ std::vector<CandidateStudy> Database::studies_with(std::string_view fingerprint,
   return actsearch::studies_with(*impl_->connection, fingerprint, recipe);
 }
 
+std::string Database::view_names() const {
+  const std::lock_guard lock(impl_->mutex);
+  auto row =
+      impl_->connection->prepare("SELECT group_concat(name, ', ') FROM (SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY name)");
+  row.step();
+  return row.text(0);
+}
+
 Table Database::query(std::string_view sql, std::size_t row_limit) const {
   // A connection of its own: a long query holds up no trial, and what it may do is settled before it compiles.
   const auto connection = open_for_reading(impl_->file, impl_->busy_timeout);
   connection->allow_only_select();
   try {
     auto row = connection->prepare(sql);
-    if (!row.is_select()) throw QueryError("only one SELECT (or WITH … SELECT) statement is allowed");
+    if (!row.is_select()) throw QueryError(kOnlySelect);
     Table table;
     for (int column = 0; column < row.columns(); ++column) table.columns.push_back(row.column_name(column));
     table.numeric.assign(table.columns.size(), true);
@@ -393,7 +454,9 @@ Table Database::query(std::string_view sql, std::size_t row_limit) const {
     return table;
   } catch (const sqlite::Error& error) {
     if (error.cause() != sqlite::Cause::kStatement) throw;
-    throw QueryError("only one SELECT (or WITH … SELECT) statement is allowed, and SQLite rejects this one: " + error.reason());
+    if (error.reason() == "not authorized") throw QueryError(kOnlySelect);
+    const bool unknown_table = error.reason().starts_with("no such table");
+    throw QueryError("SQLite rejects the statement: " + error.reason() + (unknown_table ? "; there are " + view_names() : ""));
   }
 }
 

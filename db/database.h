@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "db/statistics.h"
@@ -61,6 +62,12 @@ struct EpochRecord {
   double learning_rate = 0, train_loss = 0, train_accuracy = 0;
   std::optional<double> validation_loss, validation_accuracy, test_accuracy;
   double seconds = 0;
+};
+
+/// How far a trial has come: whole epochs, and steps of the one after them, of so many.
+struct TrialProgress {
+  int epochs = 0;
+  std::int64_t steps = 0, epoch_steps = 0;
 };
 
 struct PauseRecord {      ///< a trial that paused inside an epoch
@@ -156,6 +163,15 @@ struct RungTrial {
   std::optional<GivenBack> given_back;  ///< absent where it has ended or somebody goes on with it
 };
 
+/// A trial of a study that somebody began, and that nobody is at work on now.
+struct UnfinishedTrial {
+  Id candidate = 0;
+  CandidateRecord record;
+  std::uint64_t seed = 0;
+  std::optional<std::uint64_t> place;   ///< in the study's space, where it is known
+  std::optional<GivenBack> given_back;  ///< absent where its process died: how far it came is not known then
+};
+
 /// Of the trials that a study has claimed or found done by another.
 struct StudyCounts {
   std::int64_t candidates = 0, done = 0, failed = 0, running = 0, rejected = 0;
@@ -175,6 +191,9 @@ class Database {
   /// Opens, creating and migrating where asked to write (WAL, synchronous=FULL). DatabaseError as described above. Every call
   /// waits at most `busy_timeout` for another process's lock.
   Database(const std::filesystem::path& file, Access access, std::chrono::milliseconds busy_timeout = std::chrono::seconds(20));
+  /// Throws what opening with kCreate would throw for the sake of the file or its directory; creates and changes nothing. For commands that
+  /// have more to find out before they may leave a file behind.
+  static void require_usable(const std::filesystem::path& file);
   ~Database();
   Database(Database&&) noexcept;
   Database& operator=(Database&&) noexcept;
@@ -189,10 +208,12 @@ class Database {
   /// machine is gone, is taken over. `claim` is set when kClaimed. `place` is where in its space the study found the candidate.
   ClaimState claim(Id study, Id candidate, Id recipe, std::uint64_t seed, std::chrono::seconds lease, Claim* claim,
                    std::optional<std::uint64_t> place = std::nullopt);
-  /// Prolongs every claim of this Database object.
-  void renew(std::chrono::seconds lease);
-  /// Gives a claim back unfinished (its epochs and pauses are dropped unless keep_epochs).
-  void release(Id trial, bool keep_epochs = false);
+  /// Prolongs every claim of this Database object, and tells how far some of its trials have come, in one transaction.
+  void renew(std::chrono::seconds lease, const std::vector<std::pair<Id, TrialProgress>>& progress = {});
+  /// Gives a claim back as if it had never been made: its epochs and pauses go.
+  void release(Id trial);
+  /// Gives a claim back unfinished for somebody to go on with, in one transaction with its epochs so far (those told before stay).
+  void give_back(Id trial, const std::vector<EpochRecord>& epochs, const TrialProgress& reached);
   /// Stores an epoch of a running trial (replacing one of the same number). Nothing if the claim is no longer ours: finish tells.
   void add_epoch(Id trial, const EpochRecord& epoch);
   /// Gives a claim back at a pause, in one transaction with the trial's epochs and, where it lies inside an epoch, what is known there.
@@ -212,6 +233,8 @@ class Database {
   /// The study's trials that have paused after `steps` steps of the epoch after `epochs` whole ones, or with steps = 0 those that have
   /// trained for at least so many epochs; by the training loss of that epoch, lowest first.
   std::vector<RungTrial> rung(Id study, Id recipe, int epochs, std::int64_t steps) const;
+  /// The study's trials under the recipe that were given back or whose process is gone, in the order in which they were first claimed.
+  std::vector<UnfinishedTrial> unfinished(Id study, Id recipe) const;
   /// How far a trial has come that was given back, with whether it is one of the study's; absent for one that was not, or does not exist.
   std::optional<GivenBack> given_back(Id study, Id candidate, Id recipe, std::uint64_t seed) const;
   /// What is known of a function under a recipe: absent without an ended trial, else the mean accuracy, absent where all failed.
@@ -231,6 +254,8 @@ class Database {
   const std::string& owner() const;
 
  private:
+  std::string view_names() const;  ///< what `query` reads, with commas between
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

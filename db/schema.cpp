@@ -112,13 +112,33 @@ CREATE VIEW pauses AS
   FROM pause p JOIN trial t ON t.id = p.trial JOIN candidate c ON c.id = t.candidate JOIN recipe r ON r.id = t.recipe;
 )sql";
 
+/// How far a trial has come that is not ended: told by its process as it trains, and exact where the trial was given back.
+const char* const kVersion5 = R"sql(
+ALTER TABLE trial ADD COLUMN trained_epochs INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE trial ADD COLUMN trained_steps INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE trial ADD COLUMN epoch_steps INTEGER NOT NULL DEFAULT 0;
+UPDATE trial SET trained_epochs = (SELECT count(*) FROM epoch WHERE trial = trial.id) WHERE status = 'released';
+UPDATE trial SET (trained_steps, epoch_steps) =
+    (SELECT coalesce(max(step), 0), coalesce(max(epoch_steps), 0) FROM pause WHERE trial = trial.id AND epoch = trial.trained_epochs)
+  WHERE status = 'released';
+
+CREATE VIEW running AS
+  SELECT t.id AS trial, c.formula, c.name, r.name AS recipe, t.seed,
+         t.trained_epochs + coalesce(1.0 * t.trained_steps / nullif(t.epoch_steps, 0), 0.0) AS epochs,
+         nullif(CAST(substr(r.text, instr(r.text, ' epochs=') + 8) AS INTEGER), 0) AS planned_epochs, t.started,
+         strftime('%Y-%m-%dT%H:%M:%fZ', t.lease_until_ms / 1000.0, 'unixepoch') AS lease_until, t.owner, t.candidate,
+         t.recipe AS recipe_id
+  FROM trial t JOIN candidate c ON c.id = t.candidate JOIN recipe r ON r.id = t.recipe
+  WHERE t.status = 'running' AND t.lease_until_ms > (julianday('now') - 2440587.5) * 86400000;
+)sql";
+
 struct Step {
   const char* sql;
   void (*fill)(Connection&);  ///< what the step computes beyond SQL; may be null
 };
 /// Step i makes version i + 1 of version i. A step that has been released never changes.
 constexpr std::array<Step, kSchemaVersion> kSteps = {
-    {{kVersion1, nullptr}, {kVersion2, refresh_all_standings}, {kVersion3, nullptr}, {kVersion4, nullptr}}};
+    {{kVersion1, nullptr}, {kVersion2, refresh_all_standings}, {kVersion3, nullptr}, {kVersion4, nullptr}, {kVersion5, nullptr}}};
 
 [[noreturn]] void refuse(const std::filesystem::path& file, const std::string& why) { throw DatabaseError(file.string() + ": " + why); }
 
@@ -156,6 +176,11 @@ void require_file_name(const std::filesystem::path& file) {
   if (std::filesystem::is_directory(file)) refuse(file, "is a directory: name a file in it");
 }
 
+void require_directory_of(const std::filesystem::path& file) {
+  const auto directory = std::filesystem::absolute(file).parent_path();
+  if (!std::filesystem::is_directory(directory)) refuse(file, "there is no directory " + directory.string() + ": create it first");
+}
+
 /// The switch to WAL needs the file to itself for a moment, and SQLite does not wait for that by its own busy timeout.
 void enter_wal(Connection& connection, std::chrono::milliseconds busy_timeout) {
   const auto deadline = std::chrono::steady_clock::now() + busy_timeout;
@@ -188,10 +213,21 @@ void migrate(Connection& connection, int version) {
   }
 }
 
+void require_usable(const std::filesystem::path& file, std::chrono::milliseconds busy_timeout) {
+  require_file_name(file);
+  require_directory_of(file);
+  if (!std::filesystem::exists(file)) return;
+  try {
+    Connection connection(file, Connection::Mode::kReadOnly, busy_timeout);
+    read_version(connection);
+  } catch (const sqlite::Error& error) {
+    if (error.cause() != sqlite::Cause::kCannotOpen) throw;  // as one whose directory cannot be written: opening it says what to do
+  }
+}
+
 std::unique_ptr<Connection> open_for_writing(const std::filesystem::path& file, std::chrono::milliseconds busy_timeout) {
   require_file_name(file);
-  const auto directory = std::filesystem::absolute(file).parent_path();
-  if (!std::filesystem::is_directory(directory)) refuse(file, "there is no directory " + directory.string() + ": create it first");
+  require_directory_of(file);
   auto connection = std::make_unique<Connection>(file, Connection::Mode::kCreate, busy_timeout);
   if (connection->read_only()) refuse(file, "is read-only: allow writing to the file, or choose another one");
   read_version(*connection);  // refuses before anything is changed

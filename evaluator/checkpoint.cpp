@@ -45,7 +45,7 @@ class Reader {
   Reader(std::string_view bytes, const std::filesystem::path& file) : bytes_(bytes), file_(file) {}
   std::string_view take(std::size_t n) {
     if (n > bytes_.size())
-      throw std::runtime_error("checkpoint " + file_.string() + " is damaged: it ends too early; remove it to start over");
+      throw CheckpointError("checkpoint " + file_.string() + " is damaged: it ends too early; remove it to start over");
     const auto taken = bytes_.substr(0, n);
     bytes_.remove_prefix(n);
     return taken;
@@ -58,7 +58,7 @@ class Reader {
   }
   void get_floats(std::span<float> values) {
     if (get<std::uint64_t>() != values.size())
-      throw std::runtime_error("checkpoint " + file_.string() + " is of another network; remove it to start over");
+      throw CheckpointError("checkpoint " + file_.string() + " is of another network; remove it to start over");
     const auto bytes = take(values.size() * sizeof(float));
     std::memcpy(values.data(), bytes.data(), bytes.size());
   }
@@ -139,18 +139,17 @@ void write_checkpoint(const std::filesystem::path& file, const std::string& iden
 TrainingHistory read_checkpoint(const std::filesystem::path& file, const std::string& identity,
                                 const std::vector<std::span<float>>& state) {
   std::ifstream in(file, std::ios::binary);
-  if (!in) throw std::runtime_error("checkpoint " + file.string() + ": cannot be opened: " + std::strerror(errno));
+  if (!in) throw CheckpointError("checkpoint " + file.string() + ": cannot be opened: " + std::strerror(errno));
   const std::string bytes{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
   Reader reader(bytes, file);
   const std::string_view version = reader.take(kBetweenEpochs.size());
   if (version != kBetweenEpochs && version != kInsideAnEpoch)
-    throw std::runtime_error(file.string() + " is not a checkpoint of this version; remove it to start over");
+    throw CheckpointError(file.string() + " is not a checkpoint of this version; remove it to start over");
   const std::string_view found = reader.take(reader.get<std::uint64_t>());
-  if (found != identity)
-    throw std::runtime_error("checkpoint " + file.string() + " is of another run: " + std::string(found.substr(0, 400)));
+  if (found != identity) throw CheckpointError("checkpoint " + file.string() + " is of another run: " + std::string(found.substr(0, 400)));
   if (bytes.size() < 8 || content_hash(std::string_view(bytes).substr(0, bytes.size() - 8)) !=
                               Reader(std::string_view(bytes).substr(bytes.size() - 8), file).get<std::uint64_t>()) {
-    throw std::runtime_error("checkpoint " + file.string() + " is damaged: its contents do not match their hash; remove it to start over");
+    throw CheckpointError("checkpoint " + file.string() + " is damaged: its contents do not match their hash; remove it to start over");
   }
   TrainingHistory history;
   history.epochs.resize(reader.get<std::uint64_t>());

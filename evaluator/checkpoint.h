@@ -22,8 +22,8 @@ struct TrainingHistory {
 void write_checkpoint(const std::filesystem::path& file, const std::string& identity, const std::vector<std::span<float>>& state,
                       const TrainingHistory& history);
 
-/// Reads what was written into `state`, of the same sizes, and returns the history. std::runtime_error if the file is damaged or of
-/// another run.
+/// Reads what was written into `state`, of the same sizes, and returns the history. CheckpointError if the file cannot be read, is damaged
+/// or of another run.
 TrainingHistory read_checkpoint(const std::filesystem::path& file, const std::string& identity, const std::vector<std::span<float>>& state);
 
 }  // namespace actsearch

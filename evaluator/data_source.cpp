@@ -72,6 +72,22 @@ class WorkDirectory {
   fs::path path_;
 };
 
+/// A directory that is made if it is not there, and that goes again if it was made in vain: with nothing in it.
+class NewDirectory {
+ public:
+  explicit NewDirectory(fs::path path) : path_(std::move(path)), made_(fs::create_directories(path_)) {}
+  ~NewDirectory() {
+    std::error_code not_empty;
+    if (made_) fs::remove(path_, not_empty);
+  }
+  NewDirectory(const NewDirectory&) = delete;
+  NewDirectory& operator=(const NewDirectory&) = delete;
+
+ private:
+  fs::path path_;
+  bool made_;
+};
+
 /// The archive's bytes into `part`, after whatever is there already.
 void download(const Archive& archive, const fs::path& part, const std::function<void(const std::string&)>& say) {
   constexpr int kNoSuchProgram = 127, kCannotResume = 33, kBadOffset = 36;
@@ -88,6 +104,7 @@ void download(const Archive& archive, const fs::path& part, const std::function<
     status = fetch();
   }
   if (status == 0) return;
+  if (fs::exists(part) && fs::file_size(part) == 0) fs::remove(part);  // there is nothing to continue
   if (status == kNoSuchProgram) {
     throw DataError("the curl program is not installed: install it, or put " + archive.url + " into " + quoted(part.parent_path()) +
                     " yourself, and run this again");
@@ -117,7 +134,7 @@ fs::path fetch(const fs::path& directory, const std::function<void(const std::st
     say(quoted(final_name) + " is already there and whole");
     return final_name;
   }
-  fs::create_directories(directory);
+  const NewDirectory made(directory);
   const fs::path own = directory / kArchiveName, part = fs::path(own) += ".part";
   const bool given = fs::exists(own);
   const fs::path& packed = given ? own : part;
@@ -186,8 +203,12 @@ Dataset find_dataset(const std::optional<std::string>& requested, const std::fun
   try {
     return use(fetch_dataset("data", say, archive).string(), "downloaded");
   } catch (const DataError& error) {
-    say(std::string(error.what()));
-    return use(kSyntheticWord, "CIFAR-10 could not be downloaded; to try again: actsearch data fetch data");
+    throw DataError("there is no CIFAR-10 here, and the download failed\n  tried: --data and $ACTSEARCH_DATA (not given), " +
+                    usual.string() + " (not there), " + archive.url + "\n  what went wrong: " + error.what() +
+                    "\n  three ways on:\n"
+                    "    actsearch data fetch data   downloads it later, to where every command finds it\n"
+                    "    --data DIR                  takes a copy that you have: the directory with data_batch_1.bin\n"
+                    "    --data synthetic            trains on drawn images instead, to see how the program works");
   }
 }
 

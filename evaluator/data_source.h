@@ -1,4 +1,4 @@
-/// Finding and fetching the data set: the directory given, the environment, the usual place, or the synthetic set.
+/// Finding and fetching the data set: the directory given, the environment, the usual place, or a download.
 #pragma once
 
 #include <filesystem>
@@ -30,10 +30,10 @@ std::filesystem::path fetch_dataset(const std::filesystem::path& directory, cons
                                     const Archive& archive = kOfficialArchive);
 
 /// The data set, first found wins: `requested` (--data), $ACTSEARCH_DATA, data/cifar-10-batches-bin below the working directory, the
-/// archive (fetched to there), else the synthetic set. The first two are a directory, "synthetic", or "synthetic:N" for N training
-/// and N/5 test images (10 <= N <= 1,000,000). A directory that was asked for and does not hold the files is a DataError, never a
-/// silent fall-back; so is data/cifar-10-batches-bin where it exists but is not whole. `say` receives plain lines: which one is
-/// used and why, and why the archive could not be had.
+/// archive (fetched to there). The first two are a directory, "synthetic" for drawn images, or "synthetic:N" for N training
+/// and N/5 test images (10 <= N <= 1,000,000). There is no silent fall-back: a directory that was asked for and does not hold the files is
+/// a DataError, so is data/cifar-10-batches-bin where it exists but is not whole, and so is a download that fails, which says what was
+/// tried and what to do, and leaves no directory behind. `say` receives plain lines: which one is used and why.
 Dataset find_dataset(const std::optional<std::string>& requested, const std::function<void(const std::string&)>& say,
                      const Archive& archive = kOfficialArchive);
 

@@ -53,11 +53,12 @@ class Run {
   TrialOutcome operator()() {
     resume();
     start_ = Clock::now();
+    tell_progress();
     bool goes_on = true;
     while (goes_on && epochs_done() < recipe_.epochs && !(options_.pause_after && *options_.pause_after <= point())) goes_on = run_epoch();
     outcome_.epochs = history_.epochs;
     outcome_.paused = goes_on && epochs_done() < recipe_.epochs;
-    if (outcome_.paused && !history_.steps.empty()) outcome_.partial = partial();
+    if ((outcome_.paused || outcome_.interrupted) && !history_.steps.empty()) outcome_.partial = partial();
     if (outcome_.failure == Failure::kNone && !outcome_.interrupted && !outcome_.paused && !outcome_.epochs.empty()) {
       outcome_.validation_accuracy = outcome_.epochs.back().validation_accuracy;
     }
@@ -90,6 +91,10 @@ class Run {
   int epochs_done() const { return static_cast<int>(history_.epochs.size()); }
   TrainingPoint point() const { return {epochs_done(), static_cast<std::int64_t>(history_.steps.size())}; }
 
+  void tell_progress() const {
+    if (options_.on_progress) options_.on_progress(point(), steps_per_epoch_);
+  }
+
   void save() {
     if (!options_.checkpoint.empty()) write_checkpoint(options_.checkpoint, identity(), learner_.state(), history_);
   }
@@ -117,8 +122,11 @@ class Run {
     const EpochPlan epoch_plan = plan(epoch);
     learner_.begin_epoch(epoch_plan);
     const bool pauses = options_.pause_after && options_.pause_after->epochs == epoch;
-    if (!run_steps(epoch, pauses ? options_.pause_after->steps : steps_per_epoch_)) return false;
+    const TrainingPoint begun = point();
+    const bool ran = run_steps(epoch, pauses ? options_.pause_after->steps : steps_per_epoch_);
     history_.steps_seconds += seconds_since(start);
+    if (outcome_.interrupted && point() != begun) save();
+    if (!ran) return false;
     if (pauses) {
       save();
       return true;
@@ -140,6 +148,7 @@ class Run {
         history_.steps.push_back(result);
         ++step;
       }
+      tell_progress();
     }
     return true;
   }
@@ -199,6 +208,7 @@ class Run {
     history_.steps_seconds = 0;
     save();
     if (options_.on_epoch) options_.on_epoch(metrics);
+    tell_progress();
     return true;
   }
 

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,6 +59,12 @@ enum class Failure : std::uint8_t {
 };
 std::string_view to_text(Failure failure);
 
+/// A checkpoint that cannot be gone on from: of another run, of another version or damaged. Without the file the trial begins anew.
+class CheckpointError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 struct BetaStatistics {  ///< over all channels of all activation layers, of one parameter
   double mean = 0, deviation = 0, minimum = 0, maximum = 0;
 };
@@ -65,12 +72,12 @@ struct BetaStatistics {  ///< over all channels of all activation layers, of one
 struct TrialOutcome {
   Failure failure = Failure::kNone;
   std::string detail;         ///< of a failure: where and what
-  bool interrupted = false;   ///< stopped through TrialOptions::stop before its end: no result
+  bool interrupted = false;   ///< stopped through TrialOptions::stop before its end, to be gone on with as if paused: no result
   bool paused = false;        ///< ended at TrialOptions::pause_after, to be gone on with from the checkpoint: no result yet
   TrainingPoint begun;        ///< where the checkpoint let this call begin
   double seconds_before = 0;  ///< of `seconds`, those before that
   std::vector<EpochMetrics> epochs;
-  std::optional<PartialEpoch> partial;  ///< where it paused inside an epoch
+  std::optional<PartialEpoch> partial;  ///< where it paused or stopped inside an epoch
   double validation_accuracy = 0;       ///< of the last epoch; 0 where failed
   std::vector<BetaStatistics> beta;     ///< one a parameter, at the end
   std::vector<float> beta_values;       ///< all channels of parameter 0, at the end, layer by layer (empty without parameters)
@@ -87,9 +94,12 @@ struct TrialOptions {
   std::optional<TrainingPoint> pause_after;
   const std::atomic<bool>* stop = nullptr;            ///< looked at between batches
   std::function<void(const EpochMetrics&)> on_epoch;  ///< called on the training thread, after the checkpoint is on disk
-  /// When set, state is written there after every epoch and at a pause (temporary name, fsync, rename) and read back if it exists and is of
-  /// the same recipe, precision, seed and program; std::runtime_error if it is of others or damaged. Epochs already done are in the
-  /// outcome.
+  /// Called on the training thread with how far the trial has come and the steps of an epoch: at its begin, then after every batch, or
+  /// after as many as the learner trains at once. It is to be cheap.
+  std::function<void(const TrainingPoint& reached, std::int64_t epoch_steps)> on_progress;
+  /// When set, state is written there after every epoch, at a pause and at a stop (temporary name, fsync, rename) and read back if it
+  /// exists and is of the same recipe, precision, seed and program; CheckpointError if it is of others or damaged. Epochs already done are
+  /// in the outcome.
   std::filesystem::path checkpoint;
 };
 
@@ -98,8 +108,8 @@ struct TrialOptions {
 std::int64_t steps_per_epoch(const Recipe& recipe, std::size_t training_images);
 
 /// Trains `recipe` with the activation on the CPU. The same arguments on the same machine give the same outcome, bit for bit, with or
-/// without pauses on the way. std::runtime_error if oneDNN or the checkpoint fails; std::invalid_argument if an epoch has no such step to
-/// pause after.
+/// without pauses and stops on the way. std::runtime_error if oneDNN or the checkpoint fails; std::invalid_argument if an epoch has no such
+/// step to pause after.
 TrialOutcome train(const Program& activation, const Recipe& recipe, const Dataset& dataset, const TrialOptions& options);
 
 /// The same with a learner of any device, which was made for the activation, the recipe, the data set and the options' seed.

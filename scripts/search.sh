@@ -5,6 +5,7 @@
 #
 # What is not given is: --db actsearch.db --space core1 --baselines, and --budget-time 10m if no budget is given.
 # Relative paths are relative to the directory it is called from. ACTSEARCH_PRESET names another preset than release.
+# Without CIFAR-10, where it cannot be downloaded, it searches on drawn images, and says so first and last: actsearch itself ends there.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -31,5 +32,25 @@ given --db "$@" || flags+=(--db actsearch.db)
 given --space "$@" || flags+=(--space core1)
 given --budget- "$@" || flags+=(--budget-time 10m)
 given --baselines "$@" || flags+=(--baselines)
+if ! given --data "$@" && [[ -z ${ACTSEARCH_DATA:-} && ! -e data/cifar-10-batches-bin ]]; then
+  fetched=0
+  "$actsearch" data fetch data >&2 || fetched=$?
+  case $fetched in
+    0) ;;
+    130) exit 130 ;;
+    *)
+      cat >&2 <<'END'
+
+  ****************************************************************************
+  *  CIFAR-10 could not be downloaded. This search trains on DRAWN IMAGES.   *
+  *  It shows how the program works, not which function is better.           *
+  *  Later, with a network:  actsearch data fetch data                       *
+  ****************************************************************************
+
+END
+      flags+=(--data synthetic)
+      ;;
+  esac
+fi
 # In this shell's place, so that Ctrl-C and the exit code are the program's own; it ends with the leaderboard.
 exec "$actsearch" search "${flags[@]}"

@@ -20,6 +20,9 @@ struct Candidate {
   std::optional<std::uint64_t> index;  ///< in the space it was drawn from
 };
 
+/// What other functions are compared with, by its well-known names: a search with baselines trains these first, and to their end.
+inline constexpr std::string_view kReferences[] = {"relu", "swish", "swish1"};
+
 /// A formula that is no candidate, and why.
 struct Refusal {
   std::string formula;

@@ -20,6 +20,7 @@
 #include "search/format.h"
 #include "search/machine.h"
 #include "search/options.h"
+#include "search/probe.h"
 #include "search/version.h"
 
 namespace actsearch {
@@ -151,15 +152,31 @@ Throughput total_throughput(const Recipe& recipe, const Program& program, Precis
   return total;
 }
 
+constexpr const char* kMeasuredNetworks[] = {"vgg-s", "vgg16-slim", "vgg16-bn"};
+constexpr const char* kMeasuredActivations[] = {"relu", "swish"};
+
+/// As the commands use them: a search trains one network to a core, a rerun all cores in one.
+int threads_of(const Recipe& recipe) { return recipe.validation_size == 0 ? available_cores() : 1; }
+
+/// What training_results and kernel_results will take.
+std::chrono::duration<double> expected_duration(Precision precision, double seconds) {
+  constexpr std::chrono::duration<double> kKernels{5};
+  constexpr double kMeasurements = 3;  // training, and convolutions in two ways
+  const SpeedProbe probe(precision);
+  std::chrono::duration<double> all = kKernels;
+  for (const char* network : kMeasuredNetworks) {
+    const Recipe& recipe = find_recipe(network);
+    all += kMeasurements * std::size(kMeasuredActivations) * probe.measurement(recipe, threads_of(recipe), seconds);
+  }
+  return all;
+}
+
 Json training_results(Precision precision, double seconds) {
   Json rows = Json::array();
-  const int cores = available_cores();
-  for (const char* network : {"vgg-s", "vgg16-slim", "vgg16-bn"}) {
+  for (const char* network : kMeasuredNetworks) {
     const Recipe& recipe = find_recipe(network);
-    // As the commands use them: a search trains one network to a core, a rerun all cores in one.
-    const bool full_length = recipe.validation_size == 0;
-    const int threads = full_length ? cores : 1, jobs = full_length ? 1 : cores;
-    for (const char* name : {"relu", "swish"}) {
+    const int threads = threads_of(recipe), jobs = available_cores() / threads;
+    for (const char* name : kMeasuredActivations) {
       std::cerr << "measuring " << recipe.name << " with " << name << '\n';
       const Throughput speed = total_throughput(recipe, lower(parse(name)), precision, threads, jobs, seconds);
       rows.push_back({{"network", recipe.name},
@@ -246,6 +263,12 @@ int bench_command(const Words& words) {
   const Device device = chosen_device(options);
   const Precision precision = chosen_precision(options, device);
   constexpr double kTrainingSeconds = 2;
+  if (device.is_cuda()) {
+    constexpr std::chrono::duration<double> kOnADevice{120};
+    say_duration(kOnADevice);
+  } else {
+    say_duration(expected_duration(precision, kTrainingSeconds));
+  }
 
   Json result = {{"machine", machine_text() + (device.is_cuda() ? ", " + device.description : "")},
                  {"commit", program_commit()},

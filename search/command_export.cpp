@@ -13,6 +13,7 @@
 #include "search/format.h"
 #include "search/options.h"
 #include "search/output_file.h"
+#include "search/recipe_choice.h"
 #include "search/version.h"
 
 namespace actsearch {
@@ -60,6 +61,7 @@ Chosen of_leaderboard(const Options& options, const std::string& file) {
   const int rank = static_cast<int>(options.integer("rank", 1, 1'000'000).value_or(1));
   const Database database(file, Database::Access::kReadOnly);
   const LeaderboardQuery query{.recipe = options.text("recipe"), .top = rank, .sort = LeaderboardQuery::Sort::kLowerBound};
+  require_known_recipe(database, "--recipe", query.recipe);
   const auto rows = database.leaderboard(query);
   if (rows.size() < static_cast<std::size_t>(rank)) {
     throw UsageError("--rank " + std::to_string(rank) + ": the leaderboard has " + std::to_string(rows.size()) +

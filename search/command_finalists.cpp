@@ -11,6 +11,7 @@
 #include "search/interrupt.h"
 #include "search/machine.h"
 #include "search/options.h"
+#include "search/recipe_choice.h"
 #include "search/study.h"
 #include "search/version.h"
 
@@ -71,6 +72,7 @@ RunPlan fresh_plan(const Options& options, const Device& device, const std::stri
   plan.seed = static_cast<std::uint64_t>(options.integer("seed", 0, 1'000'000'000'000'000'000).value_or(kFirstFreshSeed));
   plan.seeds = static_cast<int>(options.integer("seeds", 1, 1'000'000).value_or(5));
   plan.jobs = chosen_jobs(options, device);
+  plan.checkpoints = checkpoint_directory(options.required("db"));
   return plan;
 }
 
@@ -195,9 +197,10 @@ int finalists_command(const Words& words) {
   plan.commit = plan.full.commit = program_commit();
   plan.machine = plan.full.machine = machine_text() + (device.is_cuda() ? ", " + device.description : "");
 
-  if (!std::filesystem::exists(file)) throw std::runtime_error(file + ": there is no such file: run a search into it first");
+  require_searched(file);
   Progress progress(std::cerr, Progress::standard_error_style());
   Database database(file, Database::Access::kCreate);
+  require_known_recipe(database, "--from", options.text("from"));
   plan.search_text = searched_text(database, options);
   for (const CandidateRecord& record :
        database.top_candidates({.recipe = plan.search_text, .top = static_cast<int>(*top), .sort = LeaderboardQuery::Sort::kLowerBound})) {
@@ -211,6 +214,8 @@ int finalists_command(const Words& words) {
   plan.full.run.recipe = fitted(plan.full.run.recipe, dataset);
   plan.full.run.recipe_text = rerun_conditions_text(plan.full.run.recipe, plan.full.run.precision, dataset.source);
 
+  const std::string drawn = note_on_data(dataset);
+  if (!drawn.empty()) progress.say(drawn);
   say_plan(progress, plan, device);
   const std::atomic<bool>& interrupt = catch_interrupts();
   const auto say = [&](const std::string& line) { progress.say(line); };
@@ -220,6 +225,8 @@ int finalists_command(const Words& words) {
   if (report.ending == Ending::kInterrupted) progress.say("interrupted: the same command goes on");
   const std::string reference = plan.reference.name.empty() ? plan.reference.formula : plan.reference.name;
   write(std::cout, finalists_table(report.rows, format, reference), format);
+  std::cout.flush();
+  if (!drawn.empty()) progress.say(drawn);
   return report.ending == Ending::kInterrupted ? kInterruptedExit : 0;
 }
 

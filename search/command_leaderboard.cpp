@@ -8,6 +8,7 @@
 #include "search/command.h"
 #include "search/format.h"
 #include "search/options.h"
+#include "search/recipe_choice.h"
 
 namespace actsearch {
 namespace {
@@ -54,6 +55,7 @@ int leaderboard_command(const Words& words) {
   options.value("compare", "F", "also each row's difference from this formula or name over the seeds that both have, with a paired test");
   options.flag("failures", "list failed trials with their reasons instead");
   options.value("format", "F", "table, csv or json [table]");
+  options.epilogue("Example: actsearch leaderboard --db first.db --top 10");
   if (!options.parse(words)) return 0;
 
   const std::string file = options.required("db");
@@ -65,6 +67,7 @@ int leaderboard_command(const Words& words) {
     throw UsageError("--failures lists all failed trials: --sort, --top and --compare do not go with it");
   }
   const Database database(file, Database::Access::kReadOnly);
+  require_known_recipe(database, "--recipe", query.recipe);
   if (options.has("failures")) {
     write(std::cout, failure_table(database.failures(query.recipe)), format);
     return 0;

@@ -12,6 +12,7 @@
 #include "search/format.h"
 #include "search/machine.h"
 #include "search/options.h"
+#include "search/probe.h"
 
 namespace actsearch {
 namespace {
@@ -90,6 +91,7 @@ int spaces_command(const Words& words) {
   options.value("binary", "A,B,...", "count with only these binary operators");
   options.value("find", "F", "instead, every spelling in core1 of this formula's or name's function");
   options.value("format", "F", "table, csv or json [table]");
+  options.epilogue("Example: actsearch spaces --find swish1");
   if (!options.parse(words)) return 0;
   const Format format = options.format();
   if (const auto formula = options.text("find")) {
@@ -110,30 +112,43 @@ int spaces_command(const Words& words) {
 
 int recipes_command(const Words& words) {
   Options options("recipes", "[flags]",
-                  "Lists the training recipes: trainable parameters, MFLOP of one image's forward pass, and the images per second that\n"
-                  "training takes here (ReLU): one thread for what search uses, all cores for full-length recipes.");
-  options.flag("no-measure", "leave out the measurement, which takes some seconds a recipe");
+                  "Lists the training recipes: trainable parameters and MFLOP of one image's forward pass. With --measure also the images\n"
+                  "per second that training does here (ReLU): one thread for what search uses, all cores for full-length recipes.");
+  options.flag("measure", "measure them too, which takes some seconds a recipe; how long is said first");
   options.value("precision", "P", "auto, bf16 or fp32 [auto]");
   options.value("format", "F", "table, csv or json [table]");
   if (!options.parse(words)) return 0;
   const Format format = options.format();
   const Precision precision = chosen_precision(options);
-  const bool measures = !options.has("no-measure");
+  const bool measures = options.has("measure");
+  if (measures) {
+    const SpeedProbe probe(precision);
+    std::chrono::duration<double> all{0};
+    for (const Recipe& recipe : recipes()) all += probe.measurement(recipe, usual_threads(recipe), kMeasuredSeconds);
+    say_duration(all);
+  }
 
   Table table;
-  table.columns = {"recipe", "parameters", "MFLOP/image", "epochs", "batch", "threads", "images/s", "network", "purpose"};
-  table.numeric = {false, true, true, true, true, true, true, false, false};
+  table.columns = {"recipe", "parameters", "MFLOP/image", "epochs", "batch"};
+  if (measures) table.columns.insert(table.columns.end(), {"threads", "images/s"});
+  table.numeric.assign(table.columns.size(), true);
+  table.numeric.front() = false;
+  table.columns.insert(table.columns.end(), {"network", "purpose"});
+  table.numeric.insert(table.numeric.end(), {false, false});
   const Program relu = lower(parse("relu"));
   for (const Recipe& recipe : recipes()) {
-    std::optional<std::string> speed;
+    auto& cells = table.rows.emplace_back();
+    cells = {recipe.name, std::to_string(parameter_count(recipe.network)),
+             fixed(static_cast<double>(forward_flop(recipe.network)) / 1e6, 1), std::to_string(recipe.epochs),
+             std::to_string(recipe.batch)};
     if (measures) {
+      const int threads = usual_threads(recipe);
       std::cerr << "measuring " << recipe.name << " in " << to_text(precision) << '\n';
-      speed = fixed(training_throughput(recipe, relu, precision, usual_threads(recipe), kMeasuredSeconds), 0);
+      cells.emplace_back(std::to_string(threads));
+      cells.emplace_back(fixed(training_throughput(recipe, relu, precision, threads, kMeasuredSeconds), 0));
     }
-    table.rows.push_back({recipe.name, std::to_string(parameter_count(recipe.network)),
-                          fixed(static_cast<double>(forward_flop(recipe.network)) / 1e6, 1), std::to_string(recipe.epochs),
-                          std::to_string(recipe.batch), std::to_string(usual_threads(recipe)), speed, described(recipe.network),
-                          recipe.purpose});
+    cells.emplace_back(described(recipe.network));
+    cells.emplace_back(recipe.purpose);
   }
   write(std::cout, table, format);
   return 0;

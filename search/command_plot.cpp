@@ -19,6 +19,7 @@
 #include "search/learned_beta.h"
 #include "search/options.h"
 #include "search/output_file.h"
+#include "search/recipe_choice.h"
 
 namespace actsearch {
 namespace {
@@ -67,7 +68,9 @@ std::vector<Function> chosen_functions(const Options& options) {
       if (rank < 1 || rank > 1e6 || rank != std::floor(rank)) throw UsageError("--rank: whole numbers from 1 are expected, like 1,2,3");
       places.push_back(static_cast<int>(rank));
     }
-    for (RankedFunction& ranked : ranked_functions(Database(*file, Database::Access::kReadOnly), places, options.text("recipe"))) {
+    const Database database(*file, Database::Access::kReadOnly);
+    require_known_recipe(database, "--recipe", options.text("recipe"));
+    for (RankedFunction& ranked : ranked_functions(database, places, options.text("recipe"))) {
       try {
         functions.push_back(function_of(parse(ranked.formula), ranked.name, std::move(ranked.learned)));
       } catch (const NotationError& error) {

@@ -6,6 +6,7 @@
 #include "search/command.h"
 #include "search/format.h"
 #include "search/options.h"
+#include "search/recipe_choice.h"
 
 namespace actsearch {
 namespace {
@@ -59,12 +60,13 @@ int proxies_command(const Words& words) {
   options.value("truth", "RECIPE", "a recipe's name, its whole text as the view `recipes` has it, or its name and some of its fields");
   options.value("top", "K", "how many are the best [5]");
   options.value("format", "F", "table, csv or json [table]");
-  options.epilogue("Example: actsearch proxies --db panel.db --truth \"vgg16-slim epochs=30\" --top 10");
+  options.epilogue("Example: actsearch proxies --db docs/results/panel.db --truth \"vgg16-slim epochs=10\" --top 10");
   if (!options.parse(words)) return 0;
   const std::string file = options.required("db"), truth = options.required("truth");
   const Format format = options.format();
   const int top = static_cast<int>(options.integer("top", 1, 100'000).value_or(5));
   const Database database(file, Database::Access::kReadOnly);
+  require_known_recipe(database, "--truth", truth);
   const Table table = agreement_table(agreements(database, truth, top), format);
   const RankedRecipe ranked = database.ranked_recipe(truth).value();  // it has finished trials, or agreements had thrown
   std::cerr << "truth: " << ranked.done << " trials under: " << ranked.text << '\n';

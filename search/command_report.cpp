@@ -49,6 +49,7 @@ int report_command(const Words& words) {
   options.value("db", "FILE", "the database");
   options.value("out", "DIR", "where index.html is written; made if it is not there");
   options.flag("force", "replace an index.html that is there");
+  options.epilogue("Example: actsearch report --db first.db --out first");
   if (!options.parse(words)) return 0;
   const std::string file = options.required("db");
   const fs::path directory = options.required("out");

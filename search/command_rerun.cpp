@@ -11,6 +11,7 @@
 #include "search/interrupt.h"
 #include "search/machine.h"
 #include "search/options.h"
+#include "search/recipe_choice.h"
 #include "search/rerun.h"
 #include "search/study.h"
 #include "search/version.h"
@@ -88,13 +89,21 @@ int rerun_command(const Words& words) {
   RerunPlan plan = planned(options, device);
 
   Progress progress(std::cerr, Progress::standard_error_style());
-  Database database(plan.database_file, Database::Access::kCreate);
-  if (top) plan.candidates = best_candidates(database, options, static_cast<int>(*top));
+  Database::require_usable(plan.database_file);  // it is made when all else is right
+  if (top) {
+    require_searched(plan.database_file);
+    Database searched(plan.database_file, Database::Access::kCreate);
+    require_known_recipe(searched, "--from", options.text("from"));
+    plan.candidates = best_candidates(searched, options, static_cast<int>(*top));
+  }
   const Dataset dataset = find_dataset(options.text("data"), [&](const std::string& line) { progress.say(line); });
   plan.data = dataset.source;
   plan.run.recipe = fitted(plan.run.recipe, dataset);
   plan.run.recipe_text = rerun_conditions_text(plan.run.recipe, plan.run.precision, dataset.source);
+  Database database(plan.database_file, Database::Access::kCreate);
 
+  const std::string drawn = note_on_data(dataset);
+  if (!drawn.empty()) progress.say(drawn);
   progress.say("rerun: " + std::to_string(plan.candidates.size()) + (plan.candidates.size() == 1 ? " function" : " functions") + " × " +
                std::to_string(plan.run.seeds) + (plan.run.seeds == 1 ? " seed, " : " seeds, ") + summary(plan.run.recipe) + " in " +
                std::string(to_text(plan.run.precision)) + ", " +
@@ -105,6 +114,8 @@ int rerun_command(const Words& words) {
   const RerunReport report = run_reruns(database, plan, evaluator, progress, interrupt);
   if (report.run.ending == Ending::kInterrupted) progress.say("interrupted: the same command goes on from the last checkpoint");
   write(std::cout, report.results, format);
+  std::cout.flush();
+  if (!drawn.empty()) progress.say(drawn);
   return report.run.ending == Ending::kInterrupted ? kInterruptedExit : 0;
 }
 

@@ -7,6 +7,7 @@
 #include "evaluator/data_source.h"
 #include "search/command.h"
 #include "search/device.h"
+#include "search/forecast.h"
 #include "search/format.h"
 #include "search/interrupt.h"
 #include "search/machine.h"
@@ -35,7 +36,7 @@ Options declared() {
   options.value("unary", "A,B,...", "only these unary operators");
   options.value("binary", "A,B,...", "only these binary operators");
   options.value("strategy", "NAME", "random, exhaustive, evolution or ppo [random]");
-  options.flag("baselines", "train the named functions first (ReLU, Swish and the others of the paper)");
+  options.flag("baselines", "train the named functions too (ReLU, Swish and the others of the paper), in turn with the proposals");
   declare_training(options, kDefaultSearchRecipe);
   declare_device(options);
   declare_deterministic(options);
@@ -53,8 +54,9 @@ Options declared() {
   options.value("trial-time", "T", "a trial that takes longer fails with a time-out [no limit]");
   declare_jobs(options);
   options.epilogue(
-      "Ctrl-C stops between batches, gives back what was in progress and prints the leaderboard (exit code 130); a second one\n"
-      "ends at once. Either way the same command goes on later.");
+      "Ctrl-C stops between batches, keeps what was in progress and prints the leaderboard (exit code 130); a second one ends at\n"
+      "once. Either way the same command goes on later.\n"
+      "\nExample: actsearch search --db first.db --baselines --budget-time 10m");
   return options;
 }
 
@@ -148,25 +150,55 @@ void say_race(Progress& progress, const Racing& racing) {
     if (epochs > 0) rungs += std::to_string(epochs) + (steps > 0 ? " + " : "");
     if (steps > 0) rungs += std::to_string(steps) + "/" + std::to_string(racing.steps_per_epoch);
   }
-  progress.say("racing: pauses after " + rungs + " epochs; of those who come there one in " + exact(racing.eta) + " goes on");
+  progress.say("racing: trials pause after " + rungs + " epochs; of those that came as far the best " + fixed(100 / racing.eta, 0) +
+               " % continue");
+}
+
+/// What the file has under the conditions already, so that nobody thinks that it begins anew.
+void say_before(Progress& progress, Database& database, const RunPlan& run) {
+  const std::string recipe = std::to_string(database.recipe(run.recipe.name, run.recipe_text));
+  const Table counts = database.query(
+      "SELECT count(*) FILTER (WHERE status = 'done'), count(*) FILTER (WHERE status = 'failed'),"
+      " count(*) FILTER (WHERE status IN ('released', 'running')), count(*) FROM trials WHERE recipe_id = " +
+      recipe);
+  const auto& row = counts.rows.at(0);
+  if (row[3] == "0") return;
+  progress.say("the file has " + *row[0] + " scored, " + *row[1] + " failed and " + *row[2] + " unfinished trials under these conditions");
+}
+
+/// How long it will take and what it will come to, timed on a few steps. A trial that is over in less than that needs none.
+void say_forecast(Progress& progress, const Database& database, const SearchPlan& plan, const Dataset& dataset, const Evaluator& evaluator,
+                  const std::atomic<bool>& interrupt) {
+  constexpr std::int64_t kShort = 30;
+  const std::int64_t steps = steps_per_epoch(plan.run.recipe, dataset.train.size());
+  if (steps * plan.run.recipe.epochs < kShort) return;
+  const auto step = timed_step(evaluator, plan.run, interrupt);
+  if (!step) return;
+  const int references = plan.baselines ? static_cast<int>(std::size(kReferences)) : 0;
+  const bool scored = database.ranked_recipe(plan.run.recipe_text).has_value();
+  const Forecast expected = forecast(plan.run, steps, *step, references);
+  for (const std::string& line : forecast_lines(plan.run, expected, *step, dataset.train.size(), references, scored)) progress.say(line);
 }
 
 void say_ending(Progress& progress, const SearchReport& report) {
   const RunReport& run = report.run;
   const std::string done = std::to_string(run.done) + " trials (" + std::to_string(run.failed) + " failed, " +
-                           (run.paused > 0 ? std::to_string(run.paused) + " pauses at a rung, " : "") +
+                           (run.judged > run.done ? std::to_string(run.judged) + " judged, " : "") +
                            exact(std::round(10 * run.epochs) / 10) + " epochs) in " +
                            format_duration(std::chrono::duration<double>(run.seconds));
+  const std::string kept = run.cut_off == 0   ? ""
+                           : run.cut_off == 1 ? "; 1 trial in progress goes on where it was next time"
+                                              : "; " + std::to_string(run.cut_off) + " trials in progress go on where they were next time";
   switch (run.ending) {
     case Ending::kFinished:
       progress.say(run.done == 0 ? "this study was finished before: all its " + std::to_string(run.skipped) + " trials are there"
                                  : "study finished: " + done);
       return;
     case Ending::kBudget:
-      progress.say("budget reached: " + done);
+      progress.say("budget reached: " + done + kept);
       return;
     case Ending::kInterrupted:
-      progress.say("interrupted: " + done + "; trials in progress were given back");
+      progress.say("interrupted: " + done + kept);
       return;
   }
 }
@@ -200,24 +232,30 @@ int search_command(const Words& words) {
   const auto race = chosen_race(options, plan.run.recipe);
 
   Progress progress(std::cerr, Progress::standard_error_style());
-  Database database(file, Database::Access::kCreate);
+  Database::require_usable(file);  // what is wrong with it is known before a download; it is made when all else is right
   const Dataset dataset = find_dataset(options.text("data"), [&](const std::string& line) { progress.say(line); });
   plan.data = dataset.source;
   plan.run.recipe = fitted(plan.run.recipe, dataset);
-  if (race) {
-    plan.run.racing = fitted(*race, plan.run.recipe, dataset);
-    plan.run.checkpoints = checkpoint_directory(file);
-  }
+  if (race) plan.run.racing = fitted(*race, plan.run.recipe, dataset);
+  plan.run.checkpoints = checkpoint_directory(file);
   plan.run.recipe_text = conditions_text(plan.run.recipe, plan.run.precision, dataset.source);
+  Database database(file, Database::Access::kCreate);
 
+  const auto say = [&](const std::string& line) {
+    if (!line.empty()) progress.say(line);
+  };
+  say(note_on_data(dataset));
   say_plan(progress, plan, device);
   if (plan.run.racing) say_race(progress, *plan.run.racing);
-  if (const std::string note = note_on_precision(database, plan.run); !note.empty()) progress.say(note);
+  say(note_on_precision(database, plan.run));
+  say_before(progress, database, plan.run);
   const std::atomic<bool>& interrupt = catch_interrupts();  // before this there is nothing to end cleanly
-  const Evaluator evaluator = make_evaluator(device, dataset, plan.run, [&](const std::string& line) { progress.say(line); });
+  const Evaluator evaluator = make_evaluator(device, dataset, plan.run, say);
+  say_forecast(progress, database, plan, dataset, evaluator, interrupt);
   const SearchReport report = run_search(database, plan, evaluator, progress, interrupt);
   say_ending(progress, report);
   show_leaderboard(progress, database, file, plan, report.run.ending);
+  say(note_on_data(dataset));
   return report.run.ending == Ending::kInterrupted ? kInterruptedExit : 0;
 }
 

@@ -87,6 +87,32 @@ Json eigen_rows(const Shown& shown, const std::vector<double>& points) {
   return rows;
 }
 
+/// The same rows for people: the reference in double precision, then the kernel in single.
+void print_points_as_table(const Shown& shown, const std::vector<double>& points) {
+  Table table;
+  table.columns = {"x"};
+  for (const std::string by : {"", "kernel "}) {
+    table.columns.insert(table.columns.end(), {by + "f(x)", by + "f'(x)"});
+    for (std::size_t k = 0; k < shown.beta.size(); ++k) {
+      table.columns.push_back(by + "df/dbeta" + (shown.beta.size() > 1 ? std::to_string(k) : ""));
+    }
+  }
+  table.numeric.assign(table.columns.size(), true);
+  const auto text = [](const Json& value) { return value.is_number() ? exact(value.get<double>()) : value.get<std::string>(); };
+  const Json reference = reference_rows(shown, points), eigen = eigen_rows(shown, points);
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    auto& cells = table.rows.emplace_back();
+    cells.emplace_back(exact(points[i]));
+    for (const Json& row : {reference[i], eigen[i]}) {
+      cells.emplace_back(text(row["y"]));
+      cells.emplace_back(text(row["dydx"]));
+      for (const Json& slope : row["dydbeta"]) cells.emplace_back(text(slope));
+    }
+  }
+  std::cout << to_text(shown.expression) << "\n\n";
+  write_table(std::cout, table);
+}
+
 void print_points(const Shown& shown, const std::vector<double>& points) {
   const Json object = {{"formula", to_text(shown.expression)},
                        {"beta", numbers(shown.beta)},
@@ -162,12 +188,13 @@ void print_text(const Shown& shown) {
 int show_command(const Words& words) {
   Options options("show", "EXPR [flags]",
                   "Shows a formula or a named function: its canonical form, derivatives, properties and a plot. With --at it prints JSON\n"
-                  "instead: {formula, beta, reference, eigen}, the last two being rows {x, y, dydx, dydbeta} from the reference in double\n"
+                  "instead, or a table with --format text: {formula, beta, reference, eigen}, the last two being rows {x, y, dydx, "
+                  "dydbeta} from the reference in double\n"
                   "precision and from the Eigen kernel in single precision; what is not finite is the text nan, inf or -inf.");
   options.value("at", "X1,X2,...", "points to evaluate at");
   options.value("beta", "B1,...", "values of the parameters, in order [1 each]");
   options.value("emit", "LANGUAGE", "print code instead: cuda, the kernels of the GPU (bf16, 8 channels a thread)");
-  options.value("format", "F", "text or json [text]");
+  options.value("format", "F", "text or json [text; with --at json]");
   options.arguments("expression", 1);
   options.epilogue("Example: actsearch show \"x * sigmoid(beta * x)\" --at -2,0,2 --beta 1.5");
   if (!options.parse(words)) return 0;
@@ -182,7 +209,9 @@ int show_command(const Words& words) {
     return 0;
   }
   const Shown shown = examined(options, given.front());
-  if (points) {
+  if (points && options.has("format") && format == Format::kTable) {
+    print_points_as_table(shown, *points);
+  } else if (points) {
     print_points(shown, *points);
   } else if (format == Format::kJson) {
     std::cout << to_json(shown).dump(2) << '\n';

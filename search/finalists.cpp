@@ -87,7 +87,9 @@ class Finalists {
                                       .commit = plan_.commit,
                                       .machine = plan_.machine});
     ListedCandidates source(all_);
-    return run_trials(database_, study, plan_.fresh, source, evaluator, progress, interrupt).ending;
+    const Ending ending = run_trials(database_, study, plan_.fresh, source, evaluator, progress, interrupt).ending;
+    remove_if_empty(plan_.fresh.checkpoints);
+    return ending;
   }
 
   Ending run_full(const Evaluator& evaluator, Progress& progress, const std::atomic<bool>& interrupt) {

@@ -13,14 +13,26 @@ extern "C" void on_signal(int) {
   if (interrupted.exchange(true)) _exit(kInterruptedExit);
 }
 
-}  // namespace
+extern "C" void end_at_once(int) {
+  constexpr char kLine[] = "\nactsearch: interrupted\n";
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, kLine, sizeof kLine - 1);
+  _exit(kInterruptedExit);
+}
 
-const std::atomic<bool>& catch_interrupts() {
+void handle(void (*handler)(int)) {
   struct sigaction action {};
-  action.sa_handler = on_signal;
+  action.sa_handler = handler;
   action.sa_flags = SA_RESTART;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+}
+
+}  // namespace
+
+void end_on_interrupts() { handle(end_at_once); }
+
+const std::atomic<bool>& catch_interrupts() {
+  handle(on_signal);
   return interrupted;
 }
 

@@ -1,4 +1,4 @@
-/// Ctrl-C: the first asks for an end, the second ends at once.
+/// Ctrl-C: it ends a command at once or, where there is something to keep, the first asks for an end and the second ends at once.
 #pragma once
 
 #include <atomic>
@@ -6,6 +6,9 @@
 namespace actsearch {
 
 inline constexpr int kInterruptedExit = 130;
+
+/// From here on SIGINT and SIGTERM end the process with a line on standard error and exit code 130: for commands that hold nothing.
+void end_on_interrupts();
 
 /// Catches SIGINT and SIGTERM from here on: the first sets the flag that is returned, the next ends the process with exit code 130.
 const std::atomic<bool>& catch_interrupts();

@@ -9,6 +9,7 @@
 
 #include "grammar/nearest.h"
 #include "search/command.h"
+#include "search/interrupt.h"
 #include "search/machine.h"
 #include "search/options.h"
 #include "search/version.h"
@@ -50,7 +51,7 @@ void print_help() {
   for (const Command& command : kCommands) {
     std::cout << "  " << command.name << std::string(14 - command.name.size(), ' ') << command.summary << '\n';
   }
-  std::cout << "\nactsearch COMMAND --help explains a command's flags; actsearch --version says what was built.\n"
+  std::cout << "\nactsearch help COMMAND explains a command's flags; actsearch --version says what was built.\n"
                "\nA first search:   actsearch search --db first.db --baselines --budget-time 10m\n"
                "Its ranking:      actsearch leaderboard --db first.db\n"
                "\nExit codes: 0 success, 1 failure, 2 usage, 130 interrupted.\n";
@@ -65,6 +66,7 @@ void print_version() {
 int dispatch(const Words& words) {
   if (words.empty()) throw UsageError("a command is expected; actsearch --help lists them");
   const std::string& first = words.front();
+  if (first == "help" && words.size() > 1) return dispatch({words[1], "--help"});
   if (first == "--help" || first == "-h" || first == "help") return print_help(), kSuccess;
   if (first == "--version") return print_version(), kSuccess;
   std::vector<std::string_view> names;
@@ -80,6 +82,7 @@ int dispatch(const Words& words) {
 
 int main(int argc, char** argv) {
   using namespace actsearch;
+  end_on_interrupts();
   try {
     const int code = dispatch({argv + 1, argv + argc});
     std::cout.flush();

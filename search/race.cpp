@@ -33,15 +33,15 @@ std::vector<TrainingPoint> rungs_after(const std::vector<double>& epochs, const 
   return rungs;
 }
 
-std::vector<Race::Promotion> Race::promotions() const {
+template <class Chosen>
+std::vector<Race::Promotion> Race::waiting(const Chosen& chosen) const {
   std::vector<Promotion> all;
   for (std::size_t i = racing_.rungs.size(); i-- > 0;) {
     const TrainingPoint next = after(i);
     std::vector<RungTrial> there = database_.rung(study_, recipe_, racing_.rungs[i].epochs, racing_.rungs[i].steps);
-    const auto going_on = static_cast<std::size_t>(static_cast<double>(there.size()) / racing_.eta);
-    for (std::size_t place = 0; place < going_on; ++place) {
+    for (std::size_t place = 0; place < there.size(); ++place) {
       const auto& trial = there[place];
-      if (trial.given_back && point_of(*trial.given_back) < next) {
+      if (trial.given_back && point_of(*trial.given_back) < next && chosen(trial, place, there.size())) {
         const Stretch stretch{point_of(*trial.given_back), next};
         all.push_back({std::move(there[place]), stretch});
       }
@@ -50,12 +50,37 @@ std::vector<Race::Promotion> Race::promotions() const {
   return all;
 }
 
+std::vector<Race::Promotion> Race::promotions() const {
+  return waiting([this](const RungTrial& /*trial*/, std::size_t place, std::size_t there) {
+    return place < static_cast<std::size_t>(static_cast<double>(there) / racing_.eta);
+  });
+}
+
+std::vector<Race::Promotion> Race::references() const {
+  if (racing_.always.empty()) return {};
+  return waiting([this](const RungTrial& trial, std::size_t /*place*/, std::size_t /*there*/) { return always(trial.record.name); });
+}
+
+bool Race::always(const std::string& name) const {
+  return std::find(racing_.always.begin(), racing_.always.end(), name) != racing_.always.end();
+}
+
+std::optional<Stretch> Race::unfinished(const std::optional<GivenBack>& given_back) const {
+  const TrainingPoint at = given_back ? point_of(*given_back) : TrainingPoint{};
+  if (std::find(racing_.rungs.begin(), racing_.rungs.end(), at) != racing_.rungs.end()) return std::nullopt;
+  return Stretch{at, next_rung(at)};
+}
+
+TrainingPoint Race::next_rung(const TrainingPoint& at) const {
+  const auto next = std::find_if(racing_.rungs.begin(), racing_.rungs.end(), [&](const TrainingPoint& rung) { return rung >= at; });
+  return next == racing_.rungs.end() ? end_ : *next;
+}
+
 std::optional<Stretch> Race::entry(Id candidate, std::uint64_t seed) const {
   const auto left = database_.given_back(study_, candidate, recipe_, seed);
   const TrainingPoint at = left ? point_of(*left) : TrainingPoint{};
   if (left && left->in_study && at >= racing_.rungs.front()) return std::nullopt;
-  const auto next = std::find_if(racing_.rungs.begin(), racing_.rungs.end(), [&](const TrainingPoint& rung) { return rung >= at; });
-  return Stretch{at, next == racing_.rungs.end() ? end_ : *next};
+  return Stretch{at, next_rung(at)};
 }
 
 }  // namespace actsearch

@@ -41,6 +41,7 @@ RerunReport run_reruns(Database& database, const RerunPlan& plan, const Evaluato
                        const std::atomic<bool>& interrupt) {
   RunPlan run = plan.run;
   run.report_test = true;
+  run.tells_epochs = true;
   run.checkpoints = checkpoint_directory(plan.database_file);
   std::filesystem::create_directories(run.checkpoints);
 
@@ -58,8 +59,7 @@ RerunReport run_reruns(Database& database, const RerunPlan& plan, const Evaluato
   RerunReport report;
   report.run = run_trials(database, study, run, source, evaluator, progress, interrupt);
   report.results = results(database, plan);
-  std::error_code not_empty;  // other runs' checkpoints stay
-  std::filesystem::remove(run.checkpoints, not_empty);
+  remove_if_empty(run.checkpoints);
   return report;
 }
 

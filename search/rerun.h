@@ -10,7 +10,7 @@
 namespace actsearch {
 
 struct RerunPlan {
-  RunPlan run;  ///< report_test and checkpoints are set by run_reruns
+  RunPlan run;  ///< report_test, tells_epochs and checkpoints are set by run_reruns
   std::vector<Candidate> candidates;
   std::filesystem::path database_file;  ///< checkpoints lie beside it, in checkpoint_directory()
   std::string data;

@@ -8,11 +8,16 @@
 #include <deque>
 #include <exception>
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <set>
+#include <stdexcept>
 #include <thread>
+#include <utility>
 
 #include "grammar/notation.h"
+#include "search/format.h"
 #include "search/heartbeat.h"
 #include "search/records.h"
 
@@ -25,6 +30,8 @@ using Seconds = std::chrono::duration<double>;
 constexpr auto kBeat = std::chrono::milliseconds(100);
 /// How long to wait before asking again for a trial that another process works on.
 constexpr auto kPatience = std::chrono::milliseconds(250);
+/// How often the database learns how far trials have come: what `serve` shows.
+constexpr auto kTold = std::chrono::seconds(5);
 
 /// Parts of epochs do not add up exactly; a step of an epoch is more than this.
 constexpr double kRounding = 1e-6;
@@ -37,6 +44,32 @@ struct Task {
   Stretch stretch;
   Claim claim;
 };
+
+/// A trial at work.
+struct AtWork {
+  std::shared_ptr<const Candidate> candidate;
+  std::uint64_t seed = 0;
+  bool to_the_end = false;                        ///< rather than to a rung of a race, where it may stay
+  bool begun = false;                             ///< it has told where it begins:
+  double begun_epochs = 0;                        ///< so far,
+  std::chrono::steady_clock::time_point since{};  ///< and then
+  TrialProgress reached;
+  TrialProgress saved;  ///< of that what a checkpoint holds for certain
+};
+
+/// What a budget has left for a stretch of training.
+enum class Room : std::uint8_t {
+  kNone,   ///< nothing: it is not begun
+  kTight,  ///< it will probably not end in time
+  kAmple
+};
+
+TrainingPoint point_of(const TrialProgress& progress) { return {progress.epochs, progress.steps}; }
+
+/// As one number; whole ones where it is not known of how many steps an epoch is.
+double epochs_in(const TrialProgress& progress) {
+  return progress.epochs + (progress.epoch_steps > 0 ? static_cast<double>(progress.steps) / static_cast<double>(progress.epoch_steps) : 0);
+}
 
 std::string label(const Candidate& candidate) { return candidate.name.empty() ? candidate.formula : candidate.name; }
 std::string long_label(const Candidate& candidate) {
@@ -80,6 +113,7 @@ class Runner {
     progress_.clear();
     if (error_) std::rethrow_exception(error_);
     report_.ending = interrupt_ ? Ending::kInterrupted : budget_reached_ ? Ending::kBudget : Ending::kFinished;
+    report_.judged = static_cast<std::int64_t>(judged_.size());
     report_.seconds = elapsed().count();
     return report_;
   }
@@ -123,24 +157,38 @@ class Runner {
         budget_reached_ = true;
         stop_ = true;
       }
-      if (Clock::now() - renewed_ >= plan_.lease / 4) {
-        database_.renew(plan_.lease);
+      if (Clock::now() - renewed_ >= std::min<Seconds>(plan_.lease / 4, kTold)) {
+        if (const auto reached = progress(); !reached.empty()) database_.renew(plan_.lease, reached);
         renewed_ = Clock::now();
       }
       progress_.update(state());
     });
   }
 
+  /// How far the trials at work have come.
+  std::vector<std::pair<Id, TrialProgress>> progress() {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::pair<Id, TrialProgress>> all;
+    for (const auto& [trial, at_work] : at_work_) all.emplace_back(trial, at_work.reached);
+    return all;
+  }
+
   ProgressState state() {
     const std::lock_guard lock(mutex_);
-    ProgressState state{.done = report_.done,
-                        .failed = report_.failed,
-                        .paused = report_.paused,
-                        .planned = plan_.budget.trials,
-                        .best = best_,
-                        .best_label = best_label_,
-                        .elapsed = elapsed(),
-                        .left = std::nullopt};
+    ProgressState state;
+    state.done = report_.done;
+    state.failed = report_.failed;
+    state.judged = static_cast<std::int64_t>(judged_.size());
+    state.paused = state.judged - state.done;
+    state.planned = plan_.budget.trials;
+    state.best = best_;
+    state.best_label = best_label_;
+    state.elapsed = elapsed();
+    for (const auto& [trial, at_work] : at_work_) {
+      state.paused -= judged_.contains(trial) ? 1 : 0;
+      const std::string seed = plan_.seeds > 1 ? " seed " + std::to_string(at_work.seed) : "";
+      state.jobs.push_back({label(*at_work.candidate) + seed, epochs_in(at_work.reached) / plan_.recipe.epochs});
+    }
     const auto limit = [&](Seconds left) { state.left = state.left ? std::min(*state.left, left) : left; };
     if (plan_.budget.time) limit(std::max(*plan_.budget.time - state.elapsed, Seconds{0}));
     if (report_.done > 0) {
@@ -150,7 +198,28 @@ class Runner {
       if (plan_.budget.trials) at_this_rate(*plan_.budget.trials, static_cast<double>(report_.done));
       if (plan_.budget.epochs) at_this_rate(*plan_.budget.epochs, report_.epochs);
     }
+    if (!best_) state.first_score = until_first_score();
     return state;
+  }
+
+  /// By the rate so far, of the trial at work that will end first. Holds the mutex already.
+  std::optional<Seconds> until_first_score() const {
+    const auto now = Clock::now();
+    double epochs = timed_epochs_;
+    Seconds seconds = timed_seconds_;
+    for (const auto& [trial, at_work] : at_work_) {
+      if (!at_work.begun) continue;
+      epochs += epochs_in(at_work.reached) - at_work.begun_epochs;
+      seconds += now - at_work.since;
+    }
+    std::optional<Seconds> first;
+    for (const auto& [trial, at_work] : at_work_) {
+      const bool ends = at_work.to_the_end || race_->always(at_work.candidate->name);
+      if (!ends || epochs <= 0) continue;
+      const Seconds left = (plan_.recipe.epochs - epochs_in(at_work.reached)) * (seconds / epochs);
+      first = first ? std::min(*first, left) : left;
+    }
+    return first;
   }
 
   double epochs_of(const Stretch& stretch) const {
@@ -159,21 +228,25 @@ class Runner {
     return epochs + static_cast<double>(stretch.to.steps - stretch.from.steps) / static_cast<double>(plan_.racing->steps_per_epoch);
   }
 
-  /// Whether the budget does not allow a trial's stretch to begin. One that will probably not end in time is not begun.
-  bool budget_spent(const Stretch& stretch) {
+  /// What the budget has left for a trial's stretch. Without a place for checkpoints one that will probably not end in time is not begun.
+  Room room_for(const Stretch& stretch) {
     const std::lock_guard lock(mutex_);
     const Budget& budget = plan_.budget;
     const double epochs = epochs_of(stretch);
-    bool spent = false;
+    bool spent = false, tight = false;
     if (budget.trials) spent = spent || report_.done + running_ >= *budget.trials;
     if (budget.epochs) spent = spent || report_.epochs + running_epochs_ + epochs > static_cast<double>(*budget.epochs) + kRounding;
     if (budget.time) {
       const Seconds usual = timed_epochs_ > 0 ? 0.9 * timed_seconds_ * (epochs / timed_epochs_) : Seconds{0};
-      spent = spent || elapsed() + usual >= *budget.time;
+      tight = elapsed() + usual >= *budget.time;
+      spent = spent || elapsed() >= *budget.time || (tight && !keeps());
     }
     if (spent) budget_reached_ = true;
-    return spent;
+    return spent ? Room::kNone : tight ? Room::kTight : Room::kAmple;
   }
+
+  /// Whether a trial that is cut off goes on where it was.
+  bool keeps() const { return !plan_.checkpoints.empty(); }
 
   /// Whether racers at work may turn out to be the last trials of the budget, or may pause and leave it to others.
   bool racers_decide() {
@@ -184,6 +257,7 @@ class Runner {
 
   /// The next trial, claimed; nothing when the run is over.
   std::shared_ptr<const Task> next_task() {
+    if (auto cut_off = next_unfinished()) return cut_off;
     Clock::time_point ask_again{};  // who may go on: that reads whole rungs, so not for each candidate that is passed over
     for (;;) {
       if (stopping()) return nullptr;
@@ -192,44 +266,63 @@ class Runner {
         continue;
       }
       if (Clock::now() >= ask_again) {
-        if (auto promoted = promotion()) return promoted;
+        if (auto promoted = promotion(Room::kAmple)) return promoted;
         ask_again = Clock::now() + kPatience;
       }
       if (!candidate_ || next_seed_ == plan_.seeds) {
         auto candidate = next_candidate();
         if (!candidate) {
-          if (racers_in_progress()) {  // who pauses may be, or make another, the next to go on
-            std::this_thread::sleep_for(kPatience);
-            continue;
-          }
-          if (auto promoted = promotion()) return promoted;  // by what has paused since it was asked
-          return next_postponed();
+          const bool racing = racers_in_progress();  // before it is asked: who pauses then may be, or make another, the next to go on
+          if (auto promoted = promotion(Room::kTight)) return promoted;
+          if (!racing) return next_postponed();
+          std::this_thread::sleep_for(kPatience);
+          continue;
         }
-        candidate_ = std::make_shared<const Candidate>(std::move(*candidate));
-        candidate_id_ =
-            database_.candidate({candidate_->fingerprint, candidate_->formula, candidate_->name, candidate_->program.parameter_count()});
-        next_seed_ = 0;
+        take(std::move(*candidate));
       }
-      const std::uint64_t seed = plan_.seed + static_cast<std::uint64_t>(next_seed_);
-      const std::optional<Stretch> stretch = race_ ? race_->entry(candidate_id_, seed) : Stretch{{}, end_};
-      if (stretch && budget_spent(*stretch)) return nullptr;
-      ++next_seed_;
-      if (!stretch) {
-        ++report_.skipped;  // it waits at a rung
-        continue;
-      }
-      auto task = std::make_shared<Task>(Task{candidate_, candidate_id_, seed, *stretch, {}});
-      switch (claim(*task)) {
-        case ClaimState::kClaimed:
-          return task;
-        case ClaimState::kDone:
-          ++report_.skipped;
-          break;
-        case ClaimState::kTaken:
-          postponed_.push_back(std::move(task));
-          break;
-      }
+      bool spent = false;
+      if (auto task = next_seed(&spent)) return task;
+      if (spent) return nullptr;
     }
+  }
+
+  void take(Candidate candidate) {
+    candidate_ = std::make_shared<const Candidate>(std::move(candidate));
+    candidate_id_ =
+        database_.candidate({candidate_->fingerprint, candidate_->formula, candidate_->name, candidate_->program.parameter_count()});
+    next_seed_ = 0;
+  }
+
+  /// The trial of candidate_ with its next seed, claimed, or one that makes more of the time that is left. Nothing where it needs no
+  /// training, is another's, or the budget is `spent`.
+  std::shared_ptr<const Task> next_seed(bool* spent) {
+    const std::uint64_t seed = plan_.seed + static_cast<std::uint64_t>(next_seed_);
+    const bool met = met_.contains({candidate_id_, seed});  // this run went on with it, or has it at a rung
+    const std::optional<Stretch> stretch = met ? std::nullopt : race_ ? race_->entry(candidate_id_, seed) : Stretch{{}, end_};
+    if (!stretch) {  // it waits at a rung
+      ++next_seed_;
+      ++report_.skipped;
+      return nullptr;
+    }
+    const Room room = room_for(*stretch);
+    *spent = room == Room::kNone;
+    if (*spent) return nullptr;
+    if (room == Room::kTight) {
+      if (auto promoted = promotion(Room::kTight)) return promoted;  // who has come further uses the rest of the time better
+    }
+    ++next_seed_;
+    auto task = std::make_shared<Task>(Task{candidate_, candidate_id_, seed, *stretch, {}});
+    switch (claim(*task)) {
+      case ClaimState::kClaimed:
+        return task;
+      case ClaimState::kDone:
+        ++report_.skipped;
+        return nullptr;
+      case ClaimState::kTaken:
+        postponed_.push_back(std::move(task));
+        return nullptr;
+    }
+    throw std::logic_error("claim: no such state");
   }
 
   bool racers_in_progress() {
@@ -237,21 +330,64 @@ class Runner {
     return race_ && running_ > 0;
   }
 
-  /// A trial that the race lets go on, claimed.
-  std::shared_ptr<const Task> promotion() {
+  /// A candidate of the database, as the source would give it.
+  static std::shared_ptr<const Candidate> stored(const CandidateRecord& record, std::optional<std::uint64_t> place) {
+    auto considered = consider(parse(record.formula));
+    auto* const candidate = std::get_if<Candidate>(&considered);
+    if (!candidate) throw std::logic_error("a candidate of the database is none: " + record.formula);
+    candidate->name = record.name;
+    candidate->index = place;
+    return std::make_shared<const Candidate>(std::move(*candidate));
+  }
+
+  /// A trial that an earlier run of the study left between its rungs, or on the way to its end, claimed.
+  std::shared_ptr<const Task> next_unfinished() {
+    if (!unfinished_) {
+      unfinished_.emplace();
+      if (plan_.goes_on && keeps()) *unfinished_ = database_.unfinished(study_, recipe_id_);
+    }
+    for (auto trial = unfinished_->begin(); trial != unfinished_->end() && !stopping();) {
+      const auto& left = trial->given_back;
+      const TrainingPoint from = left ? TrainingPoint{left->epochs, left->steps} : TrainingPoint{};
+      const std::optional<Stretch> stretch = race_ ? race_->unfinished(left) : Stretch{from, end_};
+      if (stretch && room_for(*stretch) == Room::kNone) {
+        ++trial;
+        continue;
+      }
+      std::shared_ptr<Task> task;
+      if (stretch) {
+        task = std::make_shared<Task>(Task{stored(trial->record, trial->place), trial->candidate, trial->seed, *stretch, {}});
+        if (claim(*task) != ClaimState::kClaimed) task = nullptr;
+      }
+      trial = unfinished_->erase(trial);
+      if (task) return task;
+    }
+    return nullptr;
+  }
+
+  /// A trial that the race lets go on, claimed, with at least so much room for it. One of those that go on whatever their loss comes first,
+  /// one at a time: so scores to compare with come early, and the other jobs judge.
+  std::shared_ptr<const Task> promotion(Room least) {
     if (!race_) return nullptr;
-    for (const Race::Promotion& promoted : race_->promotions()) {
-      if (budget_spent(promoted.stretch)) continue;  // one with less before it may still fit
-      auto considered = consider(parse(promoted.trial.record.formula));
-      auto* const candidate = std::get_if<Candidate>(&considered);
-      if (!candidate) throw std::logic_error("a candidate of the database is none: " + promoted.trial.record.formula);
-      candidate->name = promoted.trial.record.name;
-      candidate->index = promoted.trial.place;
-      auto task = std::make_shared<Task>(Task{
-          std::make_shared<const Candidate>(std::move(*candidate)), promoted.trial.candidate, promoted.trial.seed, promoted.stretch, {}});
+    if (!reference_at_work()) {
+      if (auto task = first_with_room(race_->references(), least)) return task;
+    }
+    return first_with_room(race_->promotions(), least);
+  }
+
+  std::shared_ptr<const Task> first_with_room(const std::vector<Race::Promotion>& promotions, Room least) {
+    for (const Race::Promotion& promoted : promotions) {
+      if (room_for(promoted.stretch) < least) continue;  // one with less before it may still fit
+      const RungTrial& trial = promoted.trial;
+      auto task = std::make_shared<Task>(Task{stored(trial.record, trial.place), trial.candidate, trial.seed, promoted.stretch, {}});
       if (claim(*task) == ClaimState::kClaimed) return task;
     }
     return nullptr;
+  }
+
+  bool reference_at_work() {
+    const std::lock_guard lock(mutex_);
+    return std::any_of(at_work_.begin(), at_work_.end(), [this](const auto& entry) { return race_->always(entry.second.candidate->name); });
   }
 
   std::optional<Candidate> next_candidate() {
@@ -274,7 +410,7 @@ class Runner {
     while (!postponed_.empty()) {
       for (auto place = postponed_.begin(); place != postponed_.end();) {
         const auto task = *place;
-        if (stopping() || budget_spent(task->stretch)) return nullptr;
+        if (stopping() || room_for(task->stretch) == Room::kNone) return nullptr;
         const ClaimState state = claim(*task);
         place = state == ClaimState::kTaken ? std::next(place) : postponed_.erase(place);
         if (state == ClaimState::kClaimed) return task;
@@ -288,9 +424,17 @@ class Runner {
     const ClaimState state =
         database_.claim(study_, task.candidate_id, recipe_id_, task.seed, plan_.lease, &task.claim, task.candidate->index);
     if (state == ClaimState::kClaimed) {
+      met_.insert({task.candidate_id, task.seed});
       const std::lock_guard lock(mutex_);
       ++running_;
       running_epochs_ += epochs_of(task.stretch);
+      const TrialProgress from{task.stretch.from.epochs, task.stretch.from.steps, plan_.racing ? plan_.racing->steps_per_epoch : 0};
+      AtWork at_work;
+      at_work.candidate = task.candidate;
+      at_work.seed = task.seed;
+      at_work.to_the_end = task.stretch.to == end_;
+      at_work.reached = from;
+      at_work_[task.claim.trial] = std::move(at_work);
     }
     return state;
   }
@@ -311,29 +455,55 @@ class Runner {
     options.stop = &stop_;
     if (task.stretch.to < end_) options.pause_after = task.stretch.to;
     options.checkpoint = checkpoint(task);
-    if (!options.checkpoint.empty()) options.on_epoch = [&](const EpochMetrics& epoch) { tell_epoch(task, epoch); };
+    options.on_progress = [&](const TrainingPoint& reached, std::int64_t epoch_steps) { note_progress(task, reached, epoch_steps); };
+    if (keeps()) options.on_epoch = [&](const EpochMetrics& epoch) { tell_epoch(task, epoch); };
 
     TrialOutcome outcome;
     try {
-      outcome = evaluator_(task.candidate->program, plan_.recipe, options);
+      outcome = trained(task, options);
     } catch (...) {
       give_back(task);
       throw;
     }
-    if (outcome.interrupted) return give_back(task);
+    if (outcome.interrupted) return cut_off(task, outcome);
     if (outcome.paused) return pause(task, outcome);
-    store(task, outcome);
-    if (!options.checkpoint.empty()) std::filesystem::remove(options.checkpoint);
+    const bool stored = store(task, outcome);
+    if (stored && keeps()) std::filesystem::remove(options.checkpoint);
+  }
+
+  /// A checkpoint that cannot be gone on from costs what it held.
+  TrialOutcome trained(const Task& task, const TrialOptions& options) {
+    try {
+      return evaluator_(task.candidate->program, plan_.recipe, options);
+    } catch (const CheckpointError& error) {
+      progress_.say(std::string(error.what()) + ": " + long_label(*task.candidate) + " begins again");
+      std::filesystem::remove(options.checkpoint);
+      return evaluator_(task.candidate->program, plan_.recipe, options);
+    }
+  }
+
+  void note_progress(const Task& task, const TrainingPoint& reached, std::int64_t epoch_steps) {
+    const std::lock_guard lock(mutex_);
+    AtWork& at_work = at_work_.at(task.claim.trial);
+    at_work.reached = {reached.epochs, reached.steps, epoch_steps};
+    if (reached.steps == 0 || !at_work.begun) at_work.saved = at_work.reached;
+    if (at_work.begun) return;
+    at_work.begun = true;
+    at_work.begun_epochs = epochs_in(at_work.reached);
+    at_work.since = Clock::now();
   }
 
   /// Of the run's account. Holds the mutex already.
   void end_stretch(const Task& task) {
     --running_;
     running_epochs_ -= epochs_of(task.stretch);
+    at_work_.erase(task.claim.trial);
+  }
+  static TrainingPoint reached_by(const TrialOutcome& outcome) {
+    return {static_cast<int>(outcome.epochs.size()), outcome.partial ? outcome.partial->steps : 0};
   }
   void account(const TrialOutcome& outcome) {
-    const TrainingPoint reached{static_cast<int>(outcome.epochs.size()), outcome.partial ? outcome.partial->steps : 0};
-    const double epochs = std::max(epochs_of({outcome.begun, reached}), 0.0);
+    const double epochs = std::max(epochs_of({outcome.begun, reached_by(outcome)}), 0.0);
     report_.epochs += epochs;
     if (outcome.failure != Failure::kNone) return;
     timed_epochs_ += epochs;
@@ -347,20 +517,44 @@ class Runner {
     const std::lock_guard lock(mutex_);
     end_stretch(task);
     account(outcome);
+    judged_.insert(task.claim.trial);
     ++report_.paused;
   }
 
-  /// What lies before the last checkpoint stays with the trial.
+  /// What it has trained stays with the trial, if it has a checkpoint.
+  void cut_off(const Task& task, const TrialOutcome& outcome) {
+    const TrainingPoint reached = reached_by(outcome);
+    const bool kept = keeps() && reached > TrainingPoint{};
+    if (kept) {
+      database_.give_back(task.claim.trial, to_records(outcome.epochs, validates_),
+                          {reached.epochs, reached.steps, outcome.partial ? outcome.partial->epoch_steps : 0});
+    } else {
+      database_.release(task.claim.trial);
+    }
+    const std::lock_guard lock(mutex_);
+    end_stretch(task);
+    account(outcome);
+    report_.cut_off += kept ? 1 : 0;
+  }
+
+  /// After an exception: what lies before the last checkpoint stays with the trial.
   void give_back(const Task& task) {
+    TrialProgress saved;
     {
       const std::lock_guard lock(mutex_);
+      saved = at_work_.at(task.claim.trial).saved;
       end_stretch(task);
     }
-    database_.release(task.claim.trial, !plan_.checkpoints.empty());
+    if (keeps() && point_of(saved) > TrainingPoint{}) {
+      database_.give_back(task.claim.trial, {}, saved);
+    } else {
+      database_.release(task.claim.trial);
+    }
   }
 
   void tell_epoch(const Task& task, const EpochMetrics& epoch) {
     database_.add_epoch(task.claim.trial, to_record(epoch, validates_));
+    if (!plan_.tells_epochs) return;
     std::string line = label(*task.candidate) + " seed " + std::to_string(task.seed) + "  epoch " + std::to_string(epoch.epoch + 1) + "/" +
                        std::to_string(plan_.recipe.epochs) + "  train loss " + digits(epoch.train_loss) + " accuracy " +
                        digits(epoch.train_accuracy);
@@ -369,14 +563,15 @@ class Runner {
     progress_.say(line + "  " + format_duration(Seconds{epoch.seconds}));
   }
 
-  void store(const Task& task, const TrialOutcome& outcome) {
+  /// False where the trial is another's by now.
+  bool store(const Task& task, const TrialOutcome& outcome) {
     const TrialRecord record = to_record(outcome, validates_);
     if (!database_.finish(task.claim.trial, record, to_records(outcome.epochs, validates_))) {
       const std::lock_guard lock(mutex_);
       end_stretch(task);
       progress_.say(long_label(*task.candidate) + " seed " + std::to_string(task.seed) +
                     ": another process has taken this trial over, so this result is dropped");
-      return;
+      return false;
     }
     const bool failed = outcome.failure != Failure::kNone;
     const auto accuracy = record.validation_accuracy ? record.validation_accuracy : record.final_test_accuracy;
@@ -387,6 +582,7 @@ class Runner {
     const std::lock_guard lock(mutex_);
     end_stretch(task);
     account(outcome);
+    judged_.insert(task.claim.trial);
     ++report_.done;
     report_.failed += failed ? 1 : 0;
     if (!failed && accuracy && (!best_ || *accuracy > *best_)) {
@@ -395,10 +591,11 @@ class Runner {
     }
     progress_.say("trial " + std::to_string(report_.done) + ": " +
                   (failed     ? "failed (" + record.failure + ")"
-                   : accuracy ? digits(*accuracy)
+                   : accuracy ? percent(*accuracy) + " %"
                               : std::string("done")) +
                   "  " + long_label(*task.candidate) + "  seed " + std::to_string(task.seed) + "  " +
                   format_duration(Seconds{outcome.seconds}));
+    return true;
   }
 
   Database& database_;
@@ -425,6 +622,8 @@ class Runner {
   int next_seed_ = 0;
   std::deque<Candidate> drawn_;  ///< and not yet begun
   std::list<std::shared_ptr<Task>> postponed_;
+  std::optional<std::vector<UnfinishedTrial>> unfinished_;  ///< that earlier runs left and this one has not claimed; read once
+  std::set<std::pair<Id, std::uint64_t>> met_;              ///< candidate and seed of every trial that this run has claimed
 
   Clock::time_point renewed_ = Clock::now();  // of the heartbeat
 
@@ -432,8 +631,10 @@ class Runner {
   RunReport report_;
   std::int64_t running_ = 0;
   double running_epochs_ = 0;  ///< that those will train for, as far as they are to go now
-  double timed_epochs_ = 0;    ///< of stretches that came to their end,
-  Seconds timed_seconds_{0};   ///< and how long they took
+  std::map<Id, AtWork> at_work_;
+  std::set<Id> judged_;       ///< trials that have ended or come to a rung in this run
+  double timed_epochs_ = 0;   ///< of stretches that came to their end,
+  Seconds timed_seconds_{0};  ///< and how long they took
   std::optional<double> best_;
   std::string best_label_;
   std::exception_ptr error_;
@@ -447,6 +648,11 @@ std::optional<Candidate> ListedCandidates::next() {
 }
 
 void CandidateSource::observe(const Candidate& /*candidate*/, std::optional<double> /*accuracy*/) {}
+
+void remove_if_empty(const std::filesystem::path& checkpoints) {
+  std::error_code not_empty;  // other runs' checkpoints stay
+  std::filesystem::remove(checkpoints, not_empty);
+}
 
 RunReport run_trials(Database& database, Id study, const RunPlan& plan, CandidateSource& source, const Evaluator& evaluator,
                      Progress& progress, const std::atomic<bool>& interrupt) {

@@ -55,10 +55,13 @@ struct RunPlan {
   int threads = 1;                                           ///< inside each
   std::optional<std::chrono::duration<double>> trial_limit;  ///< a longer trial fails with a time-out
   bool report_test = false;                                  ///< test accuracy every epoch
-  std::filesystem::path checkpoints;  ///< directory for a checkpoint a trial, after every epoch and at each pause; empty for none
+  std::filesystem::path
+      checkpoints;  ///< directory for a checkpoint a trial: after every epoch, at each pause and where it is cut off; or empty
   std::chrono::seconds lease{60};
-  std::optional<Racing> racing;                    ///< needs `checkpoints`
-  int ahead = 0;                                   ///< candidates that are drawn before a worker is free for them,
+  bool goes_on = false;          ///< first with the study's trials that were cut off: its candidates alone are in the study
+  bool tells_epochs = false;     ///< a line for each epoch
+  std::optional<Racing> racing;  ///< needs `checkpoints`
+  int ahead = 0;                 ///< candidates that are drawn before a worker is free for them,
   std::function<void(const Candidate&)> upcoming;  ///< and told to this one, which prepares what their training will need
 };
 
@@ -72,7 +75,9 @@ struct RunReport {
   Ending ending = Ending::kFinished;
   std::int64_t done = 0;  ///< trials finished in this run, failed ones too
   std::int64_t failed = 0;
+  std::int64_t judged = 0;   ///< trials that ended in this run or came to a rung
   std::int64_t paused = 0;   ///< left at a rung by this run, some of them to go on in it
+  std::int64_t cut_off = 0;  ///< given back by this run where its end found them, with what they had trained
   std::int64_t skipped = 0;  ///< found finished
   double epochs = 0;         ///< trained in this run; those of failed trials as far as they are whole
   double seconds = 0;
@@ -80,9 +85,14 @@ struct RunReport {
 
 /// Runs every candidate's trials under the plan, `jobs` at once. Trials that others have finished are passed; those that others
 /// work on are waited for at the end, and taken over if they are left. When `interrupt` becomes true or the time is up, trials in
-/// progress stop between batches and their claims are released. An exception of the evaluator or the database ends the run the
-/// same way and is thrown on. Nothing that finished is lost in any case.
+/// progress stop between batches and are given back: with a checkpoint where the plan has a place for it, so that the next run goes on
+/// there. With such a place a trial is begun as long as there is time; without, only if it will probably end in time. A damaged checkpoint
+/// costs its trial what it had trained. Another exception of the evaluator or the database ends the run as an interrupt does and is thrown
+/// on. Nothing that finished is lost in any case.
 RunReport run_trials(Database& database, Id study, const RunPlan& plan, CandidateSource& source, const Evaluator& evaluator,
                      Progress& progress, const std::atomic<bool>& interrupt);
+
+/// Removes a directory for checkpoints that holds none any more. Nothing where it is not there, or is no name.
+void remove_if_empty(const std::filesystem::path& checkpoints);
 
 }  // namespace actsearch

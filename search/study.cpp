@@ -40,6 +40,18 @@ StudyRecord to_record(const SearchPlan& plan) {
           .machine = plan.machine};
 }
 
+/// The references first, the others in their order; the first one last.
+std::vector<const NamedActivation*> baselines_in_turn() {
+  const auto place = [](const NamedActivation* named) {
+    return std::find(std::begin(kReferences), std::end(kReferences), named->name) - std::begin(kReferences);
+  };
+  std::vector<const NamedActivation*> all;
+  for (const NamedActivation& named : baselines()) all.push_back(&named);
+  std::stable_sort(all.begin(), all.end(), [&](const NamedActivation* a, const NamedActivation* b) { return place(a) < place(b); });
+  std::reverse(all.begin(), all.end());
+  return all;
+}
+
 }  // namespace
 
 Recipe fitted(Recipe recipe, const Dataset& dataset) {
@@ -94,6 +106,12 @@ std::string note_on_precision(const Database& database, const RunPlan& run) {
          ", and this run begins anew in " + std::string(to_text(run.precision)) + "; --precision " + theirs + " would go on with them";
 }
 
+std::string note_on_data(const Dataset& dataset) {
+  if (dataset.name != "synthetic") return "";
+  return "NOTE: these are drawn images, not CIFAR-10. Scores on them show how the program works, not which function is better.\n"
+         "      actsearch data fetch data   downloads CIFAR-10; the same command then begins a search on it";
+}
+
 StudyCandidates::StudyCandidates(Database& database, Id study, const SearchPlan& plan, const std::atomic<bool>& interrupt)
     : database_(database),
       study_(study),
@@ -101,7 +119,7 @@ StudyCandidates::StudyCandidates(Database& database, Id study, const SearchPlan&
       plan_(plan),
       interrupt_(interrupt),
       strategy_(make_strategy(plan.strategy, plan.space, plan.run.seed)),
-      next_baseline_(plan.baselines ? 0 : baselines().size()) {
+      baselines_(plan.baselines ? baselines_in_turn() : std::vector<const NamedActivation*>()) {
   if (!strategy_->learns()) return;
   const std::vector<Observation> before = database.observations(study);
   // Its draws go on where nobody has drawn before, not from the start.
@@ -110,14 +128,24 @@ StudyCandidates::StudyCandidates(Database& database, Id study, const SearchPlan&
 }
 
 std::optional<Candidate> StudyCandidates::next() {
-  while (next_baseline_ < baselines().size()) {
-    const NamedActivation& baseline = baselines()[next_baseline_++];
+  baseline_was_last_ = !baseline_was_last_;
+  if (baseline_was_last_) {
+    if (auto candidate = next_baseline()) return candidate;
+  }
+  if (auto candidate = propose()) return candidate;
+  return next_baseline();
+}
+
+std::optional<Candidate> StudyCandidates::next_baseline() {
+  while (!baselines_.empty()) {
+    const NamedActivation& baseline = *baselines_.back();
+    baselines_.pop_back();
     if (auto candidate = accept(baseline.expression)) {
       candidate->name = baseline.name;
       return candidate;
     }
   }
-  return propose();
+  return std::nullopt;
 }
 
 std::optional<Candidate> StudyCandidates::propose() {
@@ -189,7 +217,11 @@ SearchReport run_search(Database& database, const SearchPlan& plan, const Evalua
   SearchReport report;
   report.study = database.study(to_record(plan));
   StudyCandidates candidates(database, report.study, plan, interrupt);
-  report.run = run_trials(database, report.study, plan.run, candidates, evaluator, progress, interrupt);
+  RunPlan run = plan.run;
+  run.goes_on = true;
+  if (run.racing && plan.baselines) run.racing->always.assign(std::begin(kReferences), std::end(kReferences));
+  report.run = run_trials(database, report.study, run, candidates, evaluator, progress, interrupt);
+  remove_if_empty(run.checkpoints);
   report.candidates = candidates.candidates();
   report.rejected = candidates.rejected();
   report.repeated = candidates.repeated();

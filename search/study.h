@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "evaluator/dataset.h"
+#include "grammar/operators.h"
 #include "grammar/space.h"
 #include "search/runner.h"
 #include "search/strategy.h"
@@ -19,7 +20,7 @@ struct SearchPlan {
   RunPlan run;
   Space space;
   std::string strategy = "random";
-  bool baselines = false;  ///< the named functions first
+  bool baselines = false;  ///< the named functions too, in turn with the proposals
   std::string data;        ///< Dataset::source
   std::string commit, machine;
 };
@@ -54,15 +55,18 @@ std::optional<Conditions> read_conditions(const std::string& text, const Dataset
 /// would be. Empty where the file has no such trials, or has some under the run's own conditions.
 std::string note_on_precision(const Database& database, const RunPlan& run);
 
+/// What to say, at a run's begin and beside its results, of data that are no photographs. Empty for CIFAR-10.
+std::string note_on_data(const Dataset& dataset);
+
 /// Runs the study that the plan describes, or goes on with it: the same plan is the same study, and the order of its proposals
 /// depends on the plan alone. What baselines, budgets and jobs are does not make it another study. Errors as run_trials.
 SearchReport run_search(Database& database, const SearchPlan& plan, const Evaluator& evaluator, Progress& progress,
                         const std::atomic<bool>& interrupt);
 
-/// The candidates of a study: each function once, however it is spelled; what is refused is stored with its reason. A strategy that learns
-/// is first told the study's stored results, and of a function that it proposes again, or that has been trained under the recipe
-/// before, the stored score, at no cost. It ends when kMostInVain
-/// proposals in a row bring nothing new.
+/// The candidates of a study: each function once, however it is spelled; what is refused is stored with its reason. Baselines take turns
+/// with proposals, beginning with the references (kReferences). A strategy that learns is first told the study's stored results, and of a
+/// function that it proposes again, or that has been trained under the recipe before, the stored score, at no cost. It ends when
+/// kMostInVain proposals in a row bring nothing new.
 class StudyCandidates : public CandidateSource {
  public:
   /// All references outlive the object.
@@ -76,6 +80,8 @@ class StudyCandidates : public CandidateSource {
 
  private:
   std::optional<Candidate> accept(const Expression& expression);
+  /// The next of the named functions that has not been met, or absent when there is none.
+  std::optional<Candidate> next_baseline();
   /// The next candidate of the strategy, or absent when there is none.
   std::optional<Candidate> propose();
   /// Whether the place's function needs no trial. The strategy has been told its score then, or will be when its trial ends. `met`:
@@ -89,7 +95,8 @@ class StudyCandidates : public CandidateSource {
   const SearchPlan& plan_;
   const std::atomic<bool>& interrupt_;
   std::unique_ptr<Strategy> strategy_;
-  std::size_t next_baseline_ = 0;
+  std::vector<const NamedActivation*> baselines_;  ///< that are still to come, the next one last
+  bool baseline_was_last_ = false;                 ///< whose turn it was
   std::unordered_set<std::string> fingerprints_;
   // Of a strategy that learns:
   std::unordered_map<std::string, std::optional<double>> scores_;        ///< of functions whose trials ended, by fingerprint

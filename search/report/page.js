@@ -1,10 +1,10 @@
 // The page as a whole: the chosen recipe's view of the document, what is drawn when, light and dark, and news from the server.
 
 const SECTIONS = [
-  ["overview", "Overview", drawOverview], ["leaderboard", "Leaderboard", drawLeaderboard], ["detail", "In detail", drawDetail],
-  ["tradeoffs", "Costs", drawTradeoffs], ["curves", "Epochs", drawCurves], ["seeds", "Seeds", drawSeeds],
-  ["comparison", "Comparison", drawComparison], ["betas", "Learned β", drawBetas], ["failures", "Failures", drawFailures],
-  ["conditions", "Conditions", drawConditions]
+  ["overview", "Overview", drawOverview], ["running", "Running now", drawRunning], ["leaderboard", "Leaderboard", drawLeaderboard],
+  ["detail", "In detail", drawDetail], ["tradeoffs", "Costs", drawTradeoffs], ["curves", "Epochs", drawCurves],
+  ["seeds", "Seeds", drawSeeds], ["comparison", "Comparison", drawComparison], ["betas", "Learned β", drawBetas],
+  ["failures", "Failures", drawFailures], ["conditions", "Conditions", drawConditions]
 ];
 
 /** What the reader has chosen; it outlives news from the server. Functions and recipes are known by their texts. */
@@ -26,6 +26,7 @@ const state = {
 let view = null;
 let current = null;  // the document, and the text it was made from
 let currentText = "";
+let receivedAt = Date.now();
 
 /** Columns as rows. */
 function rowsOf(columns, names = Object.keys(columns)) {
@@ -84,6 +85,7 @@ function viewOf(data) {
     rowOf: new Map(rows.map((row) => [row.function, row])),
     trials,
     unfinished,
+    running: rowsOf(recipe.running),
     studies,
     functions,
     several: rows.some((row) => row.n > 1),
@@ -188,7 +190,9 @@ function drawAll(data) {
   byId("empty").hidden = ranked;
   if (!ranked) drawEmpty(data);
   view = data.recipes.length > 0 ? viewOf(data) : null;
-  const shown = ranked ? SECTIONS : view ? SECTIONS.filter(([id]) => ["overview", "curves", "failures", "conditions"].includes(id)) : [];
+  const shown = ranked ? SECTIONS :
+      view             ? SECTIONS.filter(([id]) => ["overview", "running", "curves", "failures", "conditions"].includes(id)) :
+                         [];
   for (const [id] of SECTIONS) byId(id).hidden = !shown.some(([one]) => one === id);
   for (const [, , draw] of shown) draw(view);
   byId("nav").replaceChildren(...shown.filter(([id]) => !byId(id).hidden).map(([id, label]) => el("a", {href: `#${id}`}, label)));
@@ -210,6 +214,7 @@ function startTheme() {
 function use(text) {
   if (text === currentText) return;
   currentText = text;
+  receivedAt = Date.now();
   const data = JSON.parse(text);
   keeping(() => drawAll(data));
 }

@@ -24,8 +24,6 @@ using nlohmann::json;
 using Cell = std::optional<std::string>;
 
 constexpr int kDigitsOfNumbers = 6, kDigitsOfCurves = 5;  // significant ones
-/// What each function is compared with, by its well-known name.
-constexpr std::string_view kReferences[] = {"relu", "swish1", "swish"};
 
 json rounded(double value, int digits = kDigitsOfNumbers) {
   if (!std::isfinite(value)) return nullptr;
@@ -139,6 +137,7 @@ class RecipeData {
     result["ranking"] = ranking();
     result["trials"] = trials();
     result["unfinished"] = unfinished();
+    result["running"] = running();
     result["epochs"] = epochs();
     result["comparisons"] = comparisons();
     result["failures"] = failures();
@@ -241,6 +240,22 @@ class RecipeData {
       columns.add("seed", seed(rows.at(i, "seed")));
       columns.add("status", rows.text(i, "status"));
       columns.add("epochs", number(rows.at(i, "epochs")));
+    }
+    return columns.take();
+  }
+
+  /// Trials that a process is at work on, with how long their leases last from now (seconds).
+  json running() {
+    const Rows rows(database_,
+                    "SELECT candidate, formula, name, seed, epochs, planned_epochs AS planned,"
+                    " 86400 * (julianday(lease_until) - julianday('now')) AS lease,"
+                    " 86400 * (julianday('now') - julianday(started)) AS seconds FROM running WHERE" +
+                        of_recipe() + " ORDER BY trial LIMIT " + std::to_string(limits_.running));
+    Columns columns;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      columns.add("function", functions_.place_of(integer(rows.at(i, "candidate")), rows.text(i, "formula"), rows.text(i, "name")));
+      columns.add("seed", seed(rows.at(i, "seed")));
+      for (const char* name : {"epochs", "planned", "lease", "seconds"}) columns.add(name, number(rows.at(i, name)));
     }
     return columns.take();
   }
@@ -352,11 +367,13 @@ json rejections(const Database& database) {
   return result;
 }
 
-/// How many trials of each recipe have which status.
+/// How many trials of each recipe have which status; "left" where a process is gone that was at work.
 std::map<Id, json> counts(const Database& database) {
-  const Rows rows(database, "SELECT recipe_id, status, count(*) AS n FROM trials GROUP BY recipe_id, status");
+  const Rows rows(database,
+                  "SELECT recipe_id, CASE WHEN status = 'running' AND trial NOT IN (SELECT trial FROM running) THEN 'left' ELSE status END"
+                  " AS state, count(*) AS n FROM trials GROUP BY recipe_id, state");
   std::map<Id, json> result;
-  for (std::size_t i = 0; i < rows.size(); ++i) result[integer(rows.at(i, "recipe_id"))][rows.text(i, "status")] = integer(rows.at(i, "n"));
+  for (std::size_t i = 0; i < rows.size(); ++i) result[integer(rows.at(i, "recipe_id"))][rows.text(i, "state")] = integer(rows.at(i, "n"));
   return result;
 }
 

@@ -22,6 +22,8 @@ std::string contents_of(const Database& database) {
   const Table table = database.query(
       "SELECT (SELECT count(*) FROM studies), (SELECT count(*) FROM rejections), (SELECT max(finished) FROM trials),"
       " (SELECT count(*) || ' ' || sum(epoch) FROM epochs WHERE trial IN (SELECT trial FROM trials WHERE status = 'running')),"
+      // Whole per cent, so that searches with nothing new to show do not make every page fetch its document.
+      " (SELECT group_concat(trial || ' ' || CAST(100 * epochs / coalesce(planned_epochs, 1) AS INTEGER), ' ') FROM running),"
       " (SELECT group_concat(recipe_id || status || n, ' ') FROM (SELECT recipe_id, status, count(*) AS n FROM trials GROUP BY 1, 2))");
   std::string text;
   for (const auto& cell : table.rows.at(0)) text += cell.value_or("") + "|";

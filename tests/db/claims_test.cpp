@@ -73,17 +73,58 @@ TEST_F(Claims, AReleasedTrialIsAsIfNeverClaimed) {
   EXPECT_EQ(second.claimed("x", 0).attempt, 1);
 }
 
-TEST_F(Claims, AReleaseMayKeepItsEpochs) {
+TEST_F(Claims, ATrialGivenBackKeepsItsEpochsAndHowFarItCame) {
   Database one = open(), two = open();
   Search first(one), second(two);
   const Claim claim = first.claimed("x", 0);
   one.add_epoch(claim.trial, epoch_record(0));
-  one.release(claim.trial, true);
+  one.give_back(claim.trial, {epoch_record(0), epoch_record(1)}, {.epochs = 2, .steps = 7, .epoch_steps = 100});
   EXPECT_EQ(cell(one, "SELECT status FROM trials"), "released");
+  const auto left = one.given_back(first.study, one.candidate(candidate_record("x")), first.recipe, 0);
+  ASSERT_TRUE(left);
+  EXPECT_EQ(left->epochs, 2);
+  EXPECT_EQ(left->steps, 7);
   const Claim again = second.claimed("x", 0);
   EXPECT_EQ(again.trial, claim.trial);
   EXPECT_EQ(again.attempt, 1);
-  EXPECT_EQ(cell(two, "SELECT epoch FROM epochs"), "0");
+  EXPECT_EQ(cell(two, "SELECT group_concat(epoch) FROM epochs"), "0,1");
+  one.give_back(claim.trial, {}, {});
+  EXPECT_EQ(cell(two, "SELECT status FROM trials"), "running") << "it is another's now";
+}
+
+TEST_F(Claims, TrialsThatNobodyIsAtWorkOnAreUnfinished) {
+  Database one = open(), two = open();
+  Search first(one), second(two);
+  one.give_back(first.claimed("x", 3).trial, {}, {.epochs = 0, .steps = 7, .epoch_steps = 100});
+  first.claimed("sin(x)", 0);
+  first.claimed("cos(x)", 0, 0s);  // as of a process that is gone
+  first.finished("exp(x)", 0, accuracy(0.5));
+  const auto unfinished = two.unfinished(second.study, second.recipe);
+  ASSERT_EQ(unfinished.size(), 2u);
+  EXPECT_EQ(unfinished[0].record.formula, "x");
+  EXPECT_EQ(unfinished[0].seed, 3u);
+  ASSERT_TRUE(unfinished[0].given_back);
+  EXPECT_EQ(unfinished[0].given_back->steps, 7);
+  EXPECT_EQ(unfinished[1].record.formula, "cos(x)");
+  EXPECT_FALSE(unfinished[1].given_back) << "how far it came is not known";
+  EXPECT_TRUE(two.unfinished(two.study(study_record(2)), second.recipe).empty()) << "another study's are its own";
+}
+
+TEST_F(Claims, TheViewRunningShowsHowFarTrialsHaveComeAndNoneWhoseLeaseIsOver) {
+  Database db = open();
+  Search search(db, "vgg-s", "vgg-s epochs=4 batch=128");
+  const Claim claim = search.claimed("x", 0);
+  search.claimed("sin(x)", 0, 0s);
+  EXPECT_EQ(cell(db, "SELECT formula || ' ' || epochs || ' of ' || planned_epochs FROM running"), "x 0.0 of 4");
+  db.renew(kLease, {{claim.trial, {.epochs = 1, .steps = 50, .epoch_steps = 200}}});
+  EXPECT_EQ(cell(db, "SELECT epochs FROM running WHERE formula = 'x'"), "1.25");
+  EXPECT_EQ(cell(db, "SELECT count(*) FROM running"), "2") << "the renewal was of all";
+  EXPECT_EQ(cell(db, "SELECT lease_until > started FROM running LIMIT 1"), "1");
+  EXPECT_TRUE(db.finish(claim.trial, accuracy(0.5), {}));
+  EXPECT_EQ(cell(db, "SELECT formula FROM running"), "sin(x)");
+  Database thief = open();
+  thief.renew(kLease, {{claim.trial, {.epochs = 3, .steps = 0, .epoch_steps = 200}}});
+  EXPECT_EQ(cell(db, "SELECT formula FROM running"), "sin(x)") << "who has no claim tells nothing";
 }
 
 TEST_F(Claims, TheTrialsOfADeadProcessAreTakenOverAtOnce) {

@@ -170,6 +170,28 @@ TEST_F(Files, OfVersion3AreMigratedWithTheirEpochs) {
   EXPECT_EQ(waiting[0].place, 3u);
 }
 
+TEST_F(Files, OfVersion4AreMigratedWithWhereTheirTrialsWait) {
+  {
+    sqlite::Connection connection(file_, sqlite::Connection::Mode::kCreate, 1s);
+    migrate(connection, 4);
+    connection.execute(R"sql(
+      INSERT INTO study VALUES (1, 'search', 'core1', 'random', 1, 'vgg-s …', 'synthetic', '{"seeds":1}', 'abc123', 'a machine', '');
+      INSERT INTO recipe (id, name, text) VALUES (1, 'vgg-s', 'vgg-s fp32');
+      INSERT INTO candidate VALUES (1, 'fingerprint of x', 'x', '', 0);
+      INSERT INTO trial (id, candidate, recipe, seed, status, attempts, owner, lease_until_ms) VALUES (7, 1, 1, 0, 'released', 1, '', 0);
+      INSERT INTO study_trial VALUES (1, 7, 3);
+      INSERT INTO epoch (trial, epoch, train_loss) VALUES (7, 0, 1.5);
+      INSERT INTO pause VALUES (7, 0, 50, 100, 2.0, 0.2, 1.0), (7, 1, 20, 100, 1.0, 0.3, 1.0), (7, 1, 40, 100, 0.9, 0.4, 1.0);
+    )sql");
+  }
+  const Database db = open();
+  const auto left = db.given_back(1, 1, 1, 0);
+  ASSERT_TRUE(left);
+  EXPECT_EQ(left->epochs, 1);
+  EXPECT_EQ(left->steps, 40) << "the last pause of the epoch that it is in";
+  EXPECT_EQ(cell(db, "SELECT count(*) FROM running"), "0");
+}
+
 TEST_F(Files, AMigrationThatFailsLeavesTheOldVersion) {
   sqlite::Connection connection(file_, sqlite::Connection::Mode::kCreate, 1s);
   migrate(connection, 1);

@@ -74,6 +74,10 @@ TEST_F(Query, SaysWhatIsWrong) {
   EXPECT_TRUE(contains(error("SELECT nowhere FROM trials"), "no such column: nowhere"));
   EXPECT_TRUE(contains(error("SELECT 1; SELECT 2"), "more than one statement"));
   EXPECT_TRUE(contains(error("DELETE FROM trial"), "only one SELECT"));
+  EXPECT_TRUE(contains(error("EXPLAIN SELECT 1"), "only one SELECT"));
+  for (const char* const sql : {"SELECT nowhere FROM trials", "SELEC 1", "SELECT * FROM nowhere", "SELECT 1; SELECT 2"})
+    EXPECT_FALSE(contains(error(sql), "only one SELECT")) << "which is not what is wrong with it: " << sql;
+  EXPECT_TRUE(contains(error("SELECT * FROM nowhere"), "no such table: nowhere; there are candidates, epochs, failures, leaderboard,"));
 }
 
 TEST_F(Query, IsBoundedInRows) {
@@ -88,7 +92,7 @@ TEST_F(Query, EveryViewAndColumnIsDocumented) {
   std::stringstream text;
   text << file.rdbuf();
   const Table views = db_.query("SELECT name FROM sqlite_schema WHERE type = 'view'");
-  EXPECT_EQ(views.rows.size(), 10u);
+  EXPECT_EQ(views.rows.size(), 11u);
   for (const auto& view : views.rows) {
     const auto start = text.str().find("### " + *view[0] + "\n");
     ASSERT_NE(start, std::string::npos) << "no section for " << *view[0];

@@ -108,23 +108,34 @@ TEST_F(DataSource, PrefersTheEnvironmentToTheUsualPlace) {
   EXPECT_EQ(name_, "synthetic");
 }
 
-TEST_F(DataSource, PrefersTheUsualPlaceToTheSyntheticSet) {
+TEST_F(DataSource, PrefersTheUsualPlaceToADownload) {
   make_directory("data/cifar-10-batches-bin");
   EXPECT_TRUE(contains(find({}), "data/cifar-10-batches-bin"));
   EXPECT_EQ(name_, "cifar10");
 }
 
-TEST_F(DataSource, IsTheSyntheticSetWhenThereIsNothingAndSaysHowToGetTheRealOne) {
+TEST_F(DataSource, ADownloadThatFailsIsAnErrorWithThreeWaysOnAndLeavesNothing) {
   setenv("ACTSEARCH_DATA", "", 1);
-  EXPECT_TRUE(contains(find({}), "actsearch data fetch"));
-  EXPECT_EQ(name_, "synthetic");
+  const std::string error = data_error([&] { find({}); });
+  for (const char* const part : {"$ACTSEARCH_DATA (not given)", "data/cifar-10-batches-bin (not there)", "file:///", "curl",
+                                 "actsearch data fetch data", "--data DIR", "--data synthetic"}) {
+    EXPECT_TRUE(contains(error, part)) << part << " is not in: " << error;
+  }
+  EXPECT_EQ(contents("."), std::vector<fs::path>{});
 }
 
-TEST_F(DataSource, FetchesTheArchiveBeforeItTakesTheSyntheticSet) {
+TEST_F(DataSource, ADownloadBrokenOffStaysToBeContinued) {
+  fs::create_directories("data");
+  write("data/cifar-10-binary.tar.gz.part", {'x'});
+  data_error([&] { find({}); });
+  EXPECT_TRUE(fs::exists("data/cifar-10-binary.tar.gz.part"));
+}
+
+TEST_F(DataSource, FetchesTheArchiveWhereThereIsNothing) {
   const Archive archive = make_archive();
   EXPECT_TRUE(contains(find({}, archive), "downloaded"));
   EXPECT_EQ(name_, "cifar10");
-  EXPECT_TRUE(contains(find({}), "the usual place"));
+  EXPECT_TRUE(contains(find({}, archive), "the usual place"));
 }
 
 TEST_F(DataSource, MakesASyntheticSetOfTheSizeAskedFor) {
@@ -178,7 +189,7 @@ TEST_F(DataSource, FetchRefusesAWrongChecksumAndLeavesNothing) {
   Archive archive = make_archive();
   archive.md5 = std::string(32, '0');
   EXPECT_TRUE(contains(data_error([&] { fetch(archive); }), "instead of 00000000000000000000000000000000"));
-  EXPECT_EQ(contents(root_ / "fetched"), std::vector<fs::path>{});
+  EXPECT_FALSE(fs::exists(root_ / "fetched"));
 }
 
 /// Only a download that goes on where the first half ends comes out right: at its source that half is damaged.

@@ -257,6 +257,54 @@ TEST(Checkpoint, ARunContinuedFromItEqualsOneThatWasNeverStopped) {
   std::filesystem::remove(options.checkpoint);
 }
 
+TEST(Checkpoint, ARunStoppedAtAnyStepGoesOnThereAsIfItHadNeverStopped) {
+  const auto recipe = small_recipe();
+  TrialOptions options;
+  const auto whole = train(program_of("swish"), recipe, small_dataset(), options);
+  options.checkpoint = temporary_file("cut off");
+  for (const TrainingPoint cut : {TrainingPoint{0, 1}, {0, 13}, {1, 0}, {1, 19}}) {
+    std::atomic<bool> stop = false;
+    options.stop = &stop;
+    options.on_progress = [&](const TrainingPoint& reached, std::int64_t epoch_steps) {
+      EXPECT_EQ(epoch_steps, kSteps);
+      stop = reached == cut;
+    };
+    const auto part = train(program_of("swish"), recipe, small_dataset(), options);
+    EXPECT_TRUE(part.interrupted);
+    EXPECT_EQ(part.epochs.size(), static_cast<std::size_t>(cut.epochs));
+    EXPECT_EQ(part.partial ? part.partial->steps : 0, cut.steps);
+    options.stop = nullptr;
+    bool begins = true;
+    options.on_progress = [&](const TrainingPoint& reached, std::int64_t) {
+      if (begins) {
+        EXPECT_EQ(reached, cut) << "it tells where it begins";
+      }
+      begins = false;
+    };
+    // A stop before the first step leaves the checkpoint as it is.
+    const std::atomic<bool> at_once = true;
+    options.stop = &at_once;
+    EXPECT_TRUE(train(program_of("swish"), recipe, small_dataset(), options).interrupted);
+    options.stop = nullptr;
+    begins = true;
+    const auto rest = train(program_of("swish"), recipe, small_dataset(), options);
+    EXPECT_EQ(rest.begun, cut);
+    expect_same(rest, whole);
+    std::filesystem::remove(options.checkpoint);
+  }
+}
+
+TEST(Trainer, TellsItsProgressAfterEveryBatch) {
+  TrialOptions options;
+  std::vector<TrainingPoint> told;
+  options.on_progress = [&](const TrainingPoint& reached, std::int64_t) { told.push_back(reached); };
+  train(program_of("relu"), small_recipe(), small_dataset(), options);
+  EXPECT_EQ(told.front(), TrainingPoint{});
+  EXPECT_TRUE(std::is_sorted(told.begin(), told.end()));
+  EXPECT_EQ(told.back(), (TrainingPoint{small_recipe().epochs, 0}));
+  EXPECT_GE(told.size(), static_cast<std::size_t>(small_recipe().epochs * kSteps));
+}
+
 TEST(Checkpoint, ARunStoppedAfterAPauseGoesOnFromThePause) {
   const auto recipe = small_recipe();
   TrialOptions options;
@@ -283,9 +331,9 @@ TEST(Checkpoint, OfAnotherRunOrDamagedIsRefused) {
     options.checkpoint = temporary_file("damaged");
     options.pause_after = pause;
     train(program_of("relu"), recipe, small_dataset(), options);
-    EXPECT_THROW(train(program_of("swish1"), recipe, small_dataset(), options), std::runtime_error);
+    EXPECT_THROW(train(program_of("swish1"), recipe, small_dataset(), options), CheckpointError);
     options.seed = 9;
-    EXPECT_THROW(train(program_of("relu"), recipe, small_dataset(), options), std::runtime_error);
+    EXPECT_THROW(train(program_of("relu"), recipe, small_dataset(), options), CheckpointError);
     options.seed = 0;
     {
       std::fstream file(options.checkpoint, std::ios::in | std::ios::out | std::ios::binary);
@@ -293,9 +341,9 @@ TEST(Checkpoint, OfAnotherRunOrDamagedIsRefused) {
       file.put('\x55');
       file.put('\x2a');
     }
-    EXPECT_THROW(train(program_of("relu"), recipe, small_dataset(), options), std::runtime_error);
+    EXPECT_THROW(train(program_of("relu"), recipe, small_dataset(), options), CheckpointError);
     std::filesystem::resize_file(options.checkpoint, std::filesystem::file_size(options.checkpoint) / 2);
-    EXPECT_THROW(train(program_of("relu"), recipe, small_dataset(), options), std::runtime_error);
+    EXPECT_THROW(train(program_of("relu"), recipe, small_dataset(), options), CheckpointError);
     std::filesystem::remove(options.checkpoint);
   }
 }

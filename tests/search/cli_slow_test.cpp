@@ -139,7 +139,45 @@ TEST_F(Runs, ARaceThatIsKilledAgainAndAgainFinishesWithTheScoresOfTrialsThatNeve
   }
 }
 
-TEST_F(Runs, CtrlCEndsWithTheLeaderboardAndGivesBackWhatItHeld) {
+TEST_F(Runs, ASearchWhoseBudgetIsShorterThanATrialFinishesWithTheScoresOfOneThatWasNeverCutOff) {
+  const auto words = [](const std::filesystem::path& file, const std::vector<std::string>& more) {
+    std::vector<std::string> all{"search",     "--db",       file.string(), "--data",   "synthetic:500", "--recipe",
+                                 "vgg16-slim", "--epochs",   "2",           "--unary",  "sigmoid,tanh",  "--binary",
+                                 "add",        "--strategy", "exhaustive",  "--device", "cpu",           "--jobs",
+                                 "1",          "--rate",     "0.01"};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  };
+  int runs = 0;
+  std::string said;
+  for (bool finished = false; !finished && runs < 200; ++runs) {
+    const Ran ran = run_program(directory_.path(), words(file_, {"--budget-time", "0.5s"}));
+    ASSERT_EQ(ran.code, 0) << ran.err;
+    finished = ran.err.find("study finished") != std::string::npos || ran.err.find("was finished before") != std::string::npos;
+    said += ran.err;
+  }
+  EXPECT_GT(runs, 2) << "none was cut off";
+  EXPECT_NE(said.find("1 trial in progress goes on where it was next time"), std::string::npos) << said;
+  EXPECT_NE(said.find("unfinished trials under these conditions"), std::string::npos) << said;
+  EXPECT_FALSE(std::filesystem::exists(file_.string() + ".checkpoints"));
+  const std::filesystem::path straight = directory_.path() / "straight.db";
+  EXPECT_EQ(run_program(directory_.path(), words(straight, {})).code, 0);
+  const auto scores = [](const std::filesystem::path& file) {
+    std::vector<std::string> all;
+    for (const auto& row : Database(file, Database::Access::kReadOnly)
+                               .query("SELECT t.formula || ' ' || t.accuracy || ' ' || t.beta || ' ' || group_concat(e.train_loss || ' ' ||"
+                                      " e.validation_loss) FROM trials t JOIN epochs e ON e.trial = t.trial WHERE t.status = 'done'"
+                                      " GROUP BY t.trial ORDER BY t.formula")
+                               .rows) {
+      all.push_back(row[0].value_or(""));
+    }
+    return all;
+  };
+  EXPECT_EQ(scores(file_).size(), 3u);
+  EXPECT_EQ(scores(file_), scores(straight));
+}
+
+TEST_F(Runs, CtrlCEndsWithTheLeaderboardAndKeepsWhatItHeld) {
   Process process(directory_.path(), study());
   for (int i = 0; i < 600 && process.err().find("trial 2:") == std::string::npos; ++i) std::this_thread::sleep_for(50ms);
   process.kill(SIGINT);

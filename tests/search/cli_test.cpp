@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "grammar/notation.h"
 #include "search/machine.h"
@@ -44,6 +46,148 @@ TEST_F(CommandLine, RefusesRacesThatCannotBe) {
     EXPECT_EQ(ran.code, kUsage) << ran.err;
     EXPECT_EQ(ran.out, "");
     EXPECT_NE(ran.err.find("actsearch: --rungs: a rung " + why), std::string::npos) << ran.err;
+    EXPECT_FALSE(std::filesystem::exists(path("race.db"))) << "though the data were there";
+  }
+}
+
+/// The working directory and the proxy of downloads for as long as it lives: a directory, and a port where nobody listens.
+class WithoutNetwork {
+ public:
+  explicit WithoutNetwork(const std::filesystem::path& directory) : home_(std::filesystem::current_path()) {
+    std::filesystem::current_path(directory);
+    setenv("https_proxy", "http://127.0.0.1:9", 1);
+  }
+  ~WithoutNetwork() {
+    std::filesystem::current_path(home_);
+    unsetenv("https_proxy");
+  }
+  WithoutNetwork(const WithoutNetwork&) = delete;
+  WithoutNetwork& operator=(const WithoutNetwork&) = delete;
+
+ private:
+  std::filesystem::path home_;
+};
+
+TEST_F(CommandLine, WithoutDataThatCanBeHadThereIsAnErrorWithThreeWaysOnAndNothingIsCreated) {
+  const std::string before = contents();
+  const WithoutNetwork without(directory_.path());
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"search", "--db", "a.db"}, {"rerun", "--db", "a.db", "--expr", "relu"}}) {
+    const Ran ran = run(words);
+    EXPECT_EQ(ran.code, kFailure) << ran.err;
+    EXPECT_EQ(ran.out, "");
+    for (const char* part :
+         {"actsearch: there is no CIFAR-10 here", "tried:", "actsearch data fetch data", "--data DIR", "--data synthetic"})
+      EXPECT_NE(ran.err.find(part), std::string::npos) << part << " is not in: " << ran.err;
+    EXPECT_EQ(contents(), before) << words.front();
+  }
+}
+
+TEST_F(CommandLine, DataThatCannotBeUsedLeaveNoDatabaseAndNoFolder) {
+  const std::string nowhere = path("nowhere");
+  refuses({"search", "--db", path("a.db"), "--data", nowhere}, kFailure, {"nowhere"});
+  refuses({"search", "--db", path("a.db"), "--data", nowhere, "--racing"}, kFailure, {"nowhere"});
+  refuses({"rerun", "--db", path("a.db"), "--data", nowhere, "--expr", "relu"}, kFailure, {"nowhere"});
+  refuses({"rerun", "--db", path("a.db"), "--data", "synthetic:100", "--top", "1"}, kFailure, {"a.db", "run a search"});
+  refuses({"finalists", "--db", path("a.db"), "--data", "synthetic:100", "--top", "1"}, kFailure, {"a.db", "run a search"});
+  for (const char* command : {"leaderboard", "serve"}) refuses({command, "--db", path("a.db")}, kFailure, {"a.db", "no such file"});
+  refuses({"report", "--db", path("a.db"), "--out", path("page")}, kFailure, {"no such file"});
+  refuses({"query", "--db", path("a.db"), "SELECT 1"}, kFailure, {"no such file"});
+  refuses({"proxies", "--db", path("a.db"), "--truth", "vgg-s"}, kFailure, {"no such file"});
+  refuses({"plot", "--db", path("a.db"), "--rank", "1", "--out", path("new.svg")}, kFailure, {"no such file"});
+  refuses({"export", "--db", path("a.db"), "--to", "c", "--out", path("new.h")}, kFailure, {"no such file"});
+}
+
+TEST_F(CommandLine, ARecipeThatNeitherTheFileNorTheProgramHasIsAMistakeWhereverItIsNamed) {
+  const std::string db = filled_database();
+  const std::vector<std::string> parts{"no recipe 'nope'", "the file has vgg-s", "the program knows", "vgg16-slim"};
+  refuses({"leaderboard", "--db", db, "--recipe", "nope"}, kUsage, parts);
+  refuses({"leaderboard", "--db", db, "--recipe", "nope epochs=4"}, kUsage, parts);
+  refuses({"leaderboard", "--db", db, "--recipe", "nope", "--failures"}, kUsage, parts);
+  refuses({"leaderboard", "--db", db, "--recipe", "vgg-z"}, kUsage, {"did you mean 'vgg-"});
+  refuses({"export", "--db", db, "--recipe", "nope", "--to", "c"}, kUsage, parts);
+  refuses({"plot", "--db", db, "--recipe", "nope", "--rank", "1"}, kUsage, parts);
+  refuses({"proxies", "--db", db, "--truth", "nope"}, kUsage, parts);
+  refuses({"rerun", "--db", db, "--top", "1", "--from", "nope", "--data", "synthetic:100"}, kUsage, parts);
+  refuses({"finalists", "--db", db, "--top", "1", "--from", "nope", "--data", "synthetic:100"}, kUsage, parts);
+  EXPECT_EQ(run({"leaderboard", "--db", db, "--recipe", "vgg-m"}).code, 0) << "its search may have only begun";
+}
+
+/// The examples of a help text: lines that hold a command of this program with arguments.
+std::vector<std::string> examples(const std::string& help) {
+  std::vector<std::string> found;
+  std::istringstream lines(help);
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t at = line.find("actsearch ");
+    if (at == std::string::npos || line.rfind("usage:", 0) == 0 || line.find("COMMAND") != std::string::npos) continue;
+    const bool begins = line.find_first_not_of(' ') == at;
+    const bool after_a_label =
+        at >= 2 && line.find_last_not_of(' ', at - 1) != std::string::npos && line[line.find_last_not_of(' ', at - 1)] == ':';
+    if (begins || after_a_label)
+      found.push_back(line.substr(at, line.find("   (") == std::string::npos ? line.npos : line.find("   (") - at));
+  }
+  return found;
+}
+
+TEST_F(CommandLine, EveryExampleOfEveryHelpWorks) {
+  // As the examples have them: a search's file, and the panel of this repository.
+  std::filesystem::rename(filled_database(), path("first.db"));
+  std::filesystem::create_directories(path("docs/results"));
+  std::filesystem::copy_file(std::filesystem::path(ACTSEARCH_SOURCE_DIR) / "docs/results/panel.db", path("docs/results/panel.db"));
+  Database(path("docs/results/panel.db"), Database::Access::kCreate);  // of this version
+  std::filesystem::create_directories(path("bin"));
+  std::filesystem::create_symlink(ACTSEARCH_PROGRAM, path("bin/actsearch"));
+  std::ofstream(path("data")) << "so that no download begins";
+
+  std::vector<std::string> all = examples(run({"--help"}).out);
+  for (const char* command : {"search", "leaderboard", "query", "rerun", "finalists", "proxies", "report", "serve", "show", "plot",
+                              "export", "operators", "recipes", "spaces", "data", "bench"}) {
+    for (const std::string& example : examples(run({command, "--help"}).out)) {
+      EXPECT_EQ(example.rfind(std::string("actsearch ") + command, 0), 0u) << "in the help of " << command << ": " << example;
+      all.push_back(example);
+    }
+  }
+  EXPECT_GE(all.size(), 10u);
+  for (const std::string& example : all) {
+    std::string line = example;
+    if (line.rfind("actsearch search", 0) == 0) line += " --data synthetic:200 --batch 50 --epochs 1 --budget-trials 1 --jobs 1";
+    const std::string in_the_directory =
+        "cd '" + directory_.path().string() + "' && PATH=\"$PWD/bin:$PATH\" && { " + line + "; } > stdout 2> stderr";
+    const int status = std::system(in_the_directory.c_str());
+    const int expected = line.rfind("actsearch data fetch", 0) == 0 ? kFailure : 0;  // it gets as far as the file that is in the way
+    EXPECT_EQ(WIFEXITED(status) ? WEXITSTATUS(status) : -1, expected) << example << "\n" << read_text(path("stderr"));
+  }
+}
+
+TEST_F(CommandLine, HelpOfACommandIsThatOfItsFlag) {
+  for (const char* command : {"search", "proxies", "data"}) EXPECT_EQ(run({"help", command}).out, run({command, "--help"}).out);
+  EXPECT_EQ(run({"help"}).out, run({"--help"}).out);
+  refuses({"help", "serch"}, kUsage, {"no command 'serch'", "did you mean 'search'"});
+}
+
+TEST_F(CommandLine, ShowPrintsValuesAsTextWhereAskedTo) {
+  const Ran ran = run({"show", "swish", "--at", "-2,0.5", "--beta", "1.5", "--format", "text"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.out.find('{'), std::string::npos) << ran.out;
+  EXPECT_EQ(ran.out.rfind("x * sigmoid(beta * x)\n", 0), 0u) << ran.out;
+  for (const char* part : {"f(x)", "f'(x)", "df/dbeta", "kernel f(x)", "-2", "0.5"})
+    EXPECT_NE(ran.out.find(part), std::string::npos) << part;
+  EXPECT_EQ(json::parse(run({"show", "swish", "--at", "1", "--format", "json"}).out)["reference"].size(), 1u);
+  EXPECT_NE(run({"show", "log(x)", "--at", "-1", "--format", "text"}).out.find("nan"), std::string::npos);
+}
+
+TEST_F(CommandLine, WhatMeasuresSaysFirstHowLongItWillTakeAndCtrlCEndsIt) {
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"bench", "--device", "cpu"}, {"recipes", "--measure"}}) {
+    const std::filesystem::path own = directory_.path() / words.front();
+    std::filesystem::create_directory(own);
+    Process process(own, words);
+    for (int i = 0; i < 1200 && process.err().empty(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    EXPECT_EQ(process.err().rfind("this takes about ", 0), 0u) << process.err();
+    process.kill(SIGINT);
+    const Ran ran = process.wait();
+    EXPECT_EQ(ran.code, 130) << words.front() << ran.err;
+    EXPECT_EQ(ran.out, "");
+    EXPECT_NE(ran.err.find("interrupted"), std::string::npos) << ran.err;
   }
 }
 
@@ -268,7 +412,7 @@ TEST_F(CommandLine, QueryReadsAndNeverWrites) {
   const Ran ran = run({"query", "--db", file, "SELECT count(*) AS n FROM trials", "--format", "json"});
   EXPECT_EQ(json::parse(ran.out), json::parse(R"([{"n": 12}])"));
   refuses({"query", "--db", file, "DELETE FROM trial"}, kUsage, {"SELECT"});
-  refuses({"query", "--db", file, "SELECT nothing FROM trials"}, kUsage, {"nothing"});
+  refuses({"query", "--db", file, "SELECT nowhere FROM trials"}, kUsage, {"SQLite rejects", "no such column: nowhere"});
   EXPECT_EQ(run({"query", "--db", file, "SELECT count(*) FROM trials", "--format", "csv"}).out, "count(*)\n12\n");
 }
 
@@ -334,7 +478,9 @@ TEST_F(CommandLine, ListsWhatThereIs) {
   const json spaces = json::parse(run({"spaces", "--format", "json"}).out);
   ASSERT_EQ(spaces.size(), 3u);
   EXPECT_EQ(spaces[0]["spellings"], 6250);
-  const json recipes = json::parse(run({"recipes", "--no-measure", "--format", "json"}).out);
+  const Ran listed = run({"recipes", "--format", "json"});
+  EXPECT_EQ(listed.err, "") << "it measures nothing unless asked to";
+  const json recipes = json::parse(listed.out);
   const auto published = std::find_if(recipes.begin(), recipes.end(), [](const json& row) { return row["recipe"] == "vgg16-bn-mxnet"; });
   ASSERT_NE(published, recipes.end());
   EXPECT_EQ((*published)["parameters"], 33646666);

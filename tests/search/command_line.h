@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,11 +18,27 @@ class CommandLine : public ::testing::Test {
  protected:
   Ran run(const std::vector<std::string>& words) const { return run_program(directory_.path(), words); }
 
-  /// The exit code, nothing on standard output, and every part in the message.
+  /// Files and folders below the test's directory, with the sizes of files; not the program's two streams, nor what SQLite lays
+  /// beside a database.
+  std::string contents() const {
+    std::set<std::string> all;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(directory_.path())) {
+      const std::string name = entry.path().string();
+      if (name.ends_with("-wal") || name.ends_with("-shm") || name.ends_with("/stdout") || name.ends_with("/stderr")) continue;
+      all.insert(name + (entry.is_regular_file() ? " " + std::to_string(entry.file_size()) : "/"));
+    }
+    std::string text;
+    for (const std::string& name : all) text += name + "\n";
+    return text;
+  }
+
+  /// The exit code, nothing on standard output, every part in the message, and nothing created or changed.
   void refuses(const std::vector<std::string>& words, int code, const std::vector<std::string>& parts) const {
     std::string shown;
     for (const std::string& word : words) shown += word.substr(0, 40) + " ";
+    const std::string before = contents();
     const Ran ran = run(words);
+    EXPECT_EQ(contents(), before) << shown << "leaves something behind";
     EXPECT_EQ(ran.code, code) << shown << ran.err;
     EXPECT_EQ(ran.out, "") << shown;
     EXPECT_EQ(ran.err.rfind("actsearch: ", 0), 0u) << shown << ran.err;

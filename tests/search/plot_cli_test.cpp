@@ -143,7 +143,8 @@ TEST_F(PlotCommand, RefusesRanksThatThereAreNot) {
   plot_refuses({"--db", db, "--rank", "0"}, {"--rank", "from 1"});
   plot_refuses({"--db", db, "--rank", "1.5"}, {"--rank"});
   plot_refuses({"--db", db, "--rank", "one"}, {"'one'"});
-  plot_refuses({"--db", db, "--recipe", "vgg'; --"}, {"no finished trials", "vgg'"});
+  plot_refuses({"--db", db, "--recipe", "vgg'; --"}, {"no recipe", "vgg'"});
+  plot_refuses({"--db", db, "--recipe", "vgg-m"}, {"no finished trials", "vgg-m"});
   plot_refuses({"relu", "--rank", "1"}, {"--db"});
   refuses({"plot", "--db", path("none.db")}, kFailure, {"none.db"});
 }

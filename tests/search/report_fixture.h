@@ -86,6 +86,13 @@ class ReportFixture {
     connection_->run("INSERT INTO epoch (trial, epoch, train_loss, validation_accuracy) VALUES (?1, 0, 1.25, 0.4)",
                      insert(candidate, recipe, seed, "running"));
   }
+  /// In progress under a lease of ten minutes, so many epochs and hundredths of one trained.
+  void at_work(Id candidate, Id recipe, std::uint64_t seed, int epochs, int hundredths) {
+    connection_->run(
+        "UPDATE trial SET lease_until_ms = 1000 * (600 + CAST(strftime('%s', 'now') AS INTEGER)), trained_epochs = ?2, trained_steps = ?3,"
+        " epoch_steps = 100, started = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-90 seconds') WHERE id = ?1",
+        insert(candidate, recipe, seed, "running"), epochs, hundredths);
+  }
   void rejected(Id study, const std::string& formula, const std::string& reason) {
     connection_->run("INSERT INTO rejection (study, formula, reason) VALUES (?1, ?2, ?3)", study, formula, reason);
   }
@@ -119,11 +126,13 @@ inline void fill_small(const std::filesystem::path& file) {
   fixture.rejected(study, "x - x", "constant");
 }
 
-/// A study whose first trial is still in progress, with its curve so far.
+/// A study whose first trial is still in progress, with its curve so far; its lease is over. Another is at work.
 inline void fill_begun(const std::filesystem::path& file) {
   ReportFixture fixture(file);
   fixture.study();
-  fixture.running(fixture.candidate("max(x, 0)"), fixture.recipe(), 0);
+  const Id recipe = fixture.recipe();
+  fixture.running(fixture.candidate("max(x, 0)"), recipe, 0);
+  fixture.at_work(fixture.candidate("x * sin(x)"), recipe, 1, 1, 25);
 }
 
 /// ReLU under two recipes of one name, with accuracies 0.5 (two seeds) and 0.6.

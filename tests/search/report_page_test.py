@@ -202,6 +202,9 @@ class PageTest(unittest.TestCase):
         self.assertIn("No trial has finished yet; 1 trial in progress", text)
         self.assertIn("abc123", text)  # its conditions are there
         self.assertIn("1 unfinished, 1 epoch", text)  # and its curve so far
+        running = browser.run("return document.getElementById('running').innerText")
+        self.assertIn("41 %", running)  # 1.25 of 3 epochs
+        self.assertEqual(browser.run("return document.querySelectorAll('#running tbody tr').length"), 1)  # the other's process is gone
 
     def test_recipes_are_shown_one_at_a_time(self):
         browser = self.browser(self.report("two"))

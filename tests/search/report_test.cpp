@@ -210,10 +210,25 @@ TEST_F(Report, AnEmptyDatabaseAndOneWithoutResultsHaveADocument) {
   fill_begun(file_);
   const json data = document();
   ASSERT_EQ(data["recipes"].size(), 1u);
-  EXPECT_EQ(data["recipes"][0]["counts"]["running"], 1);
+  EXPECT_EQ(data["recipes"][0]["counts"]["running"], 1) << "the other's lease is over";
   EXPECT_TRUE(data["recipes"][0]["ranking"].empty());
   EXPECT_EQ(data["recipes"][0]["unfinished"], json::parse(R"({"function": [0], "seed": [0], "status": ["running"], "epochs": [1]})"));
   EXPECT_EQ(data["recipes"][0]["epochs"]["validation_accuracy"], json::parse("[0.4]"));
+}
+
+TEST_F(Report, ShowsWhatRunsNowAndNothingWhoseLeaseIsOver) {
+  {
+    ReportFixture fixture(file_);
+    fixture.study();
+    const Id recipe = fixture.recipe();
+    fixture.running(fixture.candidate("sin(x)"), recipe, 0);  // its process is gone
+    fixture.at_work(fixture.candidate("x * sin(x)"), recipe, 7, 1, 10);
+  }
+  const json running = document()["recipes"][0]["running"];
+  EXPECT_EQ(running["epochs"], json::parse("[1.1]")) << running;
+  EXPECT_EQ(running["planned"], json::parse("[3]")) << running;
+  EXPECT_EQ(running["seed"], json::parse("[7]")) << running;
+  EXPECT_GT(running["lease"][0].get<double>(), 500);
 }
 
 TEST_F(Report, LimitsLeaveOutTheLowestButNoReferenceAndSaySo) {

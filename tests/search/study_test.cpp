@@ -152,15 +152,24 @@ TEST_F(StudyTest, EveryCandidateIsTrainedWithTheSameSeeds) {
   EXPECT_EQ(cell(database_, "SELECT min(seed) || ' ' || max(seed) FROM trials"), "10 12");
 }
 
-TEST_F(StudyTest, BaselinesComeFirstUnderTheirNames) {
+TEST_F(StudyTest, BaselinesTakeTurnsWithProposalsAndTheReferencesComeFirst) {
   SearchPlan plan = small_plan();
   plan.baselines = true;
   plan.run.jobs = 1;
-  plan.run.budget.trials = 3;
   run(plan);
-  const Table table = database_.query("SELECT name FROM trials ORDER BY trial");
-  ASSERT_EQ(table.rows.size(), 3u);
-  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(table.rows[i][0], std::string(baselines()[i].name));
+  const Table table =
+      database_.query("SELECT t.name, (SELECT max(place) FROM study_trials s WHERE s.trial = t.trial) FROM trials t ORDER BY t.trial");
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < table.rows.size(); ++i) {
+    const bool proposal = table.rows[i][1].has_value();
+    if (i < kFunctions) {  // some of the space are baselines, so there are fewer proposals than functions
+      EXPECT_EQ(proposal, i % 2 == 1) << "trial " << i;
+    }
+    if (!proposal) names.push_back(*table.rows[i][0]);
+  }
+  ASSERT_GE(names.size(), 3u);
+  EXPECT_EQ(std::vector<std::string>(names.begin(), names.begin() + 3), (std::vector<std::string>{"relu", "swish", "swish1"}));
+  for (const NamedActivation& baseline : baselines()) EXPECT_EQ(count("trials", "name = '" + std::string(baseline.name) + "'"), "1");
 }
 
 TEST_F(StudyTest, AWellKnownFunctionGetsItsNameHoweverSpelled) {
@@ -233,7 +242,111 @@ TEST_F(StudyTest, TheTimeBudgetStopsTrialsInProgress) {
   EXPECT_EQ(count("trials"), "0");
 }
 
-TEST_F(StudyTest, DoesNotBeginATrialThatWillNotEndInTime) {
+/// A stand-in for training with a checkpoint, an epoch at a call of `stop`: it holds how many epochs are done.
+struct Interruptible {
+  std::atomic<int>* epochs_left;  ///< until somebody sets `interrupt`
+  std::atomic<bool>* interrupt;
+  std::mutex* mutex = nullptr;
+  std::map<std::uint64_t, std::vector<int>>* begun = nullptr;  ///< by seed: where its calls began
+
+  TrialOutcome operator()(const Program& program, const Recipe& recipe, const TrialOptions& options) const {
+    int done = 0;
+    if (std::ifstream checkpoint(options.checkpoint); checkpoint) checkpoint >> done;
+    if (begun != nullptr) {
+      const std::lock_guard lock(*mutex);
+      (*begun)[options.seed].push_back(done);
+    }
+    TrialOutcome outcome;
+    outcome.begun = {done, 0};
+    while (done < recipe.epochs && !*options.stop && !*interrupt) {
+      ++done;
+      if (--*epochs_left == 0) *interrupt = true;
+    }
+    Recipe part = recipe;
+    part.epochs = done;
+    const bool whole = done == recipe.epochs;
+    if (done > 0) outcome.epochs = fake_outcome(program, part, options).epochs;
+    outcome.interrupted = !whole;
+    if (whole) outcome.validation_accuracy = outcome.epochs.back().validation_accuracy;
+    std::filesystem::create_directories(options.checkpoint.parent_path());
+    if (done > 0) std::ofstream(options.checkpoint) << done;
+    return outcome;
+  }
+};
+
+TEST_F(StudyTest, ATrialThatIsCutOffGoesOnWhereItWasBeforeAnythingElseBegins) {
+  for (const char* const strategy : {"exhaustive", "evolution"}) {
+    SearchPlan plan = small_plan();
+    plan.strategy = strategy;
+    plan.run.recipe_text += strategy;
+    plan.run.checkpoints = directory_.path() / "checkpoints";
+    plan.run.jobs = 1;
+    std::atomic<int> left = 4 + 3;  // a trial, and all but the last epoch of the second
+    std::mutex mutex;
+    std::map<std::uint64_t, std::vector<int>> begun;
+    interrupt_ = false;
+    const Interruptible evaluator{&left, &interrupt_, &mutex, &begun};
+    const SearchReport first = run(plan, evaluator);
+    EXPECT_EQ(first.run.done, 1) << strategy;
+    EXPECT_EQ(first.run.cut_off, 1) << strategy;
+    EXPECT_EQ(first.run.epochs, 4 + 3) << "what a trial trained that was cut off counts too";
+    const std::string of_recipe = "recipe_id = (SELECT recipe_id FROM recipes WHERE text = '" + plan.run.recipe_text + "')";
+    const std::string cut_off = cell(database_, "SELECT formula FROM trials WHERE status = 'released' AND " + of_recipe);
+
+    interrupt_ = false;
+    left = 1'000;
+    begun.clear();
+    plan.run.budget.trials = 1;
+    const SearchReport second = run(plan, evaluator);
+    EXPECT_EQ(second.run.done, 1);
+    EXPECT_EQ(second.run.epochs, 1) << strategy << ": its last epoch alone";
+    EXPECT_EQ(begun[0], std::vector<int>{3}) << strategy;
+    EXPECT_EQ(cell(database_, "SELECT status FROM trials WHERE formula = '" + cut_off + "' AND " + of_recipe), "done") << strategy;
+    EXPECT_FALSE(std::filesystem::exists(plan.run.checkpoints)) << "nothing is left of it";
+  }
+}
+
+TEST_F(StudyTest, BeginsWhatWillNotEndInTimeWhereItCanGoOnLater) {
+  SearchPlan plan = small_plan();
+  plan.run.checkpoints = directory_.path() / "checkpoints";
+  plan.run.jobs = 1;
+  plan.run.budget.time = 300ms;
+  int calls = 0;
+  const SearchReport report = run(plan, [&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
+    TrialOutcome outcome = fake_outcome(program, recipe, options);
+    outcome.seconds = 100;  // as it says
+    if (++calls == 1) return outcome;
+    while (!*options.stop) std::this_thread::sleep_for(1ms);
+    outcome.interrupted = true;
+    outcome.epochs.resize(1);
+    return outcome;
+  });
+  EXPECT_EQ(calls, 2) << "the time is used";
+  EXPECT_EQ(report.run.done, 1);
+  EXPECT_EQ(report.run.cut_off, 1);
+  EXPECT_EQ(report.run.ending, Ending::kBudget);
+  EXPECT_EQ(count("trials", "status = 'released'"), "1");
+}
+
+TEST_F(StudyTest, ADamagedCheckpointCostsItsTrialAloneWhatItHeld) {
+  SearchPlan plan = small_plan();
+  plan.run.checkpoints = directory_.path() / "checkpoints";
+  std::filesystem::create_directories(plan.run.checkpoints);
+  std::atomic<int> damaged{0};
+  const SearchReport report = run(plan, [&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
+    if (!std::filesystem::exists(options.checkpoint) && ++damaged % 3 == 0) std::ofstream(options.checkpoint) << "torn";
+    if (std::filesystem::exists(options.checkpoint)) {
+      if (read_text(options.checkpoint) != "torn") ADD_FAILURE() << "another's";
+      throw CheckpointError("checkpoint " + options.checkpoint.string() + " is damaged");
+    }
+    return fake_outcome(program, recipe, options);
+  });
+  EXPECT_EQ(report.run.done, kFunctions);
+  EXPECT_NE(log_.str().find("is damaged: "), std::string::npos) << log_.str();
+  EXPECT_NE(log_.str().find(" begins again"), std::string::npos) << log_.str();
+}
+
+TEST_F(StudyTest, DoesNotBeginATrialThatWillNotEndInTimeWithoutAPlaceForCheckpoints) {
   SearchPlan plan = small_plan();
   plan.run.jobs = 1;
   plan.run.budget.time = 10s;
