@@ -58,7 +58,7 @@ struct Recipe {
   int validation_fold = 0;      ///< which of them (stratified_split): searches use the first, so that others stay unseen by a choice
 };
 
-/// All recipes: vgg-s, vgg16-slim, vgg-m, vgg16-bn-mxnet, vgg16-bn.
+/// All recipes, from the shortest training to the longest.
 const std::vector<Recipe>& recipes();
 /// std::invalid_argument naming the known ones if there is none of that name.
 const Recipe& find_recipe(std::string_view name);
