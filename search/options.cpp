@@ -184,9 +184,10 @@ void declare_training(Options& options, const std::string& default_recipe) {
   options.value("batch", "B", "images a step in place of the recipe's, likewise");
   options.value("rate", "R", "the schedule's peak learning rate in place of the recipe's, likewise");
   options.value("precision", "P", "auto, bf16 or fp32 [auto: bf16 on CUDA, and where the processor has it natively]");
-  options.value("data", "D",
-                "a directory with CIFAR-10's binary files, or synthetic, or synthetic:N for N training images [$ACTSEARCH_DATA, "
-                "data/cifar-10-batches-bin, a download to there, else synthetic]");
+  options.value(
+      "data", "D",
+      "a directory with CIFAR-10's binary files, or synthetic for drawn images, or synthetic:N for N of them to train on [$ACTSEARCH_DATA, "
+      "data/cifar-10-batches-bin, a download to there]");
 }
 
 Recipe chosen_recipe(const Options& options, const std::string& default_recipe) {
