@@ -7,6 +7,7 @@
 
 #include "db/leaderboard.h"
 #include "db/owner.h"
+#include "db/provisional.h"
 #include "db/schema.h"
 #include "db/sqlite.h"
 
@@ -72,7 +73,12 @@ const char* const kHowFar =
     " (SELECT count(*) FROM epoch WHERE trial = t.id),"
     " (SELECT coalesce(max(step), 0) FROM pause WHERE trial = t.id AND epoch = (SELECT count(*) FROM epoch WHERE trial = t.id))";
 
-const char* const kGiveBack = "UPDATE trial SET status = 'released', owner = '' WHERE id = ?1 AND owner = ?2 AND status = 'running'";
+/// A trial that is running under the owner waits from now on, and how far it came is known. Within the caller's transaction.
+void give_back(Connection& connection, Id trial, std::string_view owner) {
+  const auto changed =
+      connection.run("UPDATE trial SET status = 'released', owner = '' WHERE id = ?1 AND owner = ?2 AND status = 'running'", trial, owner);
+  if (changed > 0) note_reached(connection, trial);
+}
 
 /// Writes one epoch if the trial is running under the owner.
 void store_epoch(Connection& connection, Id trial, std::string_view owner, const EpochRecord& epoch) {
@@ -189,9 +195,13 @@ void Database::renew(std::chrono::seconds lease) {
 
 void Database::release(Id trial, bool keep_epochs) {
   const std::lock_guard lock(impl_->mutex);
-  // Without epochs to keep, a released trial is as if never claimed; its epochs and its place in studies go with it.
-  impl_->connection->run(keep_epochs ? kGiveBack : "DELETE FROM trial WHERE id = ?1 AND owner = ?2 AND status = 'running'", trial,
-                         impl_->owner);
+  if (keep_epochs) {
+    Transaction transaction(*impl_->connection);
+    give_back(*impl_->connection, trial, impl_->owner);
+    transaction.commit();
+  } else {  // it is as if never claimed; its epochs and its place in studies go with it
+    impl_->connection->run("DELETE FROM trial WHERE id = ?1 AND owner = ?2 AND status = 'running'", trial, impl_->owner);
+  }
 }
 
 void Database::add_epoch(Id trial, const EpochRecord& epoch) {
@@ -210,7 +220,7 @@ void Database::pause(Id trial, const std::vector<EpochRecord>& epochs, const std
         " SELECT id, ?3, ?4, ?5, ?6, ?7, ?8 FROM trial WHERE id = ?1 AND owner = ?2 AND status = 'running'",
         trial, impl_->owner, pause->epoch, pause->step, pause->epoch_steps, pause->train_loss, pause->train_accuracy, pause->seconds);
   }
-  connection.run(kGiveBack, trial, impl_->owner);
+  give_back(connection, trial, impl_->owner);
   transaction.commit();
 }
 
@@ -256,6 +266,11 @@ std::vector<LeaderboardRow> Database::leaderboard(const LeaderboardQuery& query)
   std::vector<LeaderboardRow> rows;
   for (auto& standing : standings(*impl_->connection, query)) rows.push_back(std::move(standing.row));
   return rows;
+}
+
+Provisional Database::provisional(const std::optional<std::string>& recipe, int top) const {
+  const std::lock_guard lock(impl_->mutex);
+  return actsearch::provisional(*impl_->connection, recipe, top);
 }
 
 std::vector<CandidateRecord> Database::top_candidates(const LeaderboardQuery& query) const {

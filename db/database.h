@@ -98,6 +98,7 @@ struct RankedRecipe {
   Id id = 0;
   std::string text;       ///< whole
   std::int64_t done = 0;  ///< finished trials
+  int epochs = 0;         ///< of a whole trial, as the text says; 0 where it does not
 };
 
 struct LeaderboardQuery {
@@ -127,6 +128,22 @@ struct LeaderboardRow {
   /// than two such seeds, and for the reference itself.
   std::optional<PairedComparison> compared;
   Id candidate = 0;  ///< as in the views
+};
+
+/// A function that has no finished trial, and whose trials a race has stopped.
+struct ProvisionalRow {
+  Id candidate = 0;  ///< as in the views
+  std::string formula, name;
+  double epochs = 0;      ///< that the furthest of its trials has trained, a part of one included
+  double train_loss = 0;  ///< of that trial at that place: what the race judged by
+  int n = 0;              ///< trials that have been stopped
+};
+
+/// What a race has stopped under the conditions of a leaderboard.
+struct Provisional {
+  RankedRecipe recipe;               ///< no text where no trial has been stopped, and none has finished
+  std::int64_t trials = 0;           ///< stopped under it, also of functions that have finished others
+  std::vector<ProvisionalRow> rows;  ///< those that came furthest first; of those that came as far, by loss, lowest first
 };
 
 struct FailureRow {
@@ -205,6 +222,9 @@ class Database {
   /// Which conditions a query with this recipe ranks; absent where it finds no finished trial.
   std::optional<RankedRecipe> ranked_recipe(const std::optional<std::string>& recipe) const;
   std::vector<LeaderboardRow> leaderboard(const LeaderboardQuery& query) const;
+  /// The first `top` functions that a race has stopped under the conditions that `leaderboard` ranks or, where nothing has finished, under
+  /// those with the most stopped trials. A function that is ranked is not among them.
+  Provisional provisional(const std::optional<std::string>& recipe, int top) const;
   std::vector<FailureRow> failures(const std::optional<std::string>& recipe) const;
   StudyCounts counts(Id study) const;
   /// The ended trials of a study whose places are known, in the order in which they ended.

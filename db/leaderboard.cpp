@@ -1,6 +1,7 @@
 #include "db/leaderboard.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <numeric>
 #include <sstream>
@@ -38,6 +39,15 @@ bool has_words(const std::string& text, const std::string& selector) {
   return fields;
 }
 
+/// The epochs of a whole trial, as a recipe's text says; 0 where it does not.
+int epochs_in(const std::string& text) {
+  const std::string_view key = " epochs=";
+  const std::size_t at = text.find(key);
+  int epochs = 0;
+  if (at != std::string::npos) std::from_chars(text.data() + at + key.size(), text.data() + text.size(), epochs);
+  return epochs;
+}
+
 }  // namespace
 
 std::vector<RankedRecipe> selected_recipes(sqlite::Connection& connection, const std::optional<std::string>& selector) {
@@ -45,7 +55,7 @@ std::vector<RankedRecipe> selected_recipes(sqlite::Connection& connection, const
       "SELECT id, text, done, name FROM recipe ORDER BY text IN (SELECT recipe FROM study WHERE kind = 'search') DESC, done DESC, id");
   std::vector<RankedRecipe> exact, by_words;
   while (row.step()) {
-    const RankedRecipe recipe{row.integer(0), row.text(1), row.integer(2)};
+    const RankedRecipe recipe{row.integer(0), row.text(1), row.integer(2), epochs_in(row.text(1))};
     if (!selector || *selector == row.text(3) || *selector == recipe.text)
       exact.push_back(recipe);
     else if (has_words(recipe.text, *selector))

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "db/leaderboard.h"
+#include "db/provisional.h"
 
 namespace actsearch {
 namespace {
@@ -112,13 +113,27 @@ CREATE VIEW pauses AS
   FROM pause p JOIN trial t ON t.id = p.trial JOIN candidate c ON c.id = t.candidate JOIN recipe r ON r.id = t.recipe;
 )sql";
 
+/// How far a trial has come that was given back, and its training loss there: what a leaderboard says of what a race has stopped. In an
+/// index, so that it reads as many rows as it shows.
+const char* const kVersion5 = R"sql(
+ALTER TABLE trial ADD COLUMN reached REAL;
+ALTER TABLE trial ADD COLUMN reached_loss REAL;
+CREATE INDEX trial_reached ON trial (recipe, reached DESC, reached_loss) WHERE status = 'released' AND reached IS NOT NULL;
+
+CREATE VIEW paused AS
+  SELECT t.id AS trial, c.formula, c.name, r.name AS recipe, t.seed, t.reached AS epochs, t.reached_loss AS train_loss,
+         t.candidate, t.recipe AS recipe_id
+  FROM trial t JOIN candidate c ON c.id = t.candidate JOIN recipe r ON r.id = t.recipe
+  WHERE t.status = 'released' AND t.reached IS NOT NULL;
+)sql";
+
 struct Step {
   const char* sql;
   void (*fill)(Connection&);  ///< what the step computes beyond SQL; may be null
 };
 /// Step i makes version i + 1 of version i. A step that has been released never changes.
 constexpr std::array<Step, kSchemaVersion> kSteps = {
-    {{kVersion1, nullptr}, {kVersion2, refresh_all_standings}, {kVersion3, nullptr}, {kVersion4, nullptr}}};
+    {{kVersion1, nullptr}, {kVersion2, refresh_all_standings}, {kVersion3, nullptr}, {kVersion4, nullptr}, {kVersion5, note_all_reached}}};
 
 [[noreturn]] void refuse(const std::filesystem::path& file, const std::string& why) { throw DatabaseError(file.string() + ": " + why); }
 
@@ -142,13 +157,15 @@ int read_version(Connection& connection) {
   return static_cast<int>(version);
 }
 
-void require_current(Connection& connection) {
-  const int version = read_version(connection);
-  if (version == 0) refuse(connection.file(), "is empty: run a search into it first");
-  if (version < kSchemaVersion) {
-    refuse(connection.file(), "has the older schema version " + std::to_string(version) +
-                                  ": any command that writes to it (search, rerun) brings it up to date");
-  }
+/// The connection, or for a file of an older version its copy in memory, brought up to date there.
+std::unique_ptr<Connection> current(std::unique_ptr<Connection> connection) {
+  const int version = read_version(*connection);
+  if (version == 0) refuse(connection->file(), "is empty: run a search into it first");
+  if (version == kSchemaVersion) return connection;
+  auto copy = Connection::copy_in_memory(*connection);
+  migrate(*copy);
+  copy->refuse_writing();
+  return copy;
 }
 
 void require_file_name(const std::filesystem::path& file) {
@@ -204,10 +221,8 @@ std::unique_ptr<Connection> open_for_writing(const std::filesystem::path& file, 
 std::unique_ptr<Connection> open_for_reading(const std::filesystem::path& file, std::chrono::milliseconds busy_timeout) {
   require_file_name(file);
   if (!std::filesystem::exists(file)) refuse(file, "there is no such file: run a search into it first");
-  auto connection = std::make_unique<Connection>(file, Connection::Mode::kReadOnly, busy_timeout);
   try {
-    require_current(*connection);
-    return connection;
+    return current(std::make_unique<Connection>(file, Connection::Mode::kReadOnly, busy_timeout));
   } catch (const sqlite::Error& error) {
     if (error.cause() != sqlite::Cause::kCannotOpen) throw;
   }
@@ -217,9 +232,7 @@ std::unique_ptr<Connection> open_for_reading(const std::filesystem::path& file, 
     refuse(file, "its directory cannot be written, and the newest results are still in " + log.string() +
                      ": copy both files to a directory where you may write, and open the copy");
   }
-  connection = std::make_unique<Connection>(file, Connection::Mode::kImmutable, busy_timeout);
-  require_current(*connection);
-  return connection;
+  return current(std::make_unique<Connection>(file, Connection::Mode::kImmutable, busy_timeout));
 }
 
 }  // namespace actsearch

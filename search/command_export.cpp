@@ -62,8 +62,8 @@ Chosen of_leaderboard(const Options& options, const std::string& file) {
   const LeaderboardQuery query{.recipe = options.text("recipe"), .top = rank, .sort = LeaderboardQuery::Sort::kLowerBound};
   const auto rows = database.leaderboard(query);
   if (rows.size() < static_cast<std::size_t>(rank)) {
-    throw UsageError("--rank " + std::to_string(rank) + ": the leaderboard has " + std::to_string(rows.size()) +
-                     (rows.size() == 1 ? " row" : " rows") + "\nsee: actsearch leaderboard --db " + file);
+    throw UsageError("--rank " + std::to_string(rank) + ": the leaderboard ranks " + std::to_string(rows.size()) +
+                     (rows.size() == 1 ? " function" : " functions") + "\nsee: actsearch leaderboard --db " + file);
   }
   const LeaderboardRow& row = rows.back();
   const CandidateRecord candidate = database.top_candidates(query).back();

@@ -23,12 +23,18 @@ Sort chosen_sort(const Options& options) {
 }
 
 /// Which trials are ranked, and what else there is: a name may stand for several conditions.
-void say_conditions(const Database& database, const std::optional<std::string>& recipe) {
+void say_conditions(const Database& database, const std::optional<std::string>& recipe, const Provisional& provisional) {
   const auto ranked = database.ranked_recipe(recipe);
   if (ranked) {
     std::cerr << "ranked: " << ranked->done << " trials under: " << ranked->text << '\n';
   } else {
     std::cerr << "no finished trials" << (recipe ? " under recipe " + *recipe : "") << " yet\n";
+  }
+  if (provisional.trials > 0) {
+    std::cerr << "provisional: " << provisional.trials << (provisional.trials == 1 ? " trial" : " trials") << " that a race has paused";
+    if (!ranked) std::cerr << ", under: " << provisional.recipe.text;
+    std::cerr << "; they come last and have no rank: furthest first, then by training loss"
+              << (provisional.rows.empty() ? " (a larger --top shows them)" : "") << '\n';
   }
   const Table all = database.query("SELECT count(*) FROM recipes WHERE done > 0");
   const int others = std::stoi(all.rows[0][0].value()) - (ranked ? 1 : 0);
@@ -43,8 +49,8 @@ int leaderboard_command(const Words& words) {
   Options options(
       "leaderboard", "--db FILE [flags]",
       "Ranks the candidates of a database: formula, mean validation accuracy over n seeds with its 95 % interval (Student's t), the\n"
-      "lower bound that ranks (what the mean of so few seeds is worth), the best single trial, the learned beta, epochs and time.\n"
-      "Safe while a search writes.");
+      "lower bound that ranks (what the mean of so few seeds is worth), the best single trial, the learned beta and time. Functions\n"
+      "that a race has paused follow without a rank, with how far they came. Safe while a search writes.");
   options.value("db", "FILE", "the database");
   options.value(
       "recipe", "R",
@@ -73,8 +79,9 @@ int leaderboard_command(const Words& words) {
   if (reference && std::none_of(rows.begin(), rows.end(), [](const LeaderboardRow& row) { return row.compared.has_value(); })) {
     throw UsageError("--compare " + *reference + ": no row has two seeds in common with it, which a paired test needs");
   }
-  say_conditions(database, query.recipe);
-  write(std::cout, leaderboard_table(rows, format, reference), format);
+  const auto provisional = database.provisional(query.recipe, query.top - static_cast<int>(rows.size()));
+  say_conditions(database, query.recipe, provisional);
+  write(std::cout, leaderboard_table(rows, provisional, format, reference), format);
   return 0;
 }
 
@@ -82,7 +89,7 @@ int query_command(const Words& words) {
   Options options(
       "query", "--db FILE \"SELECT …\" [flags]",
       "Runs one read-only SELECT on the documented views: leaderboard, trials, epochs, failures, candidates, rejections, recipes,\n"
-      "studies and study_trials (docs/schema.md).");
+      "studies, study_trials, pauses and paused (docs/schema.md).");
   options.value("db", "FILE", "the database");
   options.value("format", "F", "table, csv or json [table]");
   options.arguments("sql", 1);
