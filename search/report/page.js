@@ -1,10 +1,10 @@
 // The page as a whole: the chosen recipe's view of the document, what is drawn when, light and dark, and news from the server.
 
 const SECTIONS = [
-  ["overview", "Overview", drawOverview], ["leaderboard", "Leaderboard", drawLeaderboard], ["detail", "In detail", drawDetail],
-  ["tradeoffs", "Costs", drawTradeoffs], ["curves", "Epochs", drawCurves], ["seeds", "Seeds", drawSeeds],
-  ["comparison", "Comparison", drawComparison], ["betas", "Learned β", drawBetas], ["failures", "Failures", drawFailures],
-  ["conditions", "Conditions", drawConditions]
+  ["overview", "Overview", drawOverview], ["leaderboard", "Leaderboard", drawLeaderboard], ["race", "Race", drawRace],
+  ["detail", "In detail", drawDetail], ["tradeoffs", "Costs", drawTradeoffs], ["curves", "Epochs", drawCurves],
+  ["seeds", "Seeds", drawSeeds], ["comparison", "Comparison", drawComparison], ["betas", "Learned β", drawBetas],
+  ["failures", "Failures", drawFailures], ["conditions", "Conditions", drawConditions]
 ];
 
 /** What the reader has chosen; it outlives news from the server. Functions and recipes are known by their texts. */
@@ -84,11 +84,13 @@ function viewOf(data) {
     rowOf: new Map(rows.map((row) => [row.function, row])),
     trials,
     unfinished,
+    paused: rowsOf(recipe.paused),
+    wholeEpochs: Number(fieldsOf(recipe.text).find(([name]) => name === "epochs")?.[1] ?? 0),
     studies,
     functions,
     several: rows.some((row) => row.n > 1),
     counts: {done: 0, failed: 0, ...recipe.counts},
-    leftOut: {functions: 0, trials: 0, curves: 0, ...recipe.left_out},
+    leftOut: {functions: 0, trials: 0, curves: 0, paused: 0, ...recipe.left_out},
     reasons: recipe.reasons,
     failures: rowsOf(recipe.failures),
     refusals: [...refusals],
@@ -188,7 +190,9 @@ function drawAll(data) {
   byId("empty").hidden = ranked;
   if (!ranked) drawEmpty(data);
   view = data.recipes.length > 0 ? viewOf(data) : null;
-  const shown = ranked ? SECTIONS : view ? SECTIONS.filter(([id]) => ["overview", "curves", "failures", "conditions"].includes(id)) : [];
+  const shown = ranked ? SECTIONS :
+      view             ? SECTIONS.filter(([id]) => ["overview", "race", "curves", "failures", "conditions"].includes(id)) :
+                         [];
   for (const [id] of SECTIONS) byId(id).hidden = !shown.some(([one]) => one === id);
   for (const [, , draw] of shown) draw(view);
   byId("nav").replaceChildren(...shown.filter(([id]) => !byId(id).hidden).map(([id, label]) => el("a", {href: `#${id}`}, label)));

@@ -15,6 +15,7 @@
 
 #include "grammar/notation.h"
 #include "search/candidate.h"
+#include "search/funnel.h"
 #include "search/version.h"
 
 namespace actsearch {
@@ -138,6 +139,8 @@ class RecipeData {
     json result;
     result["ranking"] = ranking();
     result["trials"] = trials();
+    result["races"] = races();
+    result["paused"] = paused();
     result["unfinished"] = unfinished();
     result["epochs"] = epochs();
     result["comparisons"] = comparisons();
@@ -223,6 +226,43 @@ class RecipeData {
       result.push_back(std::move(numbers));
     }
     return result.empty() ? json(nullptr) : result;
+  }
+
+  /// How each race under the recipe has narrowed, oldest first.
+  json races() {
+    json result = json::array();
+    const Rows searches(database_, "SELECT s.study FROM studies s JOIN recipes r ON r.text = s.recipe WHERE r." + of_recipe().substr(1) +
+                                       " AND s.kind = 'search' ORDER BY s.study");
+    for (std::size_t i = 0; i < searches.size(); ++i) {
+      const Id study = integer(searches.at(i, "study"));
+      json stages = json::array();
+      for (const FunnelStage& stage : race_funnel(database_, study, recipe_)) {
+        stages.push_back({{"epochs", rounded(stage.epochs)},
+                          {"entered", stage.entered},
+                          {"failed", stage.failed},
+                          {"under_way", stage.under_way},
+                          {"judged", stage.judged},
+                          {"stopped", stage.stopped},
+                          {"went_on", stage.went_on}});
+      }
+      if (!stages.empty()) result.push_back({{"study", study}, {"stages", std::move(stages)}});
+    }
+    return result;
+  }
+
+  json paused() {
+    const Provisional provisional = database_.provisional(text_, limits_.paused);
+    Columns columns;
+    for (const ProvisionalRow& row : provisional.rows) {
+      columns.add("function", functions_.place_of(row.candidate, row.formula, row.name));
+      columns.add("epochs", rounded(row.epochs));
+      columns.add("train_loss", rounded(row.train_loss, kDigitsOfCurves));
+      columns.add("n", row.n);
+    }
+    const Rows all(database_, "SELECT count(DISTINCT candidate) AS n FROM paused WHERE" + of_recipe() +
+                                  " AND candidate NOT IN (SELECT candidate FROM leaderboard WHERE" + of_recipe() + ")");
+    left_out_["paused"] = integer(all.at(0, "n")) - static_cast<std::int64_t>(provisional.rows.size());
+    return columns.take();
   }
 
   /// Trials in progress or paused that have epochs. In the curves they follow the finished ones.

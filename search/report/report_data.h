@@ -14,6 +14,7 @@ struct ReportLimits {
   int trials = 40'000;      ///< finished ones of each recipe, those of the best functions first
   int epoch_rows = 30'000;  ///< of all recipes, in equal parts: curves of the best functions, and of the references
   int unfinished = 30;      ///< trials of each recipe whose curves are shown before their end, those in progress first
+  int paused = 2'000;       ///< functions of each recipe that a race has paused, those that came furthest first
   int failures = 2'000;     ///< listed one by one; the counts by reason are of all
 };
 

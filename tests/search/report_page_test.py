@@ -203,6 +203,23 @@ class PageTest(unittest.TestCase):
         self.assertIn("abc123", text)  # its conditions are there
         self.assertIn("1 unfinished, 1 epoch", text)  # and its curve so far
 
+    def test_a_race_has_its_funnel_and_its_paused_functions(self):
+        browser = self.browser(self.report("race"))
+        self.assertEqual(browser.severe(), [])
+        rows = browser.run("return [...document.querySelectorAll('#race table')].map(t => [...t.rows].map(r => [...r.cells].map(c => c.innerText)))")
+        self.assertEqual([cell for cell in rows[0][0] if cell], ["Rung", "Entered", "Judged", "Stopped", "Went on", "Failed"])
+        self.assertEqual([cell for cell in rows[0][1] if cell], ["0.25", "6", "6", "4", "2", "0"])
+        self.assertEqual(rows[0][3][0], "end")
+        self.assertEqual(len(rows[1]), 1 + 6)
+        self.assertEqual(rows[1][1][1], "0.5 of 3")
+        self.assertEqual(len(self.column(browser, "mean")), 1)  # none of them is ranked
+        browser.open(self.report("provisional"))
+        self.assertEqual(browser.severe(), [])
+        text = browser.run("return document.body.innerText")
+        self.assertIn("No trial has finished yet; 6 trials paused", text)
+        self.assertIn("Provisional", text)
+        self.assertTrue(browser.run("return document.getElementById('leaderboard').hidden"))
+
     def test_recipes_are_shown_one_at_a_time(self):
         browser = self.browser(self.report("two"))
         self.assertEqual(browser.run("return document.querySelectorAll('#recipe option').length"), 2)

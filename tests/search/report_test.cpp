@@ -216,6 +216,25 @@ TEST_F(Report, AnEmptyDatabaseAndOneWithoutResultsHaveADocument) {
   EXPECT_EQ(data["recipes"][0]["epochs"]["validation_accuracy"], json::parse("[0.4]"));
 }
 
+TEST_F(Report, ARaceHasItsFunnelAndListsWhatItHasPausedWithoutARank) {
+  fill_race(file_);
+  const json data = document(), recipe = data["recipes"][0];
+  ASSERT_EQ(recipe["races"].size(), 1u);
+  const json& stages = recipe["races"][0]["stages"];
+  ASSERT_EQ(stages.size(), 3u);
+  EXPECT_EQ(stages[0],
+            json::parse(R"({"epochs": 0.25, "entered": 6, "failed": 0, "under_way": 0, "judged": 6, "stopped": 4, "went_on": 2})"));
+  EXPECT_EQ(stages[1],
+            json::parse(R"({"epochs": 0.5, "entered": 2, "failed": 0, "under_way": 0, "judged": 2, "stopped": 2, "went_on": 0})"));
+  EXPECT_EQ(stages[2]["epochs"], 0);
+  EXPECT_EQ(recipe["paused"]["epochs"], json::parse("[0.5, 0.5, 0.25, 0.25, 0.25, 0.25]"));
+  EXPECT_EQ(data["functions"]["formula"][recipe["paused"]["function"][0].get<std::size_t>()], "x * sigmoid(x)") << "its loss is lower";
+  EXPECT_EQ(recipe["ranking"]["function"].size(), 1u);
+  const json few = document({.paused = 4});
+  EXPECT_EQ(few["recipes"][0]["paused"]["epochs"].size(), 4u);
+  EXPECT_EQ(few["recipes"][0]["left_out"]["paused"], 2);
+}
+
 TEST_F(Report, LimitsLeaveOutTheLowestButNoReferenceAndSaySo) {
   fill_small(file_);
   const json data = document({.functions = 4, .trials = 6, .epoch_rows = 9, .failures = 0});
