@@ -251,6 +251,7 @@ bool Database::finish(Id trial, const TrialRecord& result, const std::vector<Epo
     }
     connection.run("UPDATE recipe SET done = done + 1 WHERE id = ?1", recipe);
     refresh_standing(connection, candidate, recipe);
+    refresh_spread(connection, recipe);
   }
   transaction.commit();
   return true;
@@ -266,6 +267,12 @@ std::vector<LeaderboardRow> Database::leaderboard(const LeaderboardQuery& query)
   std::vector<LeaderboardRow> rows;
   for (auto& standing : standings(*impl_->connection, query)) rows.push_back(std::move(standing.row));
   return rows;
+}
+
+std::optional<SeedSpread> Database::seed_spread(const LeaderboardQuery& query) const {
+  const std::lock_guard lock(impl_->mutex);
+  const auto ranked = actsearch::ranked_recipe(*impl_->connection, query.recipe);
+  return ranked ? actsearch::seed_spread(*impl_->connection, *ranked, query.known_spread) : std::nullopt;
 }
 
 Provisional Database::provisional(const std::optional<std::string>& recipe, int top) const {

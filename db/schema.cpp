@@ -114,7 +114,8 @@ CREATE VIEW pauses AS
 )sql";
 
 /// How far a trial has come that was given back, and its training loss there: what a leaderboard says of what a race has stopped. In an
-/// index, so that it reads as many rows as it shows.
+/// index, so that it reads as many rows as it shows. With each recipe the deviation of a seed, and its margin: by how much the bound of a
+/// single trial lies below it. So a view can rank, and it ranks within one set of conditions.
 const char* const kVersion5 = R"sql(
 ALTER TABLE trial ADD COLUMN reached REAL;
 ALTER TABLE trial ADD COLUMN reached_loss REAL;
@@ -125,7 +126,29 @@ CREATE VIEW paused AS
          t.candidate, t.recipe AS recipe_id
   FROM trial t JOIN candidate c ON c.id = t.candidate JOIN recipe r ON r.id = t.recipe
   WHERE t.status = 'released' AND t.reached IS NOT NULL;
+
+ALTER TABLE recipe ADD COLUMN deviation REAL;
+ALTER TABLE recipe ADD COLUMN degrees INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE recipe ADD COLUMN several INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE recipe ADD COLUMN margin REAL;
+DROP VIEW recipes;
+CREATE VIEW recipes AS SELECT id AS recipe_id, name AS recipe, text, done, deviation, degrees FROM recipe;
+
+DROP VIEW leaderboard;
+CREATE VIEW standings AS
+  SELECT row_number() OVER (PARTITION BY s.recipe ORDER BY coalesce(s.mean - r.margin / sqrt(s.n), s.mean) DESC, c.formula) AS rank,
+         c.formula, c.name, r.name AS recipe, s.mean, s.n, s.low, s.high, s.mean - r.margin / sqrt(s.n) AS bound, s.best, s.beta AS beta0,
+         s.epochs, s.seconds, s.candidate, s.recipe AS recipe_id
+  FROM standing s JOIN candidate c ON c.id = s.candidate JOIN recipe r ON r.id = s.recipe;
+CREATE VIEW leaderboard AS
+  SELECT * FROM standings WHERE recipe_id = (
+    SELECT id FROM recipe WHERE done > 0
+    ORDER BY text IN (SELECT recipe FROM study WHERE kind = 'search') DESC, done DESC, id LIMIT 1);
 )sql";
+void fill_version5(Connection& connection) {
+  note_all_reached(connection);
+  refresh_every_spread(connection);
+}
 
 struct Step {
   const char* sql;
@@ -133,7 +156,7 @@ struct Step {
 };
 /// Step i makes version i + 1 of version i. A step that has been released never changes.
 constexpr std::array<Step, kSchemaVersion> kSteps = {
-    {{kVersion1, nullptr}, {kVersion2, refresh_all_standings}, {kVersion3, nullptr}, {kVersion4, nullptr}, {kVersion5, note_all_reached}}};
+    {{kVersion1, nullptr}, {kVersion2, refresh_every_standing}, {kVersion3, nullptr}, {kVersion4, nullptr}, {kVersion5, fill_version5}}};
 
 [[noreturn]] void refuse(const std::filesystem::path& file, const std::string& why) { throw DatabaseError(file.string() + ": " + why); }
 
