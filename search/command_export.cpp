@@ -31,7 +31,7 @@ std::string known_name(const Expression& expression) {
 }
 
 std::string score_line(const LeaderboardRow& row) {
-  std::string line = "Score: mean accuracy " + fixed(100 * row.mean, 2) + " %, n = " + std::to_string(row.n);
+  std::string line = "Score: accuracy " + fixed(100 * row.mean, 2) + " %, n = " + std::to_string(row.n);
   if (row.low && row.high) {
     line += ", 95 % interval " + fixed(100 * *row.low, 2) + " to " + fixed(100 * *row.high, 2) + " % (Student's t over the seeds)";
   } else {

@@ -7,6 +7,7 @@
 #include "search/candidate.h"
 #include "search/command.h"
 #include "search/format.h"
+#include "search/known_spread.h"
 #include "search/options.h"
 
 namespace actsearch {
@@ -30,6 +31,7 @@ void say_conditions(const Database& database, const std::optional<std::string>& 
   } else {
     std::cerr << "no finished trials" << (recipe ? " under recipe " + *recipe : "") << " yet\n";
   }
+  if (const auto spread = database.seed_spread({.recipe = recipe, .known_spread = known_spread})) std::cerr << spread_line(*spread) << '\n';
   if (provisional.trials > 0) {
     std::cerr << "provisional: " << provisional.trials << (provisional.trials == 1 ? " trial" : " trials") << " that a race has paused";
     if (!ranked) std::cerr << ", under: " << provisional.recipe.text;
@@ -48,9 +50,10 @@ void say_conditions(const Database& database, const std::optional<std::string>& 
 int leaderboard_command(const Words& words) {
   Options options(
       "leaderboard", "--db FILE [flags]",
-      "Ranks the candidates of a database: formula, mean validation accuracy over n seeds with its 95 % interval (Student's t), the\n"
-      "lower bound that ranks (what the mean of so few seeds is worth), the best single trial, the learned beta and time. Functions\n"
-      "that a race has paused follow without a rank, with how far they came. Safe while a search writes.");
+      "Ranks the functions of a database by accuracy, the mean over n trials with different seeds. ± is what such a mean is worth:\n"
+      "half of its 95 % interval, by how far the seeds of a function lie apart. `tied` are the ranks that it is not told apart from.\n"
+      "The order is by `bound`, the accuracy less what so few seeds may have added. Functions that a race has paused follow without\n"
+      "a rank, with how far they came. Safe while a search writes.");
   options.value("db", "FILE", "the database");
   options.value(
       "recipe", "R",
@@ -65,6 +68,7 @@ int leaderboard_command(const Words& words) {
   const std::string file = options.required("db");
   const Format format = options.format();
   LeaderboardQuery query{options.text("recipe"), static_cast<int>(options.integer("top", 1, 1'000'000).value_or(20)), chosen_sort(options)};
+  query.known_spread = known_spread;
   const auto reference = options.text("compare");
   if (reference) query.reference = candidate_of(*reference).fingerprint;
   if (options.has("failures") && (options.has("sort") || options.has("top") || reference)) {

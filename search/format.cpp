@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -110,12 +111,12 @@ void write(std::ostream& out, const Table& table, Format format) {
   throw std::logic_error("write: no such format");
 }
 
-namespace {
-
 std::string verdict(const PairedComparison& compared) {
   constexpr double kLevel = 0.05;
-  return compared.p_holm >= kLevel ? "tie" : compared.difference > 0 ? "better" : "worse";
+  return compared.p_holm >= kLevel ? "not told apart" : compared.difference > 0 ? "better" : "worse";
 }
+
+namespace {
 
 using Cell = std::optional<std::string>;
 
@@ -146,17 +147,24 @@ Cell optional_cell(const Row& row, std::optional<double> Row::*value, std::strin
 }
 std::string three_digits(double value) { return fixed(value, 3); }
 
+/// "2-9"; empty where the rank is the only one.
+Cell tied_text(const LeaderboardRow& row) {
+  if (!row.tied || row.tied->first == row.tied->last) return std::nullopt;
+  return std::to_string(row.tied->first) + "-" + std::to_string(row.tied->last);
+}
+Cell tied_cell(const LeaderboardRow& row, int RankRange::*end) { return row.tied ? Cell(std::to_string((*row.tied).*end)) : std::nullopt; }
+
 std::vector<Column> columns_for_people(const Provisional& provisional) {
   using Row = LeaderboardRow;
   using Paused = ProvisionalRow;
   return {
       {"rank", true, [](const Row& r) { return std::to_string(r.rank); }},
+      {"tied", true, [](const Row& r) { return tied_text(r); }},
       {"formula", false, [](const Row& r) { return r.formula; }, [](const Paused& r) { return r.formula; }},
       {"name", false, [](const Row& r) { return r.name; }, [](const Paused& r) { return r.name; }},
-      {"accuracy %", true, [](const Row& r) { return percent(r.mean); }},
+      {kAccuracy, true, [](const Row& r) { return percent(r.mean); }},
+      {"± %", true, [](const Row& r) { return optional_cell(r, &Row::margin, percent); }},
       {"n", true, [](const Row& r) { return std::to_string(r.n); }, [](const Paused& r) { return std::to_string(r.n); }},
-      {"95 % interval", true,
-       [](const Row& r) { return r.low && r.high ? Cell(percent(*r.low) + " to " + percent(*r.high)) : std::nullopt; }},
       {"bound %", true, [](const Row& r) { return optional_cell(r, &Row::bound, percent); }},
       {"best %", true, [](const Row& r) { return optional_cell(r, &Row::best, percent); }},
       {"beta", true, [](const Row& r) { return optional_cell(r, &Row::beta, three_digits); }},
@@ -173,16 +181,19 @@ std::vector<Column> columns_for_programs(const Provisional& provisional) {
   const std::string recipe = conditions.substr(0, conditions.find(' '));
   return {
       {"rank", true, [](const Row& r) { return std::to_string(r.rank); }},
+      {"tied_first", true, [](const Row& r) { return tied_cell(r, &RankRange::first); }},
+      {"tied_last", true, [](const Row& r) { return tied_cell(r, &RankRange::last); }},
       {"status", false, [](const Row&) { return "finished"; }, [](const Paused&) { return "paused"; }},
       {"formula", false, [](const Row& r) { return r.formula; }, [](const Paused& r) { return r.formula; }},
       {"name", false, [](const Row& r) { return r.name; }, [](const Paused& r) { return r.name; }},
       {"recipe", false, [](const Row& r) { return r.recipe; }, [recipe](const Paused&) { return recipe; }},
-      {"accuracy", true, [](const Row& r) { return exact(r.mean); }},
+      {kAccuracy, true, [](const Row& r) { return exact_percent(r.mean); }},
+      {"± %", true, [](const Row& r) { return optional_cell(r, &Row::margin, exact_percent); }},
       {"n", true, [](const Row& r) { return std::to_string(r.n); }, [](const Paused& r) { return std::to_string(r.n); }},
-      {"low", true, [](const Row& r) { return optional_cell(r, &Row::low, exact); }},
-      {"high", true, [](const Row& r) { return optional_cell(r, &Row::high, exact); }},
-      {"bound", true, [](const Row& r) { return optional_cell(r, &Row::bound, exact); }},
-      {"best", true, [](const Row& r) { return optional_cell(r, &Row::best, exact); }},
+      {"low %", true, [](const Row& r) { return optional_cell(r, &Row::low, exact_percent); }},
+      {"high %", true, [](const Row& r) { return optional_cell(r, &Row::high, exact_percent); }},
+      {"bound %", true, [](const Row& r) { return optional_cell(r, &Row::bound, exact_percent); }},
+      {"best %", true, [](const Row& r) { return optional_cell(r, &Row::best, exact_percent); }},
       {"beta", true, [](const Row& r) { return optional_cell(r, &Row::beta, exact); }},
       {"epochs", true, [](const Row& r) { return std::to_string(r.epochs); }, [](const Paused& r) { return exact(r.epochs); }},
       {"seconds", true, [](const Row& r) { return exact(r.seconds); }},
@@ -192,22 +203,21 @@ std::vector<Column> columns_for_programs(const Provisional& provisional) {
 
 /// A row's comparison with the reference.
 std::vector<Column> comparison_columns(Format format, const std::string& reference) {
-  const auto column = [](const std::string& name, bool numeric, const std::function<std::string(const PairedComparison&)>& text) {
+  using Compared = PairedComparison;
+  const auto column = [](const std::string& name, bool numeric, const std::function<std::string(const Compared&)>& text) {
     return Column{name, numeric, [text](const LeaderboardRow& r) { return r.compared ? Cell(text(*r.compared)) : std::nullopt; }};
   };
-  using Compared = PairedComparison;
-  const auto points = [](double difference) { return (difference < 0 ? "" : "+") + percent(difference); };
   const Column pairs = column("pairs", true, [](const Compared& c) { return std::to_string(c.n); });
   const Column said = column("verdict", false, [](const Compared& c) { return verdict(c); });
   if (format == Format::kTable) {
-    return {pairs, column("− " + reference + ", points", true, [points](const Compared& c) { return points(c.difference); }),
-            column("95 % of it", true, [points](const Compared& c) { return points(c.low) + " to " + points(c.high); }),
+    return {pairs, column("− " + reference + ", points", true, [](const Compared& c) { return signed_percent(c.difference); }),
+            column("95 % of it", true, [](const Compared& c) { return signed_percent(c.low) + " to " + signed_percent(c.high); }),
             column("p (Holm)", true, [](const Compared& c) { return fixed(c.p_holm, 4); }), said};
   }
   return {pairs,
-          column("difference", true, [](const Compared& c) { return exact(c.difference); }),
-          column("difference_low", true, [](const Compared& c) { return exact(c.low); }),
-          column("difference_high", true, [](const Compared& c) { return exact(c.high); }),
+          column("difference", true, [](const Compared& c) { return exact_percent(c.difference); }),
+          column("difference_low", true, [](const Compared& c) { return exact_percent(c.low); }),
+          column("difference_high", true, [](const Compared& c) { return exact_percent(c.high); }),
           column("p", true, [](const Compared& c) { return exact(c.p); }),
           column("p_holm", true, [](const Compared& c) { return exact(c.p_holm); }),
           said};
@@ -224,6 +234,8 @@ bool empty(const Column& column, const std::vector<LeaderboardRow>& rows, const 
 }  // namespace
 
 std::string percent(double value) { return fixed(100 * value, 2); }
+std::string signed_percent(double value) { return (value < 0 ? "" : "+") + percent(value); }
+std::string exact_percent(double value) { return exact(std::round(value * 1e10) / 1e8); }
 
 Table leaderboard_table(const std::vector<LeaderboardRow>& rows, const Provisional& provisional, Format format,
                         const std::optional<std::string>& reference) {

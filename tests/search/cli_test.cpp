@@ -254,9 +254,10 @@ TEST_F(CommandLine, LeaderboardSpeaksEveryFormatAndItsJsonIsOnlyJson) {
   const json rows = json::parse(as_json.out);
   ASSERT_EQ(rows.size(), 5u);
   EXPECT_EQ(rows[0]["rank"], 1);
-  EXPECT_GE(rows[0]["accuracy"], rows[1]["accuracy"]);
+  EXPECT_GE(rows[0]["accuracy %"], rows[1]["accuracy %"]);
+  EXPECT_GT(rows[0]["accuracy %"], 1);
   const Ran as_csv = run({"leaderboard", "--db", file, "--format", "csv"});
-  EXPECT_EQ(as_csv.out.rfind("rank,status,formula,name,recipe,accuracy,n,", 0), 0u) << as_csv.out;
+  EXPECT_EQ(as_csv.out.rfind("rank,tied_first,tied_last,status,formula,name,recipe,accuracy %,± %,n,", 0), 0u) << as_csv.out;
   const Ran as_table = run({"leaderboard", "--db", file, "--recipe", "vgg-s"});
   EXPECT_EQ(std::count(as_table.out.begin(), as_table.out.end(), '\n'), 13) << as_table.out;
   EXPECT_EQ(json::parse(run({"leaderboard", "--db", file, "--failures", "--format", "json"}).out), json::array());

@@ -81,14 +81,20 @@ TEST(Format, LeaderboardStatesIntervalOnlyWhereThereIsOne) {
   two.low = 0.81;
   two.high = 0.82;
   two.beta = 1.25;
+  two.margin = 0.0041;
+  two.tied = RankRange{1, 9};
   const Table people = leaderboard_table({one, two}, {}, Format::kTable);
   EXPECT_EQ(people.rows[0][at(people, "accuracy %")], "81.91");
-  EXPECT_FALSE(people.rows[0][at(people, "95 % interval")]);
-  EXPECT_EQ(people.rows[1][at(people, "95 % interval")], "81.00 to 82.00");
+  EXPECT_FALSE(people.rows[0][at(people, "± %")]);
+  EXPECT_EQ(people.rows[1][at(people, "± %")], "0.41");
+  EXPECT_FALSE(people.rows[0][at(people, "tied")]);
+  EXPECT_EQ(people.rows[1][at(people, "tied")], "1-9");
   const auto json = nlohmann::json::parse(written(leaderboard_table({one, two}, {}, Format::kJson), Format::kJson));
-  EXPECT_EQ(json[0]["accuracy"], 0.8191);
-  EXPECT_TRUE(json[0]["low"].is_null());
-  EXPECT_EQ(json[1]["high"], 0.82);
+  EXPECT_EQ(json[0]["accuracy %"], 81.91) << "in the same unit as for people";
+  EXPECT_TRUE(json[0]["low %"].is_null());
+  EXPECT_EQ(json[1]["high %"], 82);
+  EXPECT_EQ(json[1]["± %"], 0.41);
+  EXPECT_EQ(json[1]["tied_last"], 9);
   EXPECT_EQ(json[1]["beta"], 1.25);
 }
 
@@ -123,9 +129,22 @@ TEST(Format, LeaderboardListsWhatARaceHasPausedLastAndWithoutARank) {
   EXPECT_EQ(json[1]["recipe"], "vgg-s");
   EXPECT_EQ(json[1]["train_loss"], 1.25);
   EXPECT_TRUE(json[1]["rank"].is_null());
-  EXPECT_TRUE(json[1]["accuracy"].is_null());
+  EXPECT_TRUE(json[1]["accuracy %"].is_null());
   const Table alone = leaderboard_table({}, provisional, Format::kTable);
   EXPECT_EQ(alone.columns, (std::vector<std::string>{"formula", "name", "n", "status", "training loss"}));
+}
+
+TEST(Format, WhatIsNotToldApartIsNotCalledEqual) {
+  EXPECT_EQ(verdict({.n = 5, .difference = 0.01, .low = -0.01, .high = 0.03, .p = 0.02, .p_holm = 0.05}), "not told apart");
+  EXPECT_EQ(verdict({.n = 5, .difference = 0.01, .low = 0.001, .high = 0.02, .p = 0.02, .p_holm = 0.049}), "better");
+  EXPECT_EQ(verdict({.n = 5, .difference = -0.01, .low = -0.02, .high = -0.001, .p = 0.02, .p_holm = 0.049}), "worse");
+}
+
+TEST(Format, PercentIsTheSameNumberInFull) {
+  EXPECT_EQ(exact_percent(0.7741), "77.41");
+  EXPECT_EQ(exact_percent(2.0 / 3), "66.66666667");
+  EXPECT_EQ(signed_percent(0.0113), "+1.13");
+  EXPECT_EQ(signed_percent(-0.0113), "-1.13");
 }
 
 TEST(Format, ExactNumbersReadBack) {
