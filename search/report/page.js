@@ -48,6 +48,12 @@ function fieldsOf(text) {
   return [["name", name], ...fields, ...(data === undefined ? [] : [["data", data]])];
 }
 
+/** Nanoseconds an element, both passes; null where it was not measured. */
+const kernelOf = (functions, index) => {
+  const [forward, backward] = [functions.forward_ns?.[index], functions.backward_ns?.[index]];
+  return isNumber(forward) && isNumber(backward) ? Number((forward + backward).toPrecision(3)) : null;
+};
+
 function viewOf(data) {
   const recipe = data.recipes[state.recipe], {functions} = data;
   const rows = rowsOf(recipe.ranking).map((row, i) => {
@@ -60,11 +66,14 @@ function viewOf(data) {
       label: name ?? formula,
       search: `${formula} ${name ?? ""}`.toLowerCase(),
       operations: functions.operations?.[row.function] ?? null,
+      forward_ns: functions.forward_ns?.[row.function] ?? null,
+      backward_ns: functions.backward_ns?.[row.function] ?? null,
+      kernel: kernelOf(functions, row.function),
       typeset: Boolean(functions.mathml?.[row.function])
     };
   });
   for (const row of rows)
-    for (const key of ["low", "high", "bound", "best", "beta"]) row[key] ??= null;
+    for (const key of ["low", "high", "bound", "margin", "best", "beta"]) row[key] ??= null;
   const trials = rowsOf(recipe.trials), unfinished = rowsOf(recipe.unfinished);
   const begun = [...trials, ...unfinished];
   const epochs = rowsOf(recipe.epochs).map((row) => {
@@ -81,6 +90,7 @@ function viewOf(data) {
     state,
     recipe,
     rows,
+    references: data.references.map((name) => rows.find((row) => row.name === name)?.function).filter((index) => index !== undefined),
     rowOf: new Map(rows.map((row) => [row.function, row])),
     trials,
     unfinished,

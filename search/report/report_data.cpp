@@ -16,6 +16,8 @@
 #include "grammar/notation.h"
 #include "search/candidate.h"
 #include "search/funnel.h"
+#include "search/known_spread.h"
+#include "search/machine.h"
 #include "search/version.h"
 
 namespace actsearch {
@@ -24,7 +26,7 @@ namespace {
 using nlohmann::json;
 using Cell = std::optional<std::string>;
 
-constexpr int kDigitsOfNumbers = 6, kDigitsOfCurves = 5;  // significant ones
+constexpr int kDigitsOfNumbers = 6, kDigitsOfCurves = 5, kDigitsOfTimes = 3;  // significant ones
 /// What each function is compared with, by its well-known name.
 constexpr std::string_view kReferences[] = {"relu", "swish1", "swish"};
 
@@ -99,7 +101,7 @@ std::string listed(const std::vector<Id>& ids) {
 /// The functions of the whole document, each once however many recipes it was trained under.
 class FunctionTable {
  public:
-  explicit FunctionTable(Forms& forms) : forms_(forms) {}
+  FunctionTable(Forms& forms, KernelTimes& times) : forms_(forms), times_(times) {}
 
   std::size_t place_of(Id candidate, const std::string& formula, const std::string& name) {
     const auto [place, fresh] = places_.try_emplace(candidate, places_.size());
@@ -113,6 +115,9 @@ class FunctionTable {
     columns_.add("low", computed ? rounded(form.low) : json(nullptr));
     columns_.add("high", computed ? rounded(form.high) : json(nullptr));
     columns_.add("operations", computed ? json(form.operations) : json(nullptr));
+    const auto time = computed ? times_.of(formula) : std::nullopt;
+    columns_.add("forward_ns", time ? rounded(time->forward_ns, kDigitsOfTimes) : json(nullptr));
+    columns_.add("backward_ns", time ? rounded(time->backward_ns, kDigitsOfTimes) : json(nullptr));
     return place->second;
   }
   std::optional<std::size_t> find(Id candidate) const {
@@ -123,6 +128,7 @@ class FunctionTable {
 
  private:
   Forms& forms_;
+  KernelTimes& times_;
   std::unordered_map<Id, std::size_t> places_;
   Columns columns_;
 };
@@ -132,12 +138,15 @@ class RecipeData {
  public:
   RecipeData(const Database& database, FunctionTable& functions, const ReportLimits& limits, Id recipe, std::string text)
       : database_(database), functions_(functions), limits_(limits), recipe_(recipe), text_(std::move(text)) {
-    rows_ = database.leaderboard({text_, limits.functions, LeaderboardQuery::Sort::kLowerBound});
+    query_ = {.recipe = text_, .top = limits.functions, .sort = LeaderboardQuery::Sort::kLowerBound, .known_spread = known_spread};
+    rows_ = database.leaderboard(query_);
   }
 
   json take() {
     json result;
     result["ranking"] = ranking();
+    if (const auto spread = database_.seed_spread(query_))
+      result["spread"] = {{"deviation", rounded(spread->deviation())}, {"degrees", spread->degrees()}, {"source", spread->source()}};
     result["trials"] = trials();
     result["races"] = races();
     result["paused"] = paused();
@@ -162,12 +171,15 @@ class RecipeData {
       columns.add("low", rounded(row.low));
       columns.add("high", rounded(row.high));
       columns.add("bound", rounded(row.bound));
+      columns.add("margin", rounded(row.margin));
+      columns.add("tied_first", row.tied ? json(row.tied->first) : json(nullptr));
+      columns.add("tied_last", row.tied ? json(row.tied->last) : json(nullptr));
       columns.add("best", rounded(row.best));
       columns.add("beta", rounded(row.beta));
       columns.add("epochs", row.epochs);
       columns.add("seconds", rounded(row.seconds));
     }
-    const Rows all(database_, "SELECT count(*) AS n FROM leaderboard WHERE" + of_recipe());
+    const Rows all(database_, "SELECT count(*) AS n FROM standings WHERE" + of_recipe());
     left_out_["functions"] = integer(all.at(0, "n")) - static_cast<std::int64_t>(rows_.size());
     return columns.take();
   }
@@ -260,7 +272,7 @@ class RecipeData {
       columns.add("n", row.n);
     }
     const Rows all(database_, "SELECT count(DISTINCT candidate) AS n FROM paused WHERE" + of_recipe() +
-                                  " AND candidate NOT IN (SELECT candidate FROM leaderboard WHERE" + of_recipe() + ")");
+                                  " AND candidate NOT IN (SELECT candidate FROM standings WHERE" + of_recipe() + ")");
     left_out_["paused"] = integer(all.at(0, "n")) - static_cast<std::int64_t>(provisional.rows.size());
     return columns.take();
   }
@@ -312,7 +324,7 @@ class RecipeData {
     for (const std::string_view reference : kReferences) {
       const auto place = std::find_if(rows_.begin(), rows_.end(), [&](const LeaderboardRow& row) { return row.name == reference; });
       if (place == rows_.end()) continue;
-      LeaderboardQuery query{text_, limits_.functions, LeaderboardQuery::Sort::kLowerBound};
+      LeaderboardQuery query = query_;
       query.reference = std::get<Candidate>(consider(parse(reference))).fingerprint;
       Columns columns;
       bool any = false;
@@ -363,6 +375,7 @@ class RecipeData {
   const ReportLimits& limits_;
   const Id recipe_;
   const std::string text_;
+  LeaderboardQuery query_;
   std::vector<LeaderboardRow> rows_;
   std::unordered_map<Id, std::size_t> places_;  ///< of trials, in the document's columns
   std::vector<Id> unfinished_;
@@ -400,11 +413,24 @@ std::map<Id, json> counts(const Database& database) {
   return result;
 }
 
+/// What is compared with is measured before anything else: it is in every picture.
+void measure_references(const Database& database, KernelTimes& times) {
+  times.begin();
+  for (const std::string_view reference : kReferences) {
+    const Rows stored(database, "SELECT formula FROM candidates WHERE name = '" + std::string(reference) + "'");
+    for (std::size_t i = 0; i < stored.size(); ++i) times.of(stored.text(i, "formula"));
+  }
+}
+
 }  // namespace
 
-std::string report_json(const Database& database, const std::string& name, Forms& forms, const ReportLimits& limits) {
-  FunctionTable functions(forms);
+std::string report_json(const Database& database, const std::string& name, Forms& forms, KernelTimes& times, const ReportLimits& limits) {
+  measure_references(database, times);
+  FunctionTable functions(forms, times);
   json document{{"name", name}, {"version", program_version()}, {"commit", program_commit()}};
+  document["measured_on"] = processor_model();
+  document["references"] = json::array();
+  for (const std::string_view reference : kReferences) document["references"].push_back(reference);
   document["studies"] = studies(database);
   document["rejections"] = rejections(database);
   document["made"] = Rows(database, "SELECT strftime('%Y-%m-%d %H:%M', 'now') AS now").text(0, "now");

@@ -7,6 +7,7 @@
 #include <random>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "db/leaderboard.h"
 #include "db/provisional.h"
@@ -126,6 +127,21 @@ inline void fill_small(const std::filesystem::path& file) {
   }
   fixture.failed(fixture.candidate("exp(x) * x"), recipe, 0, "non-finite loss", "in epoch 0");
   fixture.rejected(study, "x - x", "constant");
+}
+
+/// Thirty functions with two seeds each, of which ReLU and Swish-1 are the last two.
+inline void fill_many(const std::filesystem::path& file) {
+  ReportFixture fixture(file);
+  fixture.study();
+  const Id recipe = fixture.recipe();
+  std::vector<std::string> formulas{"max(x, 0)", "x * sigmoid(x)"};
+  for (int i = 0; i < 28; ++i) formulas.push_back("sin(x) + " + std::to_string(i) + " * tanh(x)");
+  for (std::size_t i = 0; i < formulas.size(); ++i) {
+    const Id candidate = fixture.candidate(formulas[i]);
+    const double noise = i < 29 ? 0.004 * static_cast<double>(i % 3) : 0;  // the best differs from ReLU by the same with each seed
+    for (std::uint64_t seed = 0; seed < 2; ++seed)
+      fixture.finished(candidate, recipe, seed, 0.70 + 0.001 * static_cast<double>(i) + noise * static_cast<double>(seed));
+  }
 }
 
 /// A study whose first trial is still in progress, with its curve so far.
