@@ -16,19 +16,20 @@ function funnelTable(view, stages) {
   };
   const number = (key) => (stage) => (stage.epochs === 0 && (key === "stopped" || key === "went_on") ? NONE : count(stage[key]));
   const columns = [
-    ["Rung", (stage) => (stage.epochs === 0 ? "end" : epochsText(stage.epochs))], ["", bar, "share wide"], ["Entered", number("entered")],
-    ["Judged", number("judged")], ["Stopped", number("stopped")], ["Went on", number("went_on")], ["Failed", number("failed")],
-    stages.some((stage) => stage.under_way > 0) && ["Under way", number("under_way")]
+    ["After epochs", (stage) => (stage.epochs === 0 ? "end" : epochsText(stage.epochs)), "number"], ["", bar, "share wide"],
+    ["Entered", number("entered")], ["Judged", number("judged")], ["Stopped", number("stopped")], ["Went on", number("went_on")],
+    ["Failed", number("failed")], stages.some((stage) => stage.under_way > 0) && ["Under way", number("under_way")]
   ];
-  return plainTable(columns.filter(Boolean).map(([label, show, kind]) => [label, show, kind ?? "count"]), stages);
+  return plainTable(columns.filter(Boolean).map(([label, show, kind]) => [label, show, kind ?? "number"]), stages, {kind: "stages"});
 }
 
 function pausedList(view) {
   const shown = view.paused.slice(0, view.state.shown.race ?? 15);
   const columns = [
     ["Function", (row) => formulaNodes(view, row.function)],
-    [view.wholeEpochs ? "Epochs" : "Epochs trained", (row) => howFar(view, row.epochs)],
-    ["Training loss", (row) => fixed(row.train_loss, 4)], view.paused.some((row) => row.n > 1) && ["Trials paused", (row) => String(row.n)]
+    [view.wholeEpochs ? "Epochs" : "Epochs trained", (row) => howFar(view, row.epochs), "number"],
+    ["Training loss", (row) => fixed(row.train_loss, 4), "number"],
+    view.paused.some((row) => row.n > 1) && ["Trials paused", (row) => String(row.n)]
   ];
   const more = () => {
     view.state.shown.race = shown.length + 50;
@@ -56,7 +57,7 @@ function drawRace(view) {
       races.length > 0 &&
           el("p", {class: "note"},
              "A race pauses each trial after so many epochs (a rung), and only the best by training loss go on from there. " +
-                 "Counts are of trials; the bar is as wide as the share of all that was judged there, its dark part went on."),
+                 "Counts are of trials; the bar is as wide as the share of all that was judged there, its inner part went on."),
       races.map(({study, stages}) => [races.length > 1 && el("h3", {}, `Study ${study}`), funnelTable(view, stages)]).flat(),
       view.paused.length > 0 && pausedList(view));
 }

@@ -45,10 +45,13 @@ const sample = (style) =>
     svg("svg", {class: "sample", width: 34, height: 12, viewBox: "0 0 34 12", "aria-hidden": "true"},
         svg("path", {class: `line s${style}`, d: "M1 6H33"}));
 
-/** Columns [heading, what shows a row, class of heading and cell]. `stack`: a narrow screen has each row's cells below each other. */
-const plainTable = (columns, rows, {stack = false} = {}) => el(
+/**
+ * Columns [heading, what shows a row, class of heading and cell]. `stack`: a narrow screen has each row's cells below each other. `kind` is
+ * a class of the table.
+ */
+const plainTable = (columns, rows, {stack = false, kind: table = ""} = {}) => el(
     "div", {class: "scroll"},
-    el("table", {class: `plain${stack ? " stack" : ""}`},
+    el("table", {class: `plain ${stack ? "stack" : table}`},
        el("thead", {}, el("tr", {}, columns.map(([label, , kind]) => el("th", {scope: "col", class: kind}, label)))),
        el("tbody", {},
           rows.map(

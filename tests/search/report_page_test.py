@@ -222,7 +222,7 @@ class PageTest(unittest.TestCase):
         browser = self.browser(self.report("race"))
         self.assertEqual(browser.severe(), [])
         rows = browser.run("return [...document.querySelectorAll('#race table')].map(t => [...t.rows].map(r => [...r.cells].map(c => c.innerText)))")
-        self.assertEqual([cell for cell in rows[0][0] if cell], ["Rung", "Entered", "Judged", "Stopped", "Went on", "Failed"])
+        self.assertEqual([cell for cell in rows[0][0] if cell], ["After epochs", "Entered", "Judged", "Stopped", "Went on", "Failed"])
         self.assertEqual([cell for cell in rows[0][1] if cell], ["0.25", "6", "6", "4", "2", "0"])
         self.assertEqual(rows[0][3][0], "end")
         self.assertEqual(len(rows[1]), 1 + 6)
@@ -255,7 +255,7 @@ class PageTest(unittest.TestCase):
         self.assertEqual(dark.run(ground), "rgb(255, 255, 255)")
 
     def test_narrow_screens_need_no_sideways_scrolling(self):
-        for kind in ["small", "race"]:
+        for kind in ["small", "race", "many"]:
             with self.subTest(kind=kind):
                 self.check_widths(kind)
 
@@ -270,6 +270,9 @@ class PageTest(unittest.TestCase):
                 const charts = [...document.querySelectorAll('svg.chart')];
                 return charts.filter(chart => chart.getBoundingClientRect().right > innerWidth).length;""")
             self.assertEqual(clipped, 0, f"at {width}")
+            wider = browser.run("""
+                return [...document.querySelectorAll('.scroll')].filter(n => n.offsetParent && n.scrollWidth > n.clientWidth).map(n => n.innerText);""")
+            self.assertEqual(wider, [], f"tables at {width}")
             cut = browser.run("""
                 const seen = [...document.querySelectorAll('h1, h2, h3, th')].filter(node => node.offsetParent);
                 return seen.filter(node => node.getBoundingClientRect().right > innerWidth || node.scrollWidth > node.clientWidth + 1)
