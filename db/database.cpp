@@ -7,6 +7,7 @@
 
 #include "db/leaderboard.h"
 #include "db/owner.h"
+#include "db/provisional.h"
 #include "db/schema.h"
 #include "db/sqlite.h"
 
@@ -72,11 +73,13 @@ const char* const kOnlySelect = "only one SELECT (or WITH … SELECT) statement 
 /// Of trial t, given back: whole epochs, and steps of the one after them.
 const char* const kHowFar = " t.trained_epochs, t.trained_steps";
 
+/// A trial that is running under the owner waits from now on, and how far it came is known. Within the caller's transaction.
 void give_back(Connection& connection, Id trial, std::string_view owner, const TrialProgress& reached) {
-  connection.run(
+  const auto changed = connection.run(
       "UPDATE trial SET status = 'released', owner = '', trained_epochs = ?3, trained_steps = ?4, epoch_steps = ?5"
       " WHERE id = ?1 AND owner = ?2 AND status = 'running'",
       trial, owner, reached.epochs, reached.steps, reached.epoch_steps);
+  if (changed > 0) note_reached(connection, trial);
 }
 
 /// Whole epochs that are stored of a trial.
@@ -271,6 +274,7 @@ bool Database::finish(Id trial, const TrialRecord& result, const std::vector<Epo
     }
     connection.run("UPDATE recipe SET done = done + 1 WHERE id = ?1", recipe);
     refresh_standing(connection, candidate, recipe);
+    refresh_spread(connection, recipe);
   }
   transaction.commit();
   return true;
@@ -286,6 +290,17 @@ std::vector<LeaderboardRow> Database::leaderboard(const LeaderboardQuery& query)
   std::vector<LeaderboardRow> rows;
   for (auto& standing : standings(*impl_->connection, query)) rows.push_back(std::move(standing.row));
   return rows;
+}
+
+std::optional<SeedSpread> Database::seed_spread(const LeaderboardQuery& query) const {
+  const std::lock_guard lock(impl_->mutex);
+  const auto ranked = actsearch::ranked_recipe(*impl_->connection, query.recipe);
+  return ranked ? actsearch::seed_spread(*impl_->connection, *ranked, query.known_spread) : std::nullopt;
+}
+
+Provisional Database::provisional(const std::optional<std::string>& recipe, int top) const {
+  const std::lock_guard lock(impl_->mutex);
+  return actsearch::provisional(*impl_->connection, recipe, top);
 }
 
 std::vector<CandidateRecord> Database::top_candidates(const LeaderboardQuery& query) const {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -105,6 +106,7 @@ struct RankedRecipe {
   Id id = 0;
   std::string text;       ///< whole
   std::int64_t done = 0;  ///< finished trials
+  int epochs = 0;         ///< of a whole trial, as the text says; 0 where it does not
 };
 
 struct LeaderboardQuery {
@@ -115,6 +117,17 @@ struct LeaderboardQuery {
   int top = 20;
   enum class Sort : std::uint8_t { kAccuracy, kLowerBound, kTime, kTrials } sort = Sort::kAccuracy;  ///< kLowerBound: by `bound`
   std::optional<std::string> reference = std::nullopt;  ///< fingerprint of the function that each row is compared with
+  /// The deviation of a seed that is known of conditions (their whole text) from elsewhere: what counts where the file's own functions with
+  /// several seeds have fewer than kOwnDegrees degrees of freedom together.
+  using KnownSpread = std::function<std::optional<SeedSpread>(const std::string& conditions)>;
+  KnownSpread known_spread = nullptr;
+  static constexpr int kOwnDegrees = 10;
+};
+
+/// The ranks that a function may have by what is known: it is told apart (SeedSpread) from all that stand before and after. Of a tie that
+/// goes beyond 10,000 functions and five times the rows asked for, `last` is where counting ended.
+struct RankRange {
+  int first = 0, last = 0;
 };
 
 struct LeaderboardRow {
@@ -126,14 +139,32 @@ struct LeaderboardRow {
   /// Below the mean by t·s/√n, with s the deviation of a trial pooled over the candidates with several: what a mean of few seeds is worth.
   /// Absent where no candidate has several.
   std::optional<double> bound;
-  std::optional<double> best;  ///< the best single trial
-  std::optional<double> beta;  ///< mean of the learned beta0 over channels and seeds
+  std::optional<double> margin;   ///< ± of the mean by the deviation of a seed (Database::seed_spread): half of a 95 % interval
+  std::optional<RankRange> tied;  ///< by that deviation, in orders by accuracy or bound; `rank` is within it
+  std::optional<double> best;     ///< the best single trial
+  std::optional<double> beta;     ///< mean of the learned beta0 over channels and seeds
   int epochs = 0;
   double seconds = 0;  ///< mean per trial
-  /// With the query's reference, over the seeds that both have; p_holm is corrected for all rows of the answer. Absent with fewer
-  /// than two such seeds, and for the reference itself.
+  /// With the query's reference, over the seeds that both have; p_holm is corrected for all functions of the conditions that can be
+  /// compared with it, whatever the answer shows. Absent with fewer than two such seeds, and for the reference itself.
   std::optional<PairedComparison> compared;
   Id candidate = 0;  ///< as in the views
+};
+
+/// A function that has no finished trial, and whose trials a race has stopped.
+struct ProvisionalRow {
+  Id candidate = 0;  ///< as in the views
+  std::string formula, name;
+  double epochs = 0;      ///< that the furthest of its trials has trained, a part of one included
+  double train_loss = 0;  ///< of that trial at that place: what the race judged by
+  int n = 0;              ///< trials that have been stopped
+};
+
+/// What a race has stopped under the conditions of a leaderboard.
+struct Provisional {
+  RankedRecipe recipe;               ///< no text where no trial has been stopped, and none has finished
+  std::int64_t trials = 0;           ///< stopped under it, also of functions that have finished others
+  std::vector<ProvisionalRow> rows;  ///< those that came furthest first; of those that came as far, by loss, lowest first
 };
 
 struct FailureRow {
@@ -223,9 +254,15 @@ class Database {
   /// claim is no longer ours (nothing is stored then).
   bool finish(Id trial, const TrialRecord& result, const std::vector<EpochRecord>& epochs);
 
+  /// The deviation of a seed that a leaderboard with this query goes by: pooled over the file's own functions with several seeds where they
+  /// have at least LeaderboardQuery::kOwnDegrees, else the known one, else pooled over what there is; absent without any of these.
+  std::optional<SeedSpread> seed_spread(const LeaderboardQuery& query) const;
   /// Which conditions a query with this recipe ranks; absent where it finds no finished trial.
   std::optional<RankedRecipe> ranked_recipe(const std::optional<std::string>& recipe) const;
   std::vector<LeaderboardRow> leaderboard(const LeaderboardQuery& query) const;
+  /// The first `top` functions that a race has stopped under the conditions that `leaderboard` ranks or, where nothing has finished, under
+  /// those with the most stopped trials. A function that is ranked is not among them.
+  Provisional provisional(const std::optional<std::string>& recipe, int top) const;
   std::vector<FailureRow> failures(const std::optional<std::string>& recipe) const;
   StudyCounts counts(Id study) const;
   /// The ended trials of a study whose places are known, in the order in which they ended.

@@ -1,7 +1,9 @@
 #include "db/leaderboard.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
+#include <map>
 #include <numeric>
 #include <sstream>
 #include <stdexcept>
@@ -38,6 +40,15 @@ bool has_words(const std::string& text, const std::string& selector) {
   return fields;
 }
 
+/// The epochs of a whole trial, as a recipe's text says; 0 where it does not.
+int epochs_in(const std::string& text) {
+  const std::string_view key = " epochs=";
+  const std::size_t at = text.find(key);
+  int epochs = 0;
+  if (at != std::string::npos) std::from_chars(text.data() + at + key.size(), text.data() + text.size(), epochs);
+  return epochs;
+}
+
 }  // namespace
 
 std::vector<RankedRecipe> selected_recipes(sqlite::Connection& connection, const std::optional<std::string>& selector) {
@@ -45,7 +56,7 @@ std::vector<RankedRecipe> selected_recipes(sqlite::Connection& connection, const
       "SELECT id, text, done, name FROM recipe ORDER BY text IN (SELECT recipe FROM study WHERE kind = 'search') DESC, done DESC, id");
   std::vector<RankedRecipe> exact, by_words;
   while (row.step()) {
-    const RankedRecipe recipe{row.integer(0), row.text(1), row.integer(2)};
+    const RankedRecipe recipe{row.integer(0), row.text(1), row.integer(2), epochs_in(row.text(1))};
     if (!selector || *selector == row.text(3) || *selector == recipe.text)
       exact.push_back(recipe);
     else if (has_words(recipe.text, *selector))
@@ -90,59 +101,82 @@ void refresh_standing(sqlite::Connection& connection, Id candidate, Id recipe) {
       recipe, candidate, mean.n, mean.value, bound(-1), bound(+1), best, beta, epochs, seconds_sum / mean.n);
 }
 
-void refresh_all_standings(sqlite::Connection& connection) {
+void refresh_every_standing(sqlite::Connection& connection) {
   auto pair = connection.prepare("SELECT DISTINCT candidate, recipe FROM trial WHERE status = 'done'");
   while (pair.step()) refresh_standing(connection, pair.integer(0), pair.integer(1));
 }
 
+void refresh_spread(sqlite::Connection& connection, Id recipe) {
+  constexpr int kMost = 1'000;  // of those with the most trials: enough, and quick however many there are
+  double squares = 0;
+  int degrees = 0, functions = 0;
+  {
+    auto row = connection.prepare("SELECT n, mean, low FROM standing WHERE recipe = ?1 AND n > 1 ORDER BY n DESC, mean DESC LIMIT ?2",
+                                  recipe, kMost);
+    for (; row.step(); ++functions) {
+      const auto n = static_cast<int>(row.integer(0));
+      const double deviation = (row.real(1).value() - row.real(2).value()) * std::sqrt(n) / student_t_95(n - 1);
+      squares += (n - 1) * deviation * deviation;
+      degrees += n - 1;
+    }
+  }
+  if (degrees == 0) return;
+  const SeedSpread spread(std::sqrt(squares / degrees), degrees, "");
+  connection.run("UPDATE recipe SET deviation = ?2, degrees = ?3, several = ?4, margin = ?5 WHERE id = ?1", recipe, spread.deviation(),
+                 degrees, functions, spread.margin(1));
+}
+
+void refresh_every_spread(sqlite::Connection& connection) {
+  for (const RankedRecipe& recipe : selected_recipes(connection, std::nullopt)) refresh_spread(connection, recipe.id);
+}
+
+void refresh_all_standings(sqlite::Connection& connection) {
+  refresh_every_standing(connection);
+  refresh_every_spread(connection);
+}
+
 namespace {
 
-/// Each row beside the reference, over the seeds that both have.
-void compare(sqlite::Connection& connection, std::vector<Standing>& standings, const std::string& reference, Id recipe) {
-  std::vector<PairedComparison*> made;
-  for (Standing& standing : standings) {
-    if (standing.candidate.fingerprint == reference) continue;
-    std::vector<double> differences;
-    auto row = connection.prepare(
-        "SELECT coalesce(a.validation_accuracy, a.final_test_accuracy) - coalesce(b.validation_accuracy, b.final_test_accuracy)"
-        " FROM trial a JOIN trial b ON b.recipe = a.recipe AND b.seed = a.seed"
-        " WHERE a.recipe = ?1 AND a.candidate = (SELECT id FROM candidate WHERE fingerprint = ?2)"
-        " AND b.candidate = (SELECT id FROM candidate WHERE fingerprint = ?3) AND a.status = 'done' AND b.status = 'done' ORDER BY a.seed",
-        recipe, standing.candidate.fingerprint, reference);
-    while (row.step()) {
-      if (const auto difference = row.real(0)) differences.push_back(*difference);
-    }
-    standing.row.compared = paired(differences);
-    if (standing.row.compared) made.push_back(&*standing.row.compared);
-  }
-  holm(made);
+/// That of the file's own functions with several seeds.
+std::optional<SeedSpread> own_spread(sqlite::Connection& connection, Id recipe) {
+  auto row = connection.prepare("SELECT deviation, degrees, several FROM recipe WHERE id = ?1", recipe);
+  if (!row.step() || row.integer(1) == 0) return std::nullopt;
+  return SeedSpread{row.real(0).value(), static_cast<int>(row.integer(1)),
+                    "pooled over " + row.text(2) + (row.integer(2) == 1 ? " function" : " functions") + " of this file with several seeds"};
 }
 
 }  // namespace
 
+std::optional<SeedSpread> seed_spread(sqlite::Connection& connection, const RankedRecipe& recipe,
+                                      const LeaderboardQuery::KnownSpread& known) {
+  const auto own = own_spread(connection, recipe.id);
+  if (own && own->degrees() >= LeaderboardQuery::kOwnDegrees) return own;
+  const auto elsewhere = known ? known(recipe.text) : std::nullopt;
+  return elsewhere ? elsewhere : own;
+}
+
 namespace {
 
-/// The standard deviation of a single trial, pooled over the candidates that have several.
-struct Spread {
-  double deviation = 0;
-  int degrees = 0;
-  /// By how much the lower bound of a mean of n trials lies below it.
-  double below(int n) const { return student_t_95(degrees) * deviation / std::sqrt(n); }
-};
-std::optional<Spread> pooled_spread(sqlite::Connection& connection, Id recipe) {
-  constexpr int kMost = 1'000;  // of those with the most trials: enough, and quick however many there are
-  auto row = connection.prepare("SELECT n, mean, low FROM standing WHERE recipe = ?1 AND n > 1 ORDER BY n DESC, mean DESC LIMIT ?2", recipe,
-                                kMost);
-  double squares = 0;
-  int degrees = 0;
+/// Each function of the recipe beside the reference, over the seeds that both have, corrected for all of them; by candidate.
+std::map<Id, PairedComparison> comparisons(sqlite::Connection& connection, const std::string& reference, Id recipe) {
+  std::map<Id, std::vector<double>> differences;
+  auto row = connection.prepare(
+      "SELECT a.candidate,"
+      " coalesce(a.validation_accuracy, a.final_test_accuracy) - coalesce(b.validation_accuracy, b.final_test_accuracy)"
+      " FROM candidate c CROSS JOIN standing s CROSS JOIN trial a CROSS JOIN trial b WHERE c.fingerprint = ?2"
+      " AND s.recipe = ?1 AND s.n > 1 AND s.candidate <> c.id AND a.candidate = s.candidate AND a.recipe = ?1 AND a.status = 'done'"
+      " AND b.candidate = c.id AND b.recipe = ?1 AND b.seed = a.seed AND b.status = 'done' ORDER BY a.candidate, a.seed",
+      recipe, reference);
   while (row.step()) {
-    const auto n = static_cast<int>(row.integer(0));
-    const double deviation = (row.real(1).value() - row.real(2).value()) * std::sqrt(n) / student_t_95(n - 1);
-    squares += (n - 1) * deviation * deviation;
-    degrees += n - 1;
+    if (const auto difference = row.real(1)) differences[row.integer(0)].push_back(*difference);
   }
-  if (degrees == 0) return std::nullopt;
-  return Spread{std::sqrt(squares / degrees), degrees};
+  std::map<Id, PairedComparison> compared;
+  std::vector<PairedComparison*> made;
+  for (const auto& [candidate, values] : differences) {
+    if (const auto comparison = paired(values)) made.push_back(&(compared[candidate] = *comparison));
+  }
+  holm(made);
+  return compared;
 }
 
 /// Every number of trials that a candidate of the recipe has, by one step of an index each.
@@ -189,12 +223,12 @@ std::vector<Standing> read_standings(sqlite::Connection& connection, Id recipe, 
 }
 
 /// The best of each number of trials, merged: within one number the bound falls with the mean.
-std::vector<Standing> by_lower_bound(sqlite::Connection& connection, Id recipe, const Spread& spread, int top) {
+std::vector<Standing> by_lower_bound(sqlite::Connection& connection, Id recipe, const SeedSpread& spread, int top) {
   std::vector<Standing> all;
   for (const int n : trial_counts(connection, recipe)) {
     for (Standing& standing : read_standings(connection, recipe, "s.n = ?3", "s.mean DESC", top, n)) all.push_back(std::move(standing));
   }
-  const auto bound = [&](const Standing& standing) { return standing.row.mean - spread.below(standing.row.n); };
+  const auto bound = [&](const Standing& standing) { return standing.row.mean - spread.margin(standing.row.n); };
   std::stable_sort(all.begin(), all.end(), [&](const Standing& a, const Standing& b) {
     return std::pair(-bound(a), a.row.formula) < std::pair(-bound(b), b.row.formula);
   });
@@ -202,22 +236,64 @@ std::vector<Standing> by_lower_bound(sqlite::Connection& connection, Id recipe, 
   return all;
 }
 
+/// The means of the functions with n trials, falling, down to `least`; the first `most` of them.
+std::vector<double> means_with(sqlite::Connection& connection, Id recipe, int n, double least, std::int64_t most) {
+  auto row = connection.prepare("SELECT mean FROM standing WHERE recipe = ?1 AND n = ?2 AND mean >= ?3 ORDER BY mean DESC LIMIT ?4", recipe,
+                                n, least, most);
+  std::vector<double> means;
+  while (row.step()) means.push_back(row.real(0).value());
+  return means;
+}
+
+/// Whom each row is told apart from. Where the deviation is not the one that the bound is from, a rank may lie just outside: it is let in.
+void find_ties(sqlite::Connection& connection, Id recipe, const SeedSpread& spread, std::vector<Standing>& rows) {
+  if (rows.empty()) return;
+  // A tie that goes far beyond the rows asked for is cut off: counting a million functions would take longer than anything else here.
+  const std::int64_t most = std::max<std::int64_t>(10'000, 5 * static_cast<std::int64_t>(rows.size()));
+  for (Standing& row : rows) row.row.tied = RankRange{1, 0};
+  for (const int n : trial_counts(connection, recipe)) {
+    double least = 1;
+    for (const Standing& row : rows) least = std::min(least, row.row.mean - spread.told_apart(row.row.n, n));
+    const std::vector<double> means = means_with(connection, recipe, n, least, most);
+    for (Standing& row : rows) {
+      const double apart = spread.told_apart(row.row.n, n);
+      // Both ends count those that lie above them in the falling list.
+      const auto better = std::partition_point(means.begin(), means.end(), [&](double mean) { return mean > row.row.mean + apart; });
+      const auto worse = std::partition_point(better, means.end(), [&](double mean) { return mean >= row.row.mean - apart; });
+      row.row.tied->first += static_cast<int>(better - means.begin());
+      row.row.tied->last += static_cast<int>(worse - means.begin());
+    }
+  }
+  for (Standing& row : rows) {
+    row.row.tied->first = std::min(row.row.tied->first, row.row.rank);
+    row.row.tied->last = std::max(row.row.tied->last, row.row.rank);
+  }
+}
+
 }  // namespace
 
 std::vector<Standing> standings(sqlite::Connection& connection, const LeaderboardQuery& query) {
+  using Sort = LeaderboardQuery::Sort;
   const auto ranked = ranked_recipe(connection, query.recipe);
   if (!ranked) return {};
   const Id recipe = ranked->id;
-  const auto spread = pooled_spread(connection, recipe);
-  std::vector<Standing> result = query.sort == LeaderboardQuery::Sort::kLowerBound && spread
-                                     ? by_lower_bound(connection, recipe, *spread, query.top)
+  const auto own = own_spread(connection, recipe), spread = seed_spread(connection, *ranked, query.known_spread);
+  std::vector<Standing> result = query.sort == Sort::kLowerBound && own
+                                     ? by_lower_bound(connection, recipe, *own, query.top)
                                      : read_standings(connection, recipe, "?3 = 0", std::string(order_of(query.sort)), query.top);
   for (std::size_t i = 0; i < result.size(); ++i) {
     LeaderboardRow& row = result[i].row;
     row.rank = static_cast<int>(i) + 1;
-    if (spread) row.bound = row.mean - spread->below(row.n);
+    if (own) row.bound = row.mean - own->margin(row.n);
+    if (spread) row.margin = spread->margin(row.n);
   }
-  if (query.reference) compare(connection, result, *query.reference, recipe);
+  if (spread && (query.sort == Sort::kLowerBound || query.sort == Sort::kAccuracy)) find_ties(connection, recipe, *spread, result);
+  if (query.reference) {
+    const auto compared = comparisons(connection, *query.reference, recipe);
+    for (Standing& standing : result) {
+      if (const auto one = compared.find(standing.row.candidate); one != compared.end()) standing.row.compared = one->second;
+    }
+  }
   return result;
 }
 

@@ -14,7 +14,16 @@ namespace actsearch {
 /// Recomputes the standing of a candidate under a recipe from its finished trials. Within the caller's transaction.
 void refresh_standing(sqlite::Connection& connection, Id candidate, Id recipe);
 /// The same for every pair that has a finished trial.
+void refresh_every_standing(sqlite::Connection& connection);
+/// Recomputes, from the standings of a recipe, the deviation of a single trial pooled over the functions that have several.
+void refresh_spread(sqlite::Connection& connection, Id recipe);
+void refresh_every_spread(sqlite::Connection& connection);
+/// Both of everything.
 void refresh_all_standings(sqlite::Connection& connection);
+
+/// As Database::seed_spread, of one recipe.
+std::optional<SeedSpread> seed_spread(sqlite::Connection& connection, const RankedRecipe& recipe,
+                                      const LeaderboardQuery::KnownSpread& known);
 
 /// What a selector (LeaderboardQuery::recipe) means, those of searches first, then by finished trials; all of them where it is absent.
 std::vector<RankedRecipe> selected_recipes(sqlite::Connection& connection, const std::optional<std::string>& selector);

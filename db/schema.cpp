@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "db/leaderboard.h"
+#include "db/provisional.h"
 
 namespace actsearch {
 namespace {
@@ -132,13 +133,51 @@ CREATE VIEW running AS
   WHERE t.status = 'running' AND t.lease_until_ms > (julianday('now') - 2440587.5) * 86400000;
 )sql";
 
+/// How far a trial has come that was given back, and its training loss there: what a leaderboard says of what a race has stopped. In an
+/// index, so that it reads as many rows as it shows. With each recipe the deviation of a seed, and its margin: by how much the bound of a
+/// single trial lies below it. So a view can rank, and it ranks within one set of conditions.
+const char* const kVersion6 = R"sql(
+ALTER TABLE trial ADD COLUMN reached REAL;
+ALTER TABLE trial ADD COLUMN reached_loss REAL;
+CREATE INDEX trial_reached ON trial (recipe, reached DESC, reached_loss) WHERE status = 'released' AND reached IS NOT NULL;
+
+CREATE VIEW paused AS
+  SELECT t.id AS trial, c.formula, c.name, r.name AS recipe, t.seed, t.reached AS epochs, t.reached_loss AS train_loss,
+         t.candidate, t.recipe AS recipe_id
+  FROM trial t JOIN candidate c ON c.id = t.candidate JOIN recipe r ON r.id = t.recipe
+  WHERE t.status = 'released' AND t.reached IS NOT NULL;
+
+ALTER TABLE recipe ADD COLUMN deviation REAL;
+ALTER TABLE recipe ADD COLUMN degrees INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE recipe ADD COLUMN several INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE recipe ADD COLUMN margin REAL;
+DROP VIEW recipes;
+CREATE VIEW recipes AS SELECT id AS recipe_id, name AS recipe, text, done, deviation, degrees FROM recipe;
+
+DROP VIEW leaderboard;
+CREATE VIEW standings AS
+  SELECT row_number() OVER (PARTITION BY s.recipe ORDER BY coalesce(s.mean - r.margin / sqrt(s.n), s.mean) DESC, c.formula) AS rank,
+         c.formula, c.name, r.name AS recipe, s.mean, s.n, s.low, s.high, s.mean - r.margin / sqrt(s.n) AS bound, s.best, s.beta AS beta0,
+         s.epochs, s.seconds, s.candidate, s.recipe AS recipe_id
+  FROM standing s JOIN candidate c ON c.id = s.candidate JOIN recipe r ON r.id = s.recipe;
+CREATE VIEW leaderboard AS
+  SELECT * FROM standings WHERE recipe_id = (
+    SELECT id FROM recipe WHERE done > 0
+    ORDER BY text IN (SELECT recipe FROM study WHERE kind = 'search') DESC, done DESC, id LIMIT 1);
+)sql";
+void fill_version6(Connection& connection) {
+  note_all_reached(connection);
+  refresh_every_spread(connection);
+}
+
 struct Step {
   const char* sql;
   void (*fill)(Connection&);  ///< what the step computes beyond SQL; may be null
 };
 /// Step i makes version i + 1 of version i. A step that has been released never changes.
 constexpr std::array<Step, kSchemaVersion> kSteps = {
-    {{kVersion1, nullptr}, {kVersion2, refresh_all_standings}, {kVersion3, nullptr}, {kVersion4, nullptr}, {kVersion5, nullptr}}};
+    {{kVersion1, nullptr}, {kVersion2, refresh_every_standing}, {kVersion3, nullptr}, {kVersion4, nullptr}, {kVersion5, nullptr},
+     {kVersion6, fill_version6}}};
 
 [[noreturn]] void refuse(const std::filesystem::path& file, const std::string& why) { throw DatabaseError(file.string() + ": " + why); }
 
@@ -162,13 +201,15 @@ int read_version(Connection& connection) {
   return static_cast<int>(version);
 }
 
-void require_current(Connection& connection) {
-  const int version = read_version(connection);
-  if (version == 0) refuse(connection.file(), "is empty: run a search into it first");
-  if (version < kSchemaVersion) {
-    refuse(connection.file(), "has the older schema version " + std::to_string(version) +
-                                  ": any command that writes to it (search, rerun) brings it up to date");
-  }
+/// The connection, or for a file of an older version its copy in memory, brought up to date there.
+std::unique_ptr<Connection> current(std::unique_ptr<Connection> connection) {
+  const int version = read_version(*connection);
+  if (version == 0) refuse(connection->file(), "is empty: run a search into it first");
+  if (version == kSchemaVersion) return connection;
+  auto copy = Connection::copy_in_memory(*connection);
+  migrate(*copy);
+  copy->refuse_writing();
+  return copy;
 }
 
 void require_file_name(const std::filesystem::path& file) {
@@ -240,10 +281,8 @@ std::unique_ptr<Connection> open_for_writing(const std::filesystem::path& file, 
 std::unique_ptr<Connection> open_for_reading(const std::filesystem::path& file, std::chrono::milliseconds busy_timeout) {
   require_file_name(file);
   if (!std::filesystem::exists(file)) refuse(file, "there is no such file: run a search into it first");
-  auto connection = std::make_unique<Connection>(file, Connection::Mode::kReadOnly, busy_timeout);
   try {
-    require_current(*connection);
-    return connection;
+    return current(std::make_unique<Connection>(file, Connection::Mode::kReadOnly, busy_timeout));
   } catch (const sqlite::Error& error) {
     if (error.cause() != sqlite::Cause::kCannotOpen) throw;
   }
@@ -253,9 +292,7 @@ std::unique_ptr<Connection> open_for_reading(const std::filesystem::path& file, 
     refuse(file, "its directory cannot be written, and the newest results are still in " + log.string() +
                      ": copy both files to a directory where you may write, and open the copy");
   }
-  connection = std::make_unique<Connection>(file, Connection::Mode::kImmutable, busy_timeout);
-  require_current(*connection);
-  return connection;
+  return current(std::make_unique<Connection>(file, Connection::Mode::kImmutable, busy_timeout));
 }
 
 }  // namespace actsearch

@@ -10,7 +10,7 @@
 namespace actsearch {
 
 inline constexpr int kApplicationId = 0x61637473;  ///< "acts", in SQLite's header: tells our files from others
-inline constexpr int kSchemaVersion = 5;           ///< the version that this program writes, kept as user_version
+inline constexpr int kSchemaVersion = 6;           ///< the version that this program writes, kept as user_version
 
 /// Opens for writing, creating the file or bringing it to kSchemaVersion; WAL, synchronous=FULL. DatabaseError if that cannot be.
 std::unique_ptr<sqlite::Connection> open_for_writing(const std::filesystem::path& file, std::chrono::milliseconds busy_timeout);
@@ -19,7 +19,8 @@ std::unique_ptr<sqlite::Connection> open_for_writing(const std::filesystem::path
 void require_usable(const std::filesystem::path& file, std::chrono::milliseconds busy_timeout);
 
 /// Opens for reading, beside any writer. Where the directory cannot be written and no writer is active, the file is read as it
-/// stands. DatabaseError for a file that is absent, not ours, or of another version.
+/// stands. A file of an older version stays as it is: what is read is a copy in memory, brought to kSchemaVersion there. DatabaseError for
+/// a file that is absent, not ours, or of a newer version.
 std::unique_ptr<sqlite::Connection> open_for_reading(const std::filesystem::path& file, std::chrono::milliseconds busy_timeout);
 
 /// Brings a file that is empty or ours to `version`, each step in a transaction of its own; newer ones are a DatabaseError.

@@ -65,6 +65,13 @@ int only_select(void*, int action, const char*, const char* name, const char*, c
   return SQLITE_DENY;
 }
 
+[[noreturn]] void throw_error(const std::filesystem::path& file, std::string_view call, int code, const std::string& reason) {
+  const std::string advised = advice(code);
+  throw Error(file.string() + ": " + std::string(call) + " failed: " + reason + " (SQLite code " + std::to_string(code) + ")" +
+                  (advised.empty() ? "" : "; " + advised),
+              cause_of(code), reason);
+}
+
 /// A file: URI, with the characters that have a meaning in one escaped.
 std::string immutable_uri(const std::filesystem::path& file) {
   std::string uri = "file:";
@@ -162,6 +169,20 @@ Connection::Connection(const std::filesystem::path& file, Mode mode, std::chrono
   sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_FKEY, 1, nullptr);
 }
 
+std::unique_ptr<Connection> Connection::copy_in_memory(Connection& source) {
+  sqlite3* handle = nullptr;
+  const int code = sqlite3_open_v2(":memory:", &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
+  std::unique_ptr<Connection> copy(new Connection(source.file_, handle));
+  if (code != SQLITE_OK) copy->fail("sqlite3_open_v2");
+  sqlite3_extended_result_codes(handle, 1);
+  sqlite3_backup* const backup = sqlite3_backup_init(handle, "main", source.handle_.get(), "main");
+  if (!backup) copy->fail("sqlite3_backup_init");
+  const int copied = sqlite3_backup_step(backup, -1);  // waits for locks as long as the source does
+  sqlite3_backup_finish(backup);
+  if (copied != SQLITE_DONE) throw_error(source.file_, "sqlite3_backup_step", copied, sqlite3_errstr(copied));
+  return copy;
+}
+
 Connection::~Connection() = default;
 
 sqlite3_stmt* Connection::prepared(std::string_view sql) {
@@ -194,6 +215,8 @@ Id Connection::last_insert_id() const { return sqlite3_last_insert_rowid(handle_
 std::int64_t Connection::changes() const { return sqlite3_changes64(handle_.get()); }
 bool Connection::read_only() const { return sqlite3_db_readonly(handle_.get(), "main") != 0; }
 
+void Connection::refuse_writing() { execute("PRAGMA query_only = 1"); }
+
 void Connection::allow_only_select() {
   constexpr int kLargestCell = 64 << 20;  // bytes: no statement makes the program swallow all memory with one value
   sqlite3_limit(handle_.get(), SQLITE_LIMIT_LENGTH, kLargestCell);
@@ -203,10 +226,7 @@ void Connection::allow_only_select() {
 void Connection::fail(std::string_view call) const {
   const int code = handle_ ? sqlite3_extended_errcode(handle_.get()) : SQLITE_NOMEM;
   const std::string reason = handle_ ? sqlite3_errmsg(handle_.get()) : sqlite3_errstr(SQLITE_NOMEM);
-  const std::string advised = advice(code);
-  throw Error(file_.string() + ": " + std::string(call) + " failed: " + reason + " (SQLite code " + std::to_string(code) + ")" +
-                  (advised.empty() ? "" : "; " + advised),
-              cause_of(code), reason);
+  throw_error(file_, call, code, reason);
 }
 
 Transaction::~Transaction() {

@@ -89,6 +89,8 @@ class Connection {
   };
   /// Calls wait `busy_timeout` for a lock of another connection before they fail.
   Connection(const std::filesystem::path& file, Mode mode, std::chrono::milliseconds busy_timeout);
+  /// A copy in memory of what `source` holds now, under the name of its file. Writing to it changes no file.
+  static std::unique_ptr<Connection> copy_in_memory(Connection& source);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -107,6 +109,7 @@ class Connection {
   void execute(const std::string& script);  ///< any number of statements without values
   Id last_insert_id() const;
   bool read_only() const;
+  void refuse_writing();     ///< from now on every change fails as it does in a read-only file
   void allow_only_select();  ///< from now on only SELECT compiles, without PRAGMA functions and extensions
   const std::filesystem::path& file() const { return file_; }
   [[noreturn]] void fail(std::string_view call) const;  ///< throws Error for the call that failed last
@@ -119,6 +122,7 @@ class Connection {
   struct Finalize {
     void operator()(sqlite3_stmt* statement) const;
   };
+  Connection(std::filesystem::path file, sqlite3* handle) : file_(std::move(file)), handle_(handle) {}
   sqlite3_stmt* prepared(std::string_view sql);
   std::int64_t changes() const;
 

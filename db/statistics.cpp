@@ -5,6 +5,7 @@
 #include <numbers>
 #include <numeric>
 #include <stdexcept>
+#include <utility>
 
 namespace actsearch {
 namespace {
@@ -83,6 +84,11 @@ void holm(const std::vector<PairedComparison*>& comparisons) {
     ascending[i]->p_holm = largest;
   }
 }
+
+SeedSpread::SeedSpread(double deviation, int degrees, std::string source)
+    : deviation_(deviation), degrees_(degrees), source_(std::move(source)), single_(student_t_95(degrees) * deviation) {}
+double SeedSpread::margin(int n) const { return single_ / std::sqrt(n); }
+double SeedSpread::told_apart(int n, int m) const { return single_ * std::sqrt(1.0 / n + 1.0 / m); }
 
 std::optional<RankCorrelation> rank_correlation(std::span<const double> a, std::span<const double> b) {
   if (a.size() != b.size()) throw std::invalid_argument("rank_correlation: samples of different sizes");

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace actsearch {
@@ -33,6 +34,26 @@ struct PairedComparison {
 std::optional<PairedComparison> paired(std::span<const double> differences);
 /// Sets p_holm of comparisons that were made together (S. Holm, 1979).
 void holm(const std::vector<PairedComparison*>& comparisons);
+
+/// How far single trials of one function lie apart.
+class SeedSpread {
+ public:
+  /// `degrees` of freedom, at least 1, has the estimate of the deviation; `source` is what it was estimated from, for people.
+  SeedSpread(double deviation, int degrees, std::string source);
+  double deviation() const { return deviation_; }  ///< standard deviation of a trial's accuracy
+  int degrees() const { return degrees_; }
+  const std::string& source() const { return source_; }
+  /// What a mean of n trials is worth: half of its 95 % interval (Student's t).
+  double margin(int n) const;
+  /// By how much means of n and m trials differ at least where they are told apart (two-sided 5 %, unpaired).
+  double told_apart(int n, int m) const;
+
+ private:
+  double deviation_;
+  int degrees_;
+  std::string source_;
+  double single_;  ///< the margin of one trial
+};
 
 /// Spearman's rank correlation of two samples of the same things, ties at their mean rank; absent where one of them is constant.
 /// std::invalid_argument unless both have the same size.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,6 +43,13 @@ struct Schedule {
 
 enum class Precision : std::uint8_t { kFp32, kBf16 };
 
+/// How far single trials of a recipe lie apart that differ in their seed alone, as it was once measured.
+struct MeasuredSpread {
+  double deviation = 0;  ///< standard deviation of the validation accuracy
+  int degrees = 0;       ///< of freedom of that estimate
+  std::string source;    ///< the page with the measurement
+};
+
 struct Recipe {
   std::string name;
   std::string purpose;  ///< one line for people
@@ -56,6 +64,7 @@ struct Recipe {
   int validation_size = 5'000;  ///< images of the training set that validate; 0: trains on all (the test set is reported by rerun alone)
   int train_size = 0;           ///< images that train, the same share of each class; 0: all that do not validate
   int validation_fold = 0;      ///< which of them (stratified_split): searches use the first, so that others stay unseen by a choice
+  std::optional<MeasuredSpread> seed_spread;  ///< on real CIFAR-10, with all fields as find_recipe has them
 };
 
 /// All recipes, from the shortest training to the longest.
@@ -70,7 +79,8 @@ std::int64_t forward_flop(const Network& network);
 /// How many activation layers, and how many channels (units) they have together: one beta each per parameter of the candidate.
 std::int64_t activation_channels(const Network& network);
 
-/// The recipe's full text: every field but `purpose`, one line, stable; with the precision it is the identity of a trial's conditions.
+/// The recipe's full text: every field but `purpose` and `seed_spread`, one line, stable; with the precision it is the identity of a
+/// trial's conditions.
 std::string to_text(const Recipe& recipe, Precision precision);
 std::string_view to_text(Precision precision);
 

@@ -391,7 +391,7 @@ struct Tanh {
 
 struct Asinh {
   static constexpr std::string_view name = "asinh";
-  static constexpr std::string_view latex = R"(\sinh^{-1}(#1))";
+  static constexpr std::string_view latex = R"(\operatorname{arsinh}(#1))";
   static constexpr std::string_view description = "The inverse hyperbolic sine.";
   static constexpr int arity = 1;
   template <class T>
@@ -407,7 +407,7 @@ struct Asinh {
 
 struct Atan {
   static constexpr std::string_view name = "atan";
-  static constexpr std::string_view latex = R"(\tan^{-1}(#1))";
+  static constexpr std::string_view latex = R"(\arctan(#1))";
   static constexpr std::string_view description = "The inverse tangent.";
   static constexpr int arity = 1;
   template <class T>

@@ -134,7 +134,7 @@ class MathMl {
       if (!take("}")) broken();
       return {name, true};
     }
-    for (const std::string_view name : {"max", "min", "log", "exp", "sin", "cos", "tan", "sinh", "cosh", "tanh"}) {
+    for (const std::string_view name : {"max", "min", "log", "exp", "sin", "cos", "arctan", "sinh", "cosh", "tanh"}) {
       if (word == name) return {element("mi", name), true};
     }
     broken();

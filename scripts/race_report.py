@@ -76,9 +76,9 @@ def main():
                                  (next(iter(trials.values()))["recipe_id"],)).fetchall()
     table(["failure", "trials"], reasons, right=("trials",))
 
-    table(["rank", "formula", "name", "accuracy, %", "learned β"],
+    table(["rank", "formula", "name", "accuracy %", "learned β"],
           [[place, f"`{trial['formula']}`", trial["name"] or "", percent(trial), "" if trial["beta0"] is None else f"{trial['beta0']:.3f}"]
-           for place, trial in enumerate(done[:TOP], 1)], right=("rank", "accuracy, %", "learned β"))
+           for place, trial in enumerate(done[:TOP], 1)], right=("rank", "accuracy %", "learned β"))
 
     header = [f"place after {epochs:.3g} epochs (of {len(rungs[epochs])})" for epochs in sorted(rungs)]
     table(["function", *header, "in the end"],

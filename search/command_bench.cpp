@@ -1,9 +1,7 @@
 // actsearch bench: what this machine does with kernels and with training.
 
 #include <algorithm>
-#include <chrono>
 #include <iostream>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <thread>
@@ -13,11 +11,12 @@
 #include "evaluator/trainer.h"
 #include "grammar/notation.h"
 #include "grammar/space.h"
-#include "kernels/eigen_kernel.h"
+#include "kernels/storage.h"
 #include "search/candidate.h"
 #include "search/command.h"
 #include "search/device.h"
 #include "search/format.h"
+#include "search/kernel_time.h"
 #include "search/machine.h"
 #include "search/options.h"
 #include "search/probe.h"
@@ -26,69 +25,11 @@
 namespace actsearch {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using Json = nlohmann::ordered_json;
 
 // The second activation of vgg-s at batch 32: 2 MB in bf16, beyond the nearest caches as in training.
 constexpr std::size_t kRows = 32 * 32 * 32, kChannels = 32;
 constexpr std::size_t kRandomCandidates = 100;
-
-struct KernelTime {
-  double forward_ns = 0, backward_ns = 0;  ///< an element
-};
-
-/// The fastest of `repetitions` calls, in ns an element.
-template <class Call>
-double best_ns(int repetitions, Call&& call) {
-  double best = std::numeric_limits<double>::infinity();
-  for (int i = 0; i < repetitions; ++i) {
-    const auto start = Clock::now();
-    call();
-    best = std::min(best, std::chrono::duration<double, std::nano>(Clock::now() - start).count());
-  }
-  return best / static_cast<double>(kRows * kChannels);
-}
-
-/// Buffers that all kernels are measured over: random normal values.
-class KernelBench {
- public:
-  explicit KernelBench(Storage storage)
-      : storage_(storage), z_(bytes()), dL_dy_(bytes()), y_(bytes()), scale_(kChannels, 1.f), shift_(kChannels, 0.f) {
-    std::mt19937 random(1);
-    std::normal_distribution<float> normal;
-    for (std::size_t i = 0; i < kRows * kChannels; ++i) {
-      put(z_, i, normal(random));
-      put(dL_dy_, i, normal(random));
-    }
-  }
-
-  KernelTime operator()(const Program& program, int repetitions) {
-    const EigenKernel kernel(program);
-    const auto parameters = static_cast<std::size_t>(kernel.parameter_count());
-    const std::vector<float> beta(parameters * kChannels, 1.f);
-    std::vector<float> g(kChannels), gz(kChannels), beta_sums(parameters * kChannels);
-    const EigenKernel::Sums sums{g.data(), gz.data(), beta_sums.data()};
-    return {best_ns(repetitions,
-                    [&] { kernel.forward(storage_, z_.data(), kRows, kChannels, scale_.data(), shift_.data(), beta.data(), y_.data()); }),
-            best_ns(repetitions, [&] {
-              kernel.backward(storage_, z_.data(), dL_dy_.data(), kRows, kChannels, scale_.data(), shift_.data(), beta.data(), y_.data(),
-                              sums);
-            })};
-  }
-
- private:
-  std::size_t bytes() const { return kRows * kChannels * storage_bytes(storage_); }
-  /// Stores a value; in bf16 its upper half, which is near enough for random ones.
-  void put(std::vector<unsigned char>& buffer, std::size_t i, float value) const {
-    const auto* bytes_of_value = reinterpret_cast<const unsigned char*>(&value);
-    const std::size_t size = storage_bytes(storage_);
-    std::copy_n(bytes_of_value + (sizeof value - size), size, buffer.begin() + static_cast<std::ptrdiff_t>(i * size));
-  }
-
-  Storage storage_;
-  std::vector<unsigned char> z_, dL_dy_, y_;
-  std::vector<float> scale_, shift_;
-};
 
 /// Distinct candidates of core1, always the same.
 std::vector<Program> random_candidates() {
@@ -109,7 +50,7 @@ double median(std::vector<double> values) {
 
 Json kernel_results(Storage storage) {
   std::cerr << "measuring kernels: relu, swish and " << kRandomCandidates << " random candidates\n";
-  KernelBench bench(storage);
+  KernelBench bench(storage, kRows, kChannels);
   Json rows = Json::array();
   const auto add = [&](const std::string& name, const KernelTime& time) {
     rows.push_back({{"function", name}, {"forward_ns", time.forward_ns}, {"backward_ns", time.backward_ns}});

@@ -32,7 +32,7 @@ std::string known_name(const Expression& expression) {
 }
 
 std::string score_line(const LeaderboardRow& row) {
-  std::string line = "Score: mean accuracy " + fixed(100 * row.mean, 2) + " %, n = " + std::to_string(row.n);
+  std::string line = "Score: accuracy " + fixed(100 * row.mean, 2) + " %, n = " + std::to_string(row.n);
   if (row.low && row.high) {
     line += ", 95 % interval " + fixed(100 * *row.low, 2) + " to " + fixed(100 * *row.high, 2) + " % (Student's t over the seeds)";
   } else {
@@ -64,8 +64,8 @@ Chosen of_leaderboard(const Options& options, const std::string& file) {
   require_known_recipe(database, "--recipe", query.recipe);
   const auto rows = database.leaderboard(query);
   if (rows.size() < static_cast<std::size_t>(rank)) {
-    throw UsageError("--rank " + std::to_string(rank) + ": the leaderboard has " + std::to_string(rows.size()) +
-                     (rows.size() == 1 ? " row" : " rows") + "\nsee: actsearch leaderboard --db " + file);
+    throw UsageError("--rank " + std::to_string(rank) + ": the leaderboard ranks " + std::to_string(rows.size()) +
+                     (rows.size() == 1 ? " function" : " functions") + "\nsee: actsearch leaderboard --db " + file);
   }
   const LeaderboardRow& row = rows.back();
   const CandidateRecord candidate = database.top_candidates(query).back();

@@ -87,30 +87,29 @@ RerunPlan full_plan(const Options& options, const Device& device) {
   return plan;
 }
 
-/// A row's cells, as text: in per cent and with the interval in one for people, else every number in full.
+/// A row's cells, as text: with the interval in one for people, else every number in full. Accuracies are in per cent.
 class RowText {
  public:
   explicit RowText(bool people) : people_(people) {}
   void text(const std::string& cell) { cells_.emplace_back(cell); }
   void mean(const std::optional<Mean>& mean) {
     if (people_) {
-      cells_.push_back(mean ? std::optional(percent(mean->value) + (mean->half_width ? " ± " + percent(*mean->half_width) : ""))
-                            : std::nullopt);
+      add(mean ? std::optional(percent(mean->value) + (mean->half_width ? " ± " + percent(*mean->half_width) : "")) : std::nullopt);
     } else {
-      add(mean ? std::optional(exact(mean->value)) : std::nullopt);
-      add(mean && mean->half_width ? std::optional(exact(*mean->half_width)) : std::nullopt);
+      add(mean ? std::optional(exact_percent(mean->value)) : std::nullopt);
+      add(mean && mean->half_width ? std::optional(exact_percent(*mean->half_width)) : std::nullopt);
     }
     add(mean ? std::optional(std::to_string(mean->n)) : std::nullopt);
   }
   void comparison(const std::optional<PairedComparison>& compared) {
-    if (!people_) {
-      add(compared ? std::optional(exact(compared->difference)) : std::nullopt);
-      add(compared ? std::optional(exact(compared->low)) : std::nullopt);
-      add(compared ? std::optional(exact(compared->high)) : std::nullopt);
+    if (people_) {
+      add(compared ? std::optional(signed_percent(compared->difference)) : std::nullopt);
     } else {
-      add(compared ? std::optional((compared->difference < 0 ? "" : "+") + percent(compared->difference)) : std::nullopt);
+      for (double PairedComparison::*part : {&PairedComparison::difference, &PairedComparison::low, &PairedComparison::high})
+        add(compared ? std::optional(exact_percent((*compared).*part)) : std::nullopt);
     }
     add(compared ? std::optional(people_ ? fixed(compared->p_holm, 4) : exact(compared->p_holm)) : std::nullopt);
+    add(compared ? std::optional(verdict(*compared)) : std::nullopt);
   }
   std::vector<std::optional<std::string>> take() { return std::move(cells_); }
 
@@ -120,30 +119,52 @@ class RowText {
   std::vector<std::optional<std::string>> cells_;
 };
 
+/// The columns of finalists_table, stage by stage.
+class Columns {
+ public:
+  Columns(bool people, std::string reference) : people_(people), reference_(std::move(reference)) {
+    add("rank");
+    add("formula", false);
+    add("name", false);
+  }
+  void add(const std::string& name, bool numeric = true) {
+    table.columns.push_back(name);
+    table.numeric.push_back(numeric);
+  }
+  /// As RowText::mean has it.
+  void mean(const std::string& stage) {
+    add(stage + " " + kAccuracy);
+    if (!people_) add(stage + " ± %");
+    add(people_ ? "n" : stage + " n");
+  }
+  /// As RowText::comparison has it.
+  void comparison(const std::string& stage) {
+    if (people_) {
+      add("− " + reference_ + ", points");
+    } else {
+      for (const char* part : {"_difference", "_difference_low", "_difference_high"}) add(stage + part);
+    }
+    add(people_ ? "p (Holm)" : stage + "_p_holm");
+    add(people_ ? "verdict" : stage + "_verdict", false);
+  }
+  Table table;
+
+ private:
+  bool people_;
+  std::string reference_;
+};
+
 Table finalists_table(const std::vector<FinalistRow>& rows, Format format, const std::string& reference) {
   const bool people = format == Format::kTable;
-  Table table;
-  if (people) {
-    table.columns = {"rank",     "formula",     "name", "search %",     "n", "fresh %",        "n",        "− " + reference,
-                     "p (Holm)", "full test %", "n",    "best epoch %", "n", "− " + reference, "p (Holm)", "failure"};
-  } else {
-    table.columns = {"rank", "formula", "name"};
-    for (const std::string stage : {"search", "fresh"}) {
-      for (const std::string part : {"", "_half_width", "_n"}) table.columns.push_back(stage + part);
-    }
-    const auto differences = [&table](const std::string& stage) {
-      for (const std::string part : {"_difference", "_difference_low", "_difference_high", "_p_holm"})
-        table.columns.push_back(stage + part);
-    };
-    differences("fresh");
-    for (const std::string stage : {"full", "full_best"}) {
-      for (const std::string part : {"", "_half_width", "_n"}) table.columns.push_back(stage + part);
-    }
-    differences("full");
-    table.columns.push_back("failure");
-  }
-  table.numeric.assign(table.columns.size(), true);
-  table.numeric[1] = table.numeric[2] = table.numeric.back() = false;
+  Columns columns(people, reference);
+  columns.mean("search");
+  columns.mean("fresh");
+  columns.comparison("fresh");
+  columns.mean("full test");
+  columns.mean("best epoch");
+  columns.comparison("full");
+  columns.add("failure", false);
+  Table table = std::move(columns.table);
   int rank = 0;
   for (const FinalistRow& row : rows) {
     RowText cells(people);

@@ -7,6 +7,7 @@
 #include "search/candidate.h"
 #include "search/command.h"
 #include "search/format.h"
+#include "search/known_spread.h"
 #include "search/options.h"
 #include "search/recipe_choice.h"
 
@@ -24,12 +25,19 @@ Sort chosen_sort(const Options& options) {
 }
 
 /// Which trials are ranked, and what else there is: a name may stand for several conditions.
-void say_conditions(const Database& database, const std::optional<std::string>& recipe) {
+void say_conditions(const Database& database, const std::optional<std::string>& recipe, const Provisional& provisional) {
   const auto ranked = database.ranked_recipe(recipe);
   if (ranked) {
     std::cerr << "ranked: " << ranked->done << " trials under: " << ranked->text << '\n';
   } else {
     std::cerr << "no finished trials" << (recipe ? " under recipe " + *recipe : "") << " yet\n";
+  }
+  if (const auto spread = database.seed_spread({.recipe = recipe, .known_spread = known_spread})) std::cerr << spread_line(*spread) << '\n';
+  if (provisional.trials > 0) {
+    std::cerr << "provisional: " << provisional.trials << (provisional.trials == 1 ? " trial" : " trials") << " that a race has paused";
+    if (!ranked) std::cerr << ", under: " << provisional.recipe.text;
+    std::cerr << "; they come last and have no rank: furthest first, then by training loss"
+              << (provisional.rows.empty() ? " (a larger --top shows them)" : "") << '\n';
   }
   const Table all = database.query("SELECT count(*) FROM recipes WHERE done > 0");
   const int others = std::stoi(all.rows[0][0].value()) - (ranked ? 1 : 0);
@@ -43,9 +51,10 @@ void say_conditions(const Database& database, const std::optional<std::string>& 
 int leaderboard_command(const Words& words) {
   Options options(
       "leaderboard", "--db FILE [flags]",
-      "Ranks the candidates of a database: formula, mean validation accuracy over n seeds with its 95 % interval (Student's t), the\n"
-      "lower bound that ranks (what the mean of so few seeds is worth), the best single trial, the learned beta, epochs and time.\n"
-      "Safe while a search writes.");
+      "Ranks the functions of a database by accuracy, the mean over n trials with different seeds. ± is what such a mean is worth:\n"
+      "half of its 95 % interval, by how far the seeds of a function lie apart. `tied` are the ranks that it is not told apart from.\n"
+      "The order is by `bound`, the accuracy less what so few seeds may have added. Functions that a race has paused follow without\n"
+      "a rank, with how far they came. Safe while a search writes.");
   options.value("db", "FILE", "the database");
   options.value(
       "recipe", "R",
@@ -61,6 +70,7 @@ int leaderboard_command(const Words& words) {
   const std::string file = options.required("db");
   const Format format = options.format();
   LeaderboardQuery query{options.text("recipe"), static_cast<int>(options.integer("top", 1, 1'000'000).value_or(20)), chosen_sort(options)};
+  query.known_spread = known_spread;
   const auto reference = options.text("compare");
   if (reference) query.reference = candidate_of(*reference).fingerprint;
   if (options.has("failures") && (options.has("sort") || options.has("top") || reference)) {
@@ -76,8 +86,9 @@ int leaderboard_command(const Words& words) {
   if (reference && std::none_of(rows.begin(), rows.end(), [](const LeaderboardRow& row) { return row.compared.has_value(); })) {
     throw UsageError("--compare " + *reference + ": no row has two seeds in common with it, which a paired test needs");
   }
-  say_conditions(database, query.recipe);
-  write(std::cout, leaderboard_table(rows, format, reference), format);
+  const auto provisional = database.provisional(query.recipe, query.top - static_cast<int>(rows.size()));
+  say_conditions(database, query.recipe, provisional);
+  write(std::cout, leaderboard_table(rows, provisional, format, reference), format);
   return 0;
 }
 
@@ -85,7 +96,7 @@ int query_command(const Words& words) {
   Options options(
       "query", "--db FILE \"SELECT …\" [flags]",
       "Runs one read-only SELECT on the documented views: leaderboard, trials, epochs, failures, candidates, rejections, recipes,\n"
-      "studies and study_trials (docs/schema.md).");
+      "studies, study_trials, pauses and paused (docs/schema.md).");
   options.value("db", "FILE", "the database");
   options.value("format", "F", "table, csv or json [table]");
   options.arguments("sql", 1);

@@ -1,5 +1,6 @@
 // actsearch report: a database as a page.
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -15,6 +16,8 @@ namespace actsearch {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr auto kMeasuring = std::chrono::seconds(1);  ///< at most, of the functions' kernels
 
 void make_directory(const fs::path& directory) {
   std::error_code error;
@@ -42,10 +45,12 @@ void write_whole(const fs::path& file, const std::string& text) {
 }  // namespace
 
 int report_command(const Words& words) {
-  Options options("report", "--db FILE --out DIR [flags]",
-                  "Writes what a search did as one page, DIR/index.html: leaderboard, accuracy beside time and complexity, curves, seeds,\n"
-                  "comparison with ReLU and Swish, learned betas, failures, conditions. It needs no network and opens from the disk; its\n"
-                  "numbers can be saved from it as CSV. Safe while a search writes.");
+  Options options(
+      "report", "--db FILE --out DIR [flags]",
+      "Writes what a search did as one page, DIR/index.html: leaderboard, race, accuracy beside the kernel's time and complexity,\n"
+      "curves, seeds, comparison with ReLU and Swish, learned betas, failures, conditions. Kernels are measured meanwhile, for a\n"
+      "second at most. It needs no network and opens from the disk; its\n"
+      "numbers can be saved from it as CSV. Safe while a search writes.");
   options.value("db", "FILE", "the database");
   options.value("out", "DIR", "where index.html is written; made if it is not there");
   options.flag("force", "replace an index.html that is there");
@@ -59,7 +64,8 @@ int report_command(const Words& words) {
     throw UsageError(target.string() + " is there already: --force replaces it, or choose another --out");
   }
   Forms forms;
-  const std::string text = page(report_json(database, fs::path(file).filename().string(), forms), PageKind::kFile);
+  KernelTimes times(kMeasuring);
+  const std::string text = page(report_json(database, fs::path(file).filename().string(), forms, times), PageKind::kFile);
   make_directory(directory);
   write_whole(target, text);
   std::cout << target.string() << '\n';

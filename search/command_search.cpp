@@ -10,6 +10,7 @@
 #include "search/forecast.h"
 #include "search/format.h"
 #include "search/interrupt.h"
+#include "search/known_spread.h"
 #include "search/machine.h"
 #include "search/options.h"
 #include "search/rerun.h"
@@ -203,22 +204,27 @@ void say_ending(Progress& progress, const SearchReport& report) {
   }
 }
 
-/// The best so far on standard output, and what to do next. A search with little time or failures alone has nothing to rank.
+/// The best so far on standard output, and what to do next. Where nothing has finished, what a race has paused stands there. A search with
+/// little time or failures alone has nothing to show.
 void show_leaderboard(Progress& progress, const Database& database, const std::string& file, const SearchPlan& plan, Ending ending) {
   const std::string& recipe = plan.run.recipe_text;
-  const auto rows = database.leaderboard({.recipe = recipe, .top = kShown, .sort = LeaderboardQuery::Sort::kLowerBound});
+  const LeaderboardQuery query{.recipe = recipe, .top = kShown, .sort = LeaderboardQuery::Sort::kLowerBound, .known_spread = known_spread};
+  const auto rows = database.leaderboard(query);
+  const auto provisional = database.provisional(recipe, kShown - static_cast<int>(rows.size()));
   const bool failures = rows.empty() && !database.failures(recipe).empty();
-  if (!rows.empty()) {
-    write(std::cout, leaderboard_table(rows, Format::kTable), Format::kTable);
-    std::cout.flush();
-  } else {
+  const bool nothing = rows.empty() && provisional.rows.empty();
+  if (nothing) {
     progress.say("no trial has come to a score yet: there is nothing to rank");
+  } else {
+    if (rows.empty()) progress.say("no trial has come to its end yet: these are provisional, furthest first, then by training loss");
+    write(std::cout, leaderboard_table(rows, provisional, Format::kTable), Format::kTable);
+    std::cout.flush();
+    if (const auto spread = database.seed_spread(query); spread && !rows.empty()) progress.say(spread_line(*spread));
   }
   if (ending != Ending::kFinished) progress.say("to go on:    run the same command again");
   if (failures) progress.say("to see why:  actsearch leaderboard --db " + file + " --failures");
-  if (rows.empty()) return;
-  progress.say("to see more: actsearch leaderboard --db " + file + " --top 50");
-  progress.say("to rerun:    actsearch rerun --db " + file + " --top 3 --recipe " + kDefaultRerunRecipe);
+  if (!nothing) progress.say("to see more: actsearch leaderboard --db " + file + " --top 50");
+  if (!rows.empty()) progress.say("to rerun:    actsearch rerun --db " + file + " --top 3 --recipe " + kDefaultRerunRecipe);
 }
 
 }  // namespace

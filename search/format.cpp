@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <stdexcept>
@@ -39,10 +41,6 @@ nlohmann::ordered_json json_cell(const std::optional<std::string>& cell, bool nu
     if (number.is_number()) return number;
   }
   return *cell;
-}
-
-std::optional<std::string> optional_text(const std::optional<double>& value) {
-  return value ? std::optional<std::string>(exact(*value)) : std::nullopt;
 }
 
 }  // namespace
@@ -113,73 +111,153 @@ void write(std::ostream& out, const Table& table, Format format) {
   throw std::logic_error("write: no such format");
 }
 
-namespace {
-
 std::string verdict(const PairedComparison& compared) {
   constexpr double kLevel = 0.05;
-  return compared.p_holm >= kLevel ? "tie" : compared.difference > 0 ? "better" : "worse";
+  return compared.p_holm >= kLevel ? "not told apart" : compared.difference > 0 ? "better" : "worse";
 }
 
-/// Beside each row of the leaderboard, its comparison with the reference.
-void add_comparison(Table& table, const std::vector<LeaderboardRow>& rows, Format format, const std::string& reference) {
-  const bool people = format == Format::kTable;
-  const std::vector<std::string> columns =
-      people ? std::vector<std::string>{"pairs", "− " + reference + ", points", "95 % of it", "p (Holm)", "verdict"}
-             : std::vector<std::string>{"pairs", "difference", "difference_low", "difference_high", "p", "p_holm", "verdict"};
-  table.columns.insert(table.columns.end(), columns.begin(), columns.end());
-  table.numeric.insert(table.numeric.end(), columns.size() - 1, true);
-  table.numeric.push_back(false);
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    auto& cells = table.rows[i];
-    if (!rows[i].compared) {
-      cells.insert(cells.end(), columns.size(), std::nullopt);
-      continue;
-    }
-    const PairedComparison& compared = *rows[i].compared;
-    const auto points = [](double difference) { return (difference < 0 ? "" : "+") + percent(difference); };
-    if (people) {
-      cells.insert(cells.end(), {std::to_string(compared.n), points(compared.difference),
-                                 points(compared.low) + " to " + points(compared.high), fixed(compared.p_holm, 4), verdict(compared)});
-    } else {
-      cells.insert(cells.end(), {std::to_string(compared.n), exact(compared.difference), exact(compared.low), exact(compared.high),
-                                 exact(compared.p), exact(compared.p_holm), verdict(compared)});
-    }
-  }
+namespace {
+
+using Cell = std::optional<std::string>;
+
+/// One column of the leaderboard: what it says of a finished row and of one that a race has stopped.
+struct Column {
+  std::string name;
+  bool numeric = true;
+  std::function<Cell(const LeaderboardRow&)> finished;
+  std::function<Cell(const ProvisionalRow&)> paused = [](const ProvisionalRow&) { return std::nullopt; };
+};
+
+/// Without zeros at the end: 0.06, 0.5, 2.
+std::string rounded(double value) {
+  std::string text = fixed(value, 2);
+  text.erase(text.find_last_not_of('0') + 1);
+  if (text.ends_with('.')) text.pop_back();
+  return text;
 }
 
-Table plain_leaderboard(const std::vector<LeaderboardRow>& rows, Format format) {
-  Table table;
+std::string status(const ProvisionalRow& row, const Provisional& provisional) {
+  const int whole = provisional.recipe.epochs;
+  return "paused at " + rounded(row.epochs) + (whole > 0 ? " of " + std::to_string(whole) : "") + " epochs";
+}
+
+template <class Row>
+Cell optional_cell(const Row& row, std::optional<double> Row::*value, std::string (*text)(double)) {
+  return row.*value ? Cell(text(*(row.*value))) : std::nullopt;
+}
+std::string three_digits(double value) { return fixed(value, 3); }
+
+/// "2-9"; empty where the rank is the only one.
+Cell tied_text(const LeaderboardRow& row) {
+  if (!row.tied || row.tied->first == row.tied->last) return std::nullopt;
+  return std::to_string(row.tied->first) + "-" + std::to_string(row.tied->last);
+}
+Cell tied_cell(const LeaderboardRow& row, int RankRange::*end) { return row.tied ? Cell(std::to_string((*row.tied).*end)) : std::nullopt; }
+
+std::vector<Column> columns_for_people(const Provisional& provisional) {
+  using Row = LeaderboardRow;
+  using Paused = ProvisionalRow;
+  return {
+      {"rank", true, [](const Row& r) { return std::to_string(r.rank); }},
+      {"tied", true, [](const Row& r) { return tied_text(r); }},
+      {"formula", false, [](const Row& r) { return r.formula; }, [](const Paused& r) { return r.formula; }},
+      {"name", false, [](const Row& r) { return r.name; }, [](const Paused& r) { return r.name; }},
+      {kAccuracy, true, [](const Row& r) { return percent(r.mean); }},
+      {"± %", true, [](const Row& r) { return optional_cell(r, &Row::margin, percent); }},
+      {"n", true, [](const Row& r) { return std::to_string(r.n); }, [](const Paused& r) { return std::to_string(r.n); }},
+      {"bound %", true, [](const Row& r) { return optional_cell(r, &Row::bound, percent); }},
+      {"best %", true, [](const Row& r) { return optional_cell(r, &Row::best, percent); }},
+      {"beta", true, [](const Row& r) { return optional_cell(r, &Row::beta, three_digits); }},
+      {"s/trial", true, [](const Row& r) { return fixed(r.seconds, 1); }},
+      {"status", false, [](const Row&) { return "finished"; }, [&](const Paused& r) { return status(r, provisional); }},
+      {"training loss", true, [](const Row&) { return std::nullopt; }, [](const Paused& r) { return fixed(r.train_loss, 4); }},
+  };
+}
+
+std::vector<Column> columns_for_programs(const Provisional& provisional) {
+  using Row = LeaderboardRow;
+  using Paused = ProvisionalRow;
+  const std::string& conditions = provisional.recipe.text;
+  const std::string recipe = conditions.substr(0, conditions.find(' '));
+  return {
+      {"rank", true, [](const Row& r) { return std::to_string(r.rank); }},
+      {"tied_first", true, [](const Row& r) { return tied_cell(r, &RankRange::first); }},
+      {"tied_last", true, [](const Row& r) { return tied_cell(r, &RankRange::last); }},
+      {"status", false, [](const Row&) { return "finished"; }, [](const Paused&) { return "paused"; }},
+      {"formula", false, [](const Row& r) { return r.formula; }, [](const Paused& r) { return r.formula; }},
+      {"name", false, [](const Row& r) { return r.name; }, [](const Paused& r) { return r.name; }},
+      {"recipe", false, [](const Row& r) { return r.recipe; }, [recipe](const Paused&) { return recipe; }},
+      {kAccuracy, true, [](const Row& r) { return exact_percent(r.mean); }},
+      {"± %", true, [](const Row& r) { return optional_cell(r, &Row::margin, exact_percent); }},
+      {"n", true, [](const Row& r) { return std::to_string(r.n); }, [](const Paused& r) { return std::to_string(r.n); }},
+      {"low %", true, [](const Row& r) { return optional_cell(r, &Row::low, exact_percent); }},
+      {"high %", true, [](const Row& r) { return optional_cell(r, &Row::high, exact_percent); }},
+      {"bound %", true, [](const Row& r) { return optional_cell(r, &Row::bound, exact_percent); }},
+      {"best %", true, [](const Row& r) { return optional_cell(r, &Row::best, exact_percent); }},
+      {"beta", true, [](const Row& r) { return optional_cell(r, &Row::beta, exact); }},
+      {"epochs", true, [](const Row& r) { return std::to_string(r.epochs); }, [](const Paused& r) { return exact(r.epochs); }},
+      {"seconds", true, [](const Row& r) { return exact(r.seconds); }},
+      {"train_loss", true, [](const Row&) { return std::nullopt; }, [](const Paused& r) { return exact(r.train_loss); }},
+  };
+}
+
+/// A row's comparison with the reference.
+std::vector<Column> comparison_columns(Format format, const std::string& reference) {
+  using Compared = PairedComparison;
+  const auto column = [](const std::string& name, bool numeric, const std::function<std::string(const Compared&)>& text) {
+    return Column{name, numeric, [text](const LeaderboardRow& r) { return r.compared ? Cell(text(*r.compared)) : std::nullopt; }};
+  };
+  const Column pairs = column("pairs", true, [](const Compared& c) { return std::to_string(c.n); });
+  const Column said = column("verdict", false, [](const Compared& c) { return verdict(c); });
   if (format == Format::kTable) {
-    table.columns = {"rank", "formula", "name", "accuracy %", "n", "95 % interval", "bound %", "best %", "beta", "epochs", "s/trial"};
-    table.numeric = {true, false, false, true, true, true, true, true, true, true, true};
-    for (const LeaderboardRow& row : rows) {
-      std::optional<std::string> interval, bound, best, beta;
-      if (row.low && row.high) interval = percent(*row.low) + " to " + percent(*row.high);
-      if (row.bound) bound = percent(*row.bound);
-      if (row.best) best = percent(*row.best);
-      if (row.beta) beta = fixed(*row.beta, 3);
-      table.rows.push_back({std::to_string(row.rank), row.formula, row.name, percent(row.mean), std::to_string(row.n), interval, bound,
-                            best, beta, std::to_string(row.epochs), fixed(row.seconds, 1)});
-    }
-    return table;
+    return {pairs, column("− " + reference + ", points", true, [](const Compared& c) { return signed_percent(c.difference); }),
+            column("95 % of it", true, [](const Compared& c) { return signed_percent(c.low) + " to " + signed_percent(c.high); }),
+            column("p (Holm)", true, [](const Compared& c) { return fixed(c.p_holm, 4); }), said};
   }
-  table.columns = {"rank", "formula", "name", "recipe", "accuracy", "n", "low", "high", "bound", "best", "beta", "epochs", "seconds"};
-  table.numeric = {true, false, false, false, true, true, true, true, true, true, true, true, true};
-  for (const LeaderboardRow& row : rows) {
-    table.rows.push_back({std::to_string(row.rank), row.formula, row.name, row.recipe, exact(row.mean), std::to_string(row.n),
-                          optional_text(row.low), optional_text(row.high), optional_text(row.bound), optional_text(row.best),
-                          optional_text(row.beta), std::to_string(row.epochs), exact(row.seconds)});
-  }
-  return table;
+  return {pairs,
+          column("difference", true, [](const Compared& c) { return exact_percent(c.difference); }),
+          column("difference_low", true, [](const Compared& c) { return exact_percent(c.low); }),
+          column("difference_high", true, [](const Compared& c) { return exact_percent(c.high); }),
+          column("p", true, [](const Compared& c) { return exact(c.p); }),
+          column("p_holm", true, [](const Compared& c) { return exact(c.p_holm); }),
+          said};
+}
+
+/// What nobody would read: a column that says nothing of any row.
+bool empty(const Column& column, const std::vector<LeaderboardRow>& rows, const Provisional& provisional) {
+  const auto nothing = [](const Cell& cell) { return !cell || cell->empty(); };
+  return std::all_of(rows.begin(), rows.end(), [&](const LeaderboardRow& row) { return nothing(column.finished(row)); }) &&
+         std::all_of(provisional.rows.begin(), provisional.rows.end(),
+                     [&](const ProvisionalRow& row) { return nothing(column.paused(row)); });
 }
 
 }  // namespace
 
 std::string percent(double value) { return fixed(100 * value, 2); }
+std::string signed_percent(double value) { return (value < 0 ? "" : "+") + percent(value); }
+std::string exact_percent(double value) { return exact(std::round(value * 1e10) / 1e8); }
 
-Table leaderboard_table(const std::vector<LeaderboardRow>& rows, Format format, const std::optional<std::string>& reference) {
-  Table table = plain_leaderboard(rows, format);
-  if (reference) add_comparison(table, rows, format, *reference);
+Table leaderboard_table(const std::vector<LeaderboardRow>& rows, const Provisional& provisional, Format format,
+                        const std::optional<std::string>& reference) {
+  const bool people = format == Format::kTable;
+  std::vector<Column> columns = people ? columns_for_people(provisional) : columns_for_programs(provisional);
+  if (reference) {
+    for (Column& column : comparison_columns(format, *reference)) columns.push_back(std::move(column));
+  }
+  if (people && rows.size() + provisional.rows.size() > 0) {
+    std::erase_if(columns, [&](const Column& column) { return empty(column, rows, provisional); });
+  }
+  Table table;
+  for (const Column& column : columns) {
+    table.columns.push_back(column.name);
+    table.numeric.push_back(column.numeric);
+  }
+  const auto add = [&](const auto& cell_of) {
+    auto& cells = table.rows.emplace_back();
+    for (const Column& column : columns) cells.push_back(cell_of(column));
+  };
+  for (const LeaderboardRow& row : rows) add([&](const Column& column) { return column.finished(row); });
+  for (const ProvisionalRow& row : provisional.rows) add([&](const Column& column) { return column.paused(row); });
   return table;
 }
 

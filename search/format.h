@@ -21,15 +21,24 @@ void write_csv(std::ostream& out, const Table& table);
 void write_json(std::ostream& out, const Table& table);
 void write(std::ostream& out, const Table& table, Format format);
 
-/// The leaderboard for people (accuracies in per cent, the interval in one column) or, for CSV and JSON, with every field in full. With the
-/// name of a reference also what the rows' comparison with it says: better or worse where Holm's p is below 0.05, else a tie.
-Table leaderboard_table(const std::vector<LeaderboardRow>& rows, Format format, const std::optional<std::string>& reference = std::nullopt);
+/// What ranks, by this name in every table, header and page: the mean of a function's trials, in per cent.
+inline constexpr const char* kAccuracy = "accuracy %";
+
+/// The finished rows by rank, then the provisional ones without a rank; the column `status` tells which is which. For people accuracies are
+/// in per cent and a column that would be empty is left out; CSV and JSON have every field in full. With the name of a reference also what
+/// the rows' comparison with it says.
+Table leaderboard_table(const std::vector<LeaderboardRow>& rows, const Provisional& provisional, Format format,
+                        const std::optional<std::string>& reference = std::nullopt);
+/// "better" or "worse" where Holm's p is below 0.05, else "not told apart": that is not the same as equal.
+std::string verdict(const PairedComparison& compared);
 Table failure_table(const std::vector<FailureRow>& rows);
 
 /// The shortest decimal that reads back to the same number; "nan", "inf", "-inf".
 std::string exact(double value);
-/// A share in per cent, with two digits after the point.
+/// A share in per cent, with two digits after the point; with its sign, as a difference has; as many digits as it has, up to eight.
 std::string percent(double value);
+std::string signed_percent(double value);
+std::string exact_percent(double value);
 /// With a fixed number of digits after the point.
 std::string fixed(double value, int digits);
 

@@ -14,7 +14,8 @@ Table results(Database& database, const RerunPlan& plan) {
     const Id id = database.candidate({candidate.fingerprint, candidate.formula, candidate.name, candidate.program.parameter_count()});
     Table rows = database.query(
         "SELECT t.formula, t.name, t.seed, t.status, (SELECT count(*) FROM epochs e WHERE e.trial = t.trial) AS epochs,"
-        " (SELECT max(test_accuracy) FROM epochs e WHERE e.trial = t.trial) AS best_test_accuracy, t.final_test_accuracy, t.seconds"
+        " (SELECT round(100 * max(test_accuracy), 8) FROM epochs e WHERE e.trial = t.trial) AS \"best test accuracy %\","
+        " round(100 * t.final_test_accuracy, 8) AS \"final test accuracy %\", t.seconds"
         " FROM trials t WHERE t.recipe_id = " +
         std::to_string(recipe) + " AND t.candidate = " + std::to_string(id) + " AND t.seed BETWEEN " + std::to_string(plan.run.seed) +
         " AND " + std::to_string(plan.run.seed + static_cast<std::uint64_t>(plan.run.seeds) - 1) + " ORDER BY t.seed");

@@ -97,7 +97,7 @@ class Runner {
         recipe_id_(database.recipe(plan.recipe.name, plan.recipe_text)) {
     if (plan.racing) race_.emplace(database, study, recipe_id_, *plan.racing, plan.recipe.epochs);
     const Table best =
-        database.query("SELECT coalesce(nullif(name, ''), formula), mean FROM leaderboard WHERE recipe_id = " + std::to_string(recipe_id_) +
+        database.query("SELECT coalesce(nullif(name, ''), formula), mean FROM standings WHERE recipe_id = " + std::to_string(recipe_id_) +
                        " ORDER BY mean DESC LIMIT 1");
     if (!best.rows.empty()) {
       best_label_ = best.rows[0][0].value_or("");

@@ -95,6 +95,20 @@ std::optional<Conditions> read_conditions(const std::string& text, const Dataset
   return std::nullopt;
 }
 
+std::vector<TrainingPoint> read_rungs(const std::string& conditions) {
+  std::vector<TrainingPoint> rungs;
+  const auto stored = nlohmann::json::parse(conditions, nullptr, /*allow_exceptions=*/false);
+  const auto racing = stored.is_object() ? stored.find("racing") : stored.end();
+  if (racing == stored.end() || !racing->is_object() || !racing->contains("rungs")) return rungs;
+  for (const auto& rung : racing->at("rungs")) {
+    if (rung.is_number_integer())
+      rungs.push_back({rung.get<int>(), 0});
+    else if (rung.is_array() && rung.size() == 2 && rung[0].is_number_integer() && rung[1].is_number_integer())
+      rungs.push_back({rung[0].get<int>(), rung[1].get<std::int64_t>()});
+  }
+  return rungs;
+}
+
 std::string note_on_precision(const Database& database, const RunPlan& run) {
   if (database.trials(run.recipe_text) > 0) return "";
   const Precision other = run.precision == Precision::kBf16 ? Precision::kFp32 : Precision::kBf16;

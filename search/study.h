@@ -51,6 +51,9 @@ struct Conditions {
 /// Absent where the text is not that of a recipe of this version, or of other data.
 std::optional<Conditions> read_conditions(const std::string& text, const Dataset& dataset);
 
+/// The rungs of the race that a study's stored conditions describe; none where it is no race.
+std::vector<TrainingPoint> read_rungs(const std::string& conditions);
+
 /// What to tell who goes on with a file on a processor that trains in another precision: that its trials are not gone on with, and how they
 /// would be. Empty where the file has no such trials, or has some under the run's own conditions.
 std::string note_on_precision(const Database& database, const RunPlan& run);

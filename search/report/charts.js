@@ -109,14 +109,16 @@ function showTip(event, lines) {
 const hideTip = () => (byId("tip").hidden = true);
 
 /**
- * Points {x, y, text, name, rank, index}: dots, the Pareto front as a line of diamonds, names beside the best of the front and what is
- * `known`. `chosen` is ringed; a click on a point calls `choose` with its index.
+ * Points {x, y, margin, text, name, rank, index, known}: dots, the Pareto front as a line of diamonds, names beside the best of the front
+ * and the references (`known`), which have squares; whoever has a name has its margin as a bar. `chosen` is ringed; a click on a point
+ * calls `choose` with its index.
  */
 function scatter(width, {points, xLabel, yLabel, logarithmic, whole, label, chosen, choose, unit}) {
   const picture = canvas(width, HEIGHT, label);
   const x = scale(extent(points.map((p) => p.x)), MARGIN.left, width - MARGIN.right, {logarithmic, whole});
-  const y = scale(extent(points.map((p) => p.y)), HEIGHT - MARGIN.bottom, MARGIN.top);
   const front = paretoFront(points);
+  const reach = [...front, ...points.filter((p) => p.known)].flatMap((p) => (isNumber(p.margin) ? [p.y - p.margin, p.y + p.margin] : []));
+  const y = scale(extent([...points.map((p) => p.y), ...reach]), HEIGHT - MARGIN.bottom, MARGIN.top);
   picture.append(axes(x, y, width, HEIGHT, xLabel, yLabel));
   for (const point of points) [point.px, point.py] = [x(point.x), y(point.y)];
   const dots = points.map((p) => `M${p.px.toFixed(1)} ${p.py.toFixed(1)}h0`).join("");
@@ -124,9 +126,14 @@ function scatter(width, {points, xLabel, yLabel, logarithmic, whole, label, chos
   const steps = front.map((p, i) => (i === 0 ? `M${p.px} ${p.py}` : `H${p.px}V${p.py}`)).join("");
   picture.append(svg("path", {class: "front", d: steps}));
   for (const p of front) picture.append(svg("path", {class: "diamond", d: `M${p.px} ${p.py - 6}l6 6l-6 6l-6 -6z`}));
+  const references = points.filter((point) => point.known);
+  for (const p of references) picture.append(svg("rect", {class: "reference", x: p.px - 4.5, y: p.py - 4.5, width: 9, height: 9}));
   const ring = points.find((point) => point.index === chosen);
   if (ring) picture.append(svg("circle", {class: "ring", cx: ring.px, cy: ring.py, r: 9}));
-  const named = [...front.slice(-12), ...points.filter((point) => point.known && !front.includes(point))];
+  const named = [...references, ...front.slice(-12).filter((point) => !point.known)];
+  const bars = named.filter((p) => isNumber(p.margin))
+                   .map((p) => `M${p.px.toFixed(1)} ${y(p.y - p.margin).toFixed(1)}V${y(p.y + p.margin).toFixed(1)}`);
+  picture.insertBefore(svg("path", {class: "margin", d: bars.join("")}), picture.querySelector(".front"));
   picture.append(
       placeLabels(named.map((p) => ({...p, text: p.name ?? (p.text.length <= 20 ? p.text : `#${p.rank}`)})), points, width, HEIGHT));
   const nearest = (event) => {
@@ -143,7 +150,10 @@ function scatter(width, {points, xLabel, yLabel, logarithmic, whole, label, chos
     const point = nearest(event);
     picture.classList.toggle("pointing", point !== null);
     if (point)
-      showTip(event, [shortened(point.text, 60), `${fixed(point.y, 2)} % · ${short(point.x)} ${unit}`]);
+      showTip(event, [
+        shortened(point.text, 60),
+        `${fixed(point.y, 2)}${isNumber(point.margin) ? ` ± ${fixed(point.margin, 2)}` : ""} % · ${short(point.x)} ${unit}`
+      ]);
     else
       hideTip();
   });

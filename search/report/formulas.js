@@ -66,7 +66,7 @@ function pathOf(points, x, y) {
 }
 
 /** The curve over [-5, 5] with the lines x = 0 and y = 0, scaled to its own range. */
-function sparkline(functions, index, width = innerWidth < 640 ? 44 : 64, height = 28) {
+function sparkline(functions, index, width = innerWidth < 640 ? 36 : 64, height = 28) {
   const points = shapePoints(functions, index);
   const frame = {class: "spark", width, height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true"};
   if (!points) return svg("svg", frame);
@@ -82,7 +82,7 @@ const labelOf = (functions, index) => functions.name?.[index] ?? functions.formu
 const shortened = (text, most = 30) => (text.length > most ? text.slice(0, most - 1) + "…" : text);
 
 /** As many characters as are typeset in one line of a list; the page's text can be broken, MathML cannot. */
-const mostTypeset = () => (innerWidth < 640 ? 21 : 44);
+const mostTypeset = () => (innerWidth < 640 ? 18 : 44);
 
 /** The formula and the function's name: typeset where it is short enough for a list, else as text; `large`: typeset however long it is. */
 function formulaNodes(view, index, {large = false} = {}) {

@@ -2,10 +2,30 @@
 
 const PAGE_SIZES = [25, 50, 200];
 
+/** The name that what ranks has everywhere: the mean of a function's trials. */
+const ACCURACY = "accuracy %";
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
+/** A share as a number of per cent, for CSV. */
+const inPercent = (value) => (isNumber(value) ? Number((100 * value).toPrecision(8)) : null);
+
+/** The ranks that a function is not told apart from, where there are several. */
+const tiedText = (row) => (row.tied_first && row.tied_first < row.tied_last ? `${row.tied_first}–${row.tied_last}` : null);
+/** Where ± comes from. */
+const spreadText = ({deviation, source}) => `one seed deviates by ${percent(deviation)} points (${source})`;
+
 /** Columns: what sorts (`value`), what is shown (`show`), the first direction of a sort, whether a narrow screen has it. */
 function leaderboardColumns(view) {
+  const {spread} = view.recipe;
   const columns = [
-    {key: "rank", label: "#", hint: "by lower bound", value: (r) => r.rank, show: (r) => r.rank, first: 1, narrow: true},
+    {
+      key: "rank",
+      label: "#",
+      hint: "by lower bound; below it the ranks that it is not told apart from",
+      value: (r) => r.rank,
+      show: (r) => [r.rank, tiedText(r) && el("div", {class: "under"}, tiedText(r))].filter(Boolean),
+      first: 1,
+      narrow: true
+    },
     {key: "shape", label: "Shape", show: (r) => sparkline(view.data.functions, r.function), narrow: true, text: true},
     {
       key: "formula",
@@ -16,16 +36,16 @@ function leaderboardColumns(view) {
       narrow: true,
       text: true
     },
-    {key: "mean", label: "Accuracy, %", value: (r) => r.mean, show: (r) => percent(r.mean), first: -1, narrow: true},
-    {
-      key: "half",
-      label: "±",
-      hint: "half of the 95 % interval (Student's t over the seeds)",
-      value: halfWidth,
-      show: (r) => percent(halfWidth(r)),
+    {key: "mean", label: capital(ACCURACY), value: (r) => r.mean, show: (r) => percent(r.mean), first: -1, narrow: true},
+    spread && {
+      key: "margin",
+      label: "± %",
+      hint: `half of the 95 % interval: ${spreadText(spread)}`,
+      value: (r) => r.margin,
+      show: (r) => percent(r.margin),
       first: 1
     },
-    {
+    view.several && {
       key: "bound",
       label: "Lower bound",
       hint: "what the mean of so few seeds is worth",
@@ -33,7 +53,7 @@ function leaderboardColumns(view) {
       show: (r) => percent(r.bound),
       first: -1
     },
-    {key: "n", label: "Seeds", value: (r) => r.n, show: (r) => r.n, first: -1},
+    {key: "n", label: "Seeds", value: (r) => r.n, show: (r) => r.n, first: -1, narrow: true},
     {key: "beta", label: "β", hint: "mean of the first learned parameter", value: (r) => r.beta, show: (r) => fixed(r.beta, 3), first: -1},
     {
       key: "operations",
@@ -43,18 +63,24 @@ function leaderboardColumns(view) {
       show: (r) => r.operations ?? NONE,
       first: 1
     },
-    {key: "seconds", label: "Time, s", hint: "mean of a trial", value: (r) => r.seconds, show: (r) => short(r.seconds), first: 1},
-  ];
-  if (!view.several) return columns.filter(({key}) => key !== "half" && key !== "bound");
+    {
+      key: "kernel",
+      label: "Kernel, ns",
+      hint: "nanoseconds an element, forward and backward",
+      value: (r) => r.kernel,
+      show: (r) => fixed(r.kernel, 2),
+      first: 1
+    },
+  ].filter(Boolean);
   if (!view.comparison) return columns;
   const difference = (r) => view.comparison.of.get(r.function);
   const label = `− ${labelOf(view.data.functions, view.comparison.reference)}`;
-  const show = (r) => (difference(r) ? el("span", {}, signedPercent(difference(r).difference), " ", verdictMark(difference(r))) : NONE);
+  const show = (r) =>
+      (difference(r) ? [signedPercent(difference(r).difference), el("div", {class: "under"}, verdictOf(difference(r)))] : NONE);
   columns.push(
       {key: "difference", label, hint: "points, over the seeds that both have", value: (r) => difference(r)?.difference, show, first: -1});
   return columns;
 }
-const halfWidth = (row) => (isNumber(row.high) ? (row.high - row.low) / 2 : null);
 const intervalText = (row) => (isNumber(row.low) ? `${percent(row.low)} – ${percent(row.high)}` : NONE);
 
 /** A function that is shown in detail when pressed; text alone where it is not ranked. */
@@ -138,9 +164,12 @@ const leaderboardCsv =
     (view, rows) =>
         csvText(
             [
-              ["rank", (r) => r.rank], ["formula", (r) => r.formula], ["name", (r) => r.name], ["accuracy", (r) => r.mean],
-              ["n", (r) => r.n], ["low", (r) => r.low], ["high", (r) => r.high], ["lower_bound", (r) => r.bound], ["best", (r) => r.best],
-              ["beta", (r) => r.beta], ["operations", (r) => r.operations], ["epochs", (r) => r.epochs], ["seconds", (r) => r.seconds]
+              ["rank", (r) => r.rank], ["tied_first", (r) => r.tied_first], ["tied_last", (r) => r.tied_last],
+              ["formula", (r) => r.formula], ["name", (r) => r.name], [ACCURACY, (r) => inPercent(r.mean)],
+              ["± %", (r) => inPercent(r.margin)], ["n", (r) => r.n], ["low %", (r) => inPercent(r.low)],
+              ["high %", (r) => inPercent(r.high)], ["bound %", (r) => inPercent(r.bound)], ["best %", (r) => inPercent(r.best)],
+              ["beta", (r) => r.beta], ["operations", (r) => r.operations], ["kernel_ns", (r) => r.kernel], ["epochs", (r) => r.epochs],
+              ["seconds", (r) => r.seconds]
             ],
             rows);
 
@@ -186,6 +215,9 @@ function drawLeaderboard(view) {
          view.several ? "Ranked by the lower bound: the mean less t·s/√n, with the deviation of a trial pooled over the functions " +
                  "that have several seeds. " :
                         "No function has several seeds yet: single trials, by their accuracy. ",
+         view.recipe.spread ? `± is half of a 95 % interval: ${
+                                  spreadText(view.recipe.spread)}. The ranks under a rank are those that it is not told apart from. ` :
+                              "How far seeds deviate is not known here, so near ranks may be chance. ",
          "The best of many candidates looks better than it is; score it again with fresh seeds before believing it."),
       view.leftOut.functions > 0 &&
           el("p", {class: "note"}, `${plural(view.leftOut.functions, "function")} of lower rank not in this page.`));

@@ -2,6 +2,7 @@
 
 const SECTIONS = [
   ["overview", "Overview", drawOverview], ["running", "Running now", drawRunning], ["leaderboard", "Leaderboard", drawLeaderboard],
+  ["race", "Race", drawRace],
   ["detail", "In detail", drawDetail], ["tradeoffs", "Costs", drawTradeoffs], ["curves", "Epochs", drawCurves],
   ["seeds", "Seeds", drawSeeds], ["comparison", "Comparison", drawComparison], ["betas", "Learned β", drawBetas],
   ["failures", "Failures", drawFailures], ["conditions", "Conditions", drawConditions]
@@ -49,6 +50,12 @@ function fieldsOf(text) {
   return [["name", name], ...fields, ...(data === undefined ? [] : [["data", data]])];
 }
 
+/** Nanoseconds an element, both passes; null where it was not measured. */
+const kernelOf = (functions, index) => {
+  const [forward, backward] = [functions.forward_ns?.[index], functions.backward_ns?.[index]];
+  return isNumber(forward) && isNumber(backward) ? Number((forward + backward).toPrecision(3)) : null;
+};
+
 function viewOf(data) {
   const recipe = data.recipes[state.recipe], {functions} = data;
   const rows = rowsOf(recipe.ranking).map((row, i) => {
@@ -61,11 +68,14 @@ function viewOf(data) {
       label: name ?? formula,
       search: `${formula} ${name ?? ""}`.toLowerCase(),
       operations: functions.operations?.[row.function] ?? null,
+      forward_ns: functions.forward_ns?.[row.function] ?? null,
+      backward_ns: functions.backward_ns?.[row.function] ?? null,
+      kernel: kernelOf(functions, row.function),
       typeset: Boolean(functions.mathml?.[row.function])
     };
   });
   for (const row of rows)
-    for (const key of ["low", "high", "bound", "best", "beta"]) row[key] ??= null;
+    for (const key of ["low", "high", "bound", "margin", "best", "beta"]) row[key] ??= null;
   const trials = rowsOf(recipe.trials), unfinished = rowsOf(recipe.unfinished);
   const begun = [...trials, ...unfinished];
   const epochs = rowsOf(recipe.epochs).map((row) => {
@@ -82,15 +92,18 @@ function viewOf(data) {
     state,
     recipe,
     rows,
+    references: data.references.map((name) => rows.find((row) => row.name === name)?.function).filter((index) => index !== undefined),
     rowOf: new Map(rows.map((row) => [row.function, row])),
     trials,
     unfinished,
     running: rowsOf(recipe.running),
+    paused: rowsOf(recipe.paused),
+    wholeEpochs: Number(fieldsOf(recipe.text).find(([name]) => name === "epochs")?.[1] ?? 0),
     studies,
     functions,
     several: rows.some((row) => row.n > 1),
     counts: {done: 0, failed: 0, ...recipe.counts},
-    leftOut: {functions: 0, trials: 0, curves: 0, ...recipe.left_out},
+    leftOut: {functions: 0, trials: 0, curves: 0, paused: 0, ...recipe.left_out},
     reasons: recipe.reasons,
     failures: rowsOf(recipe.failures),
     refusals: [...refusals],
@@ -191,7 +204,7 @@ function drawAll(data) {
   if (!ranked) drawEmpty(data);
   view = data.recipes.length > 0 ? viewOf(data) : null;
   const shown = ranked ? SECTIONS :
-      view             ? SECTIONS.filter(([id]) => ["overview", "running", "curves", "failures", "conditions"].includes(id)) :
+      view             ? SECTIONS.filter(([id]) => ["overview", "running", "race", "curves", "failures", "conditions"].includes(id)) :
                          [];
   for (const [id] of SECTIONS) byId(id).hidden = !shown.some(([one]) => one === id);
   for (const [, , draw] of shown) draw(view);

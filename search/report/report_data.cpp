@@ -14,7 +14,11 @@
 #include <vector>
 
 #include "grammar/notation.h"
+#include "grammar/operators.h"
 #include "search/candidate.h"
+#include "search/funnel.h"
+#include "search/known_spread.h"
+#include "search/machine.h"
 #include "search/version.h"
 
 namespace actsearch {
@@ -23,7 +27,9 @@ namespace {
 using nlohmann::json;
 using Cell = std::optional<std::string>;
 
-constexpr int kDigitsOfNumbers = 6, kDigitsOfCurves = 5;  // significant ones
+constexpr int kDigitsOfNumbers = 6, kDigitsOfCurves = 5, kDigitsOfTimes = 3;  // significant ones
+/// What each function is compared with, by its well-known name.
+constexpr std::string_view kReferences[] = {"relu", "swish1", "swish"};
 
 json rounded(double value, int digits = kDigitsOfNumbers) {
   if (!std::isfinite(value)) return nullptr;
@@ -93,10 +99,16 @@ std::string listed(const std::vector<Id>& ids) {
   return "(" + text + ")";
 }
 
+/// Whether that is the name of a function in a formula. Such a function is measured in its usual form, however a search met it.
+bool is_activation(const std::string& name) {
+  const auto& known = activations();
+  return std::any_of(known.begin(), known.end(), [&](const OperatorInfo& info) { return info.name == name; });
+}
+
 /// The functions of the whole document, each once however many recipes it was trained under.
 class FunctionTable {
  public:
-  explicit FunctionTable(Forms& forms) : forms_(forms) {}
+  FunctionTable(Forms& forms, KernelTimes& times) : forms_(forms), times_(times) {}
 
   std::size_t place_of(Id candidate, const std::string& formula, const std::string& name) {
     const auto [place, fresh] = places_.try_emplace(candidate, places_.size());
@@ -110,6 +122,9 @@ class FunctionTable {
     columns_.add("low", computed ? rounded(form.low) : json(nullptr));
     columns_.add("high", computed ? rounded(form.high) : json(nullptr));
     columns_.add("operations", computed ? json(form.operations) : json(nullptr));
+    const auto time = computed ? times_.of(is_activation(name) ? name : formula) : std::nullopt;
+    columns_.add("forward_ns", time ? rounded(time->forward_ns, kDigitsOfTimes) : json(nullptr));
+    columns_.add("backward_ns", time ? rounded(time->backward_ns, kDigitsOfTimes) : json(nullptr));
     return place->second;
   }
   std::optional<std::size_t> find(Id candidate) const {
@@ -120,6 +135,7 @@ class FunctionTable {
 
  private:
   Forms& forms_;
+  KernelTimes& times_;
   std::unordered_map<Id, std::size_t> places_;
   Columns columns_;
 };
@@ -129,13 +145,18 @@ class RecipeData {
  public:
   RecipeData(const Database& database, FunctionTable& functions, const ReportLimits& limits, Id recipe, std::string text)
       : database_(database), functions_(functions), limits_(limits), recipe_(recipe), text_(std::move(text)) {
-    rows_ = database.leaderboard({text_, limits.functions, LeaderboardQuery::Sort::kLowerBound});
+    query_ = {.recipe = text_, .top = limits.functions, .sort = LeaderboardQuery::Sort::kLowerBound, .known_spread = known_spread};
+    rows_ = database.leaderboard(query_);
   }
 
   json take() {
     json result;
     result["ranking"] = ranking();
+    if (const auto spread = database_.seed_spread(query_))
+      result["spread"] = {{"deviation", rounded(spread->deviation())}, {"degrees", spread->degrees()}, {"source", spread->source()}};
     result["trials"] = trials();
+    result["races"] = races();
+    result["paused"] = paused();
     result["unfinished"] = unfinished();
     result["running"] = running();
     result["epochs"] = epochs();
@@ -158,12 +179,15 @@ class RecipeData {
       columns.add("low", rounded(row.low));
       columns.add("high", rounded(row.high));
       columns.add("bound", rounded(row.bound));
+      columns.add("margin", rounded(row.margin));
+      columns.add("tied_first", row.tied ? json(row.tied->first) : json(nullptr));
+      columns.add("tied_last", row.tied ? json(row.tied->last) : json(nullptr));
       columns.add("best", rounded(row.best));
       columns.add("beta", rounded(row.beta));
       columns.add("epochs", row.epochs);
       columns.add("seconds", rounded(row.seconds));
     }
-    const Rows all(database_, "SELECT count(*) AS n FROM leaderboard WHERE" + of_recipe());
+    const Rows all(database_, "SELECT count(*) AS n FROM standings WHERE" + of_recipe());
     left_out_["functions"] = integer(all.at(0, "n")) - static_cast<std::int64_t>(rows_.size());
     return columns.take();
   }
@@ -222,6 +246,43 @@ class RecipeData {
       result.push_back(std::move(numbers));
     }
     return result.empty() ? json(nullptr) : result;
+  }
+
+  /// How each race under the recipe has narrowed, oldest first.
+  json races() {
+    json result = json::array();
+    const Rows searches(database_, "SELECT s.study FROM studies s JOIN recipes r ON r.text = s.recipe WHERE r." + of_recipe().substr(1) +
+                                       " AND s.kind = 'search' ORDER BY s.study");
+    for (std::size_t i = 0; i < searches.size(); ++i) {
+      const Id study = integer(searches.at(i, "study"));
+      json stages = json::array();
+      for (const FunnelStage& stage : race_funnel(database_, study, recipe_)) {
+        stages.push_back({{"epochs", rounded(stage.epochs)},
+                          {"entered", stage.entered},
+                          {"failed", stage.failed},
+                          {"under_way", stage.under_way},
+                          {"judged", stage.judged},
+                          {"stopped", stage.stopped},
+                          {"went_on", stage.went_on}});
+      }
+      if (!stages.empty()) result.push_back({{"study", study}, {"stages", std::move(stages)}});
+    }
+    return result;
+  }
+
+  json paused() {
+    const Provisional provisional = database_.provisional(text_, limits_.paused);
+    Columns columns;
+    for (const ProvisionalRow& row : provisional.rows) {
+      columns.add("function", functions_.place_of(row.candidate, row.formula, row.name));
+      columns.add("epochs", rounded(row.epochs));
+      columns.add("train_loss", rounded(row.train_loss, kDigitsOfCurves));
+      columns.add("n", row.n);
+    }
+    const Rows all(database_, "SELECT count(DISTINCT candidate) AS n FROM paused WHERE" + of_recipe() +
+                                  " AND candidate NOT IN (SELECT candidate FROM standings WHERE" + of_recipe() + ")");
+    left_out_["paused"] = integer(all.at(0, "n")) - static_cast<std::int64_t>(provisional.rows.size());
+    return columns.take();
   }
 
   /// Trials in progress or paused that have epochs. In the curves they follow the finished ones.
@@ -287,7 +348,7 @@ class RecipeData {
     for (const std::string_view reference : kReferences) {
       const auto place = std::find_if(rows_.begin(), rows_.end(), [&](const LeaderboardRow& row) { return row.name == reference; });
       if (place == rows_.end()) continue;
-      LeaderboardQuery query{text_, limits_.functions, LeaderboardQuery::Sort::kLowerBound};
+      LeaderboardQuery query = query_;
       query.reference = std::get<Candidate>(consider(parse(reference))).fingerprint;
       Columns columns;
       bool any = false;
@@ -338,6 +399,7 @@ class RecipeData {
   const ReportLimits& limits_;
   const Id recipe_;
   const std::string text_;
+  LeaderboardQuery query_;
   std::vector<LeaderboardRow> rows_;
   std::unordered_map<Id, std::size_t> places_;  ///< of trials, in the document's columns
   std::vector<Id> unfinished_;
@@ -377,11 +439,24 @@ std::map<Id, json> counts(const Database& database) {
   return result;
 }
 
+/// What is compared with is measured before anything else: it is in every picture.
+void measure_references(const Database& database, KernelTimes& times) {
+  times.begin();
+  for (const std::string_view reference : kReferences) {
+    const Rows stored(database, "SELECT count(*) AS n FROM candidates WHERE name = '" + std::string(reference) + "'");
+    if (integer(stored.at(0, "n")) > 0) times.of(std::string(reference));
+  }
+}
+
 }  // namespace
 
-std::string report_json(const Database& database, const std::string& name, Forms& forms, const ReportLimits& limits) {
-  FunctionTable functions(forms);
+std::string report_json(const Database& database, const std::string& name, Forms& forms, KernelTimes& times, const ReportLimits& limits) {
+  measure_references(database, times);
+  FunctionTable functions(forms, times);
   json document{{"name", name}, {"version", program_version()}, {"commit", program_commit()}};
+  document["measured_on"] = processor_model();
+  document["references"] = json::array();
+  for (const std::string_view reference : kReferences) document["references"].push_back(reference);
   document["studies"] = studies(database);
   document["rejections"] = rejections(database);
   document["made"] = Rows(database, "SELECT strftime('%Y-%m-%d %H:%M', 'now') AS now").text(0, "now");

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "db/database.h"
+#include "search/kernel_time.h"
 #include "search/report/forms.h"
 
 namespace actsearch {
@@ -15,11 +16,14 @@ struct ReportLimits {
   int epoch_rows = 30'000;  ///< of all recipes, in equal parts: curves of the best functions, and of the references
   int unfinished = 30;      ///< trials of each recipe whose curves are shown before their end, those in progress first
   int running = 200;        ///< trials of each recipe that processes are at work on
+  int paused = 2'000;       ///< functions of each recipe that a race has paused, those that came furthest first
   int failures = 2'000;     ///< listed one by one; the counts by reason are of all
 };
 
 /// The document: columns rather than rows, numbers with six significant digits (of curves five), '<' escaped so that it can stand in a
-/// script element. `name` is what the page calls the database. Read-only; a search may write meanwhile. Errors as Database.
-std::string report_json(const Database& database, const std::string& name, Forms& forms, const ReportLimits& limits = {});
+/// script element. Kernels are measured here and now as far as the budget of `times` goes, references first, then by rank. `name` is what
+/// the page calls the database. Read-only; a search may write meanwhile. Errors as Database.
+std::string report_json(const Database& database, const std::string& name, Forms& forms, KernelTimes& times,
+                        const ReportLimits& limits = {});
 
 }  // namespace actsearch

@@ -16,28 +16,49 @@ function drawOverview(view) {
   put(byId("overview"),
       best ? el("div", {class: "tile lead"}, el("p", {class: "tile-label"}, "Best so far"),
                 el("p", {class: "tile-formula"}, formulaNodes(view, best.function, {large: true})),
-                el("p", {class: "muted"}, `${percent(best.mean)} %`, isNumber(best.low) ? ` (${intervalText(best)})` : "",
-                   `, ${plural(best.n, "seed")}`)) :
-                                                                                          "",
+                el("p", {class: "muted"}, `${percent(best.mean)}${isNumber(best.margin) ? ` ± ${percent(best.margin)}` : ""} %`,
+                   `, ${plural(best.n, "seed")}`, tiedText(best) ? `; not told apart from ranks ${tiedText(best)}` : "")) :
+                                                                   "",
       tile("Functions ranked", count(rows.length + view.leftOut.functions), plural(view.rejected, "spelling"), " refused before training"),
       tile("Trials finished", count(counts.done), open || "none in progress"),
       tile("Trials failed", count(counts.failed), counts.failed ? view.reasons.map(([reason]) => reason).slice(0, 2).join(", ") : "none"),
       tile("Training time", spent > 0 ? duration(spent) : NONE, "summed over finished trials"));
 }
 
-/** The curve large, with numbers on its axes. */
+/** The curve large, with numbers on its axes, and the references as far as they lie beside it. */
 function shapeChart(view, index, width) {
   const points = shapePoints(view.data.functions, index);
   if (!points || !points.some((point) => point)) return el("p", {class: "muted"}, "No finite values in [−5, 5] × [−10, 10] to draw.");
   const label = `Shape of ${labelOf(view.data.functions, index)} from -5 to 5`;
-  return lines(width, {series: [{points, style: 0}], xLabel: "x", yLabel: "f(x), every β = 1", label, height: 260});
+  const [low, high] = extent(points.filter((point) => point).map((point) => point[1])), room = 0.1 * (high - low) + 0.1;
+  const inside = (point) => (point && point[1] >= low - room && point[1] <= high + room ? point : null);
+  const others = view.references.filter((one) => one !== index && shapePoints(view.data.functions, one));
+  const series =
+      [...others.map((one, i) => ({points: shapePoints(view.data.functions, one).map(inside), style: 5 + i})), {points, style: 0}];
+  return el(
+      "div", {}, lines(width, {series, xLabel: "x", yLabel: "f(x), every β = 1", label, height: 260}),
+      el("ul", {class: "legend"}, others.map((one, i) => el("li", {}, sample(5 + i), labelOf(view.data.functions, one)))));
 }
 
-/** Columns [heading, what shows a row, class of the cell]. */
-const plainTable = (columns, rows) =>
-    el("div", {class: "scroll"},
-       el("table", {class: "plain"}, el("thead", {}, el("tr", {}, columns.map(([label]) => el("th", {scope: "col"}, label)))),
-          el("tbody", {}, rows.map((row) => el("tr", {}, columns.map(([, show, kind]) => el("td", {class: kind}, show(row))))))));
+/** A piece of a line as a chart has it. */
+const sample = (style) =>
+    svg("svg", {class: "sample", width: 34, height: 12, viewBox: "0 0 34 12", "aria-hidden": "true"},
+        svg("path", {class: `line s${style}`, d: "M1 6H33"}));
+
+/**
+ * Columns [heading, what shows a row, class of heading and cell]. `stack`: a narrow screen has each row's cells below each other. `kind` is
+ * a class of the table.
+ */
+const plainTable = (columns, rows, {stack = false, kind: table = ""} = {}) => el(
+    "div", {class: "scroll"},
+    el("table", {class: `plain ${stack ? "stack" : table}`},
+       el("thead", {}, el("tr", {}, columns.map(([label, , kind]) => el("th", {scope: "col", class: kind}, label)))),
+       el("tbody", {},
+          rows.map(
+              (row) => el(
+                  "tr", {},
+                  columns.map(([label, show,
+                                kind]) => el("td", {class: kind, "data-label": label}, stack ? el("div", {}, show(row)) : show(row))))))));
 
 function seedTable(trials) {
   const betaLine = ([middle, deviation, least, most], k, all) =>
@@ -45,14 +66,14 @@ function seedTable(trials) {
   const tested = trials.some((trial) => isNumber(trial.final_test_accuracy));
   const columns = [
     ["Seed", (trial) => String(trial.seed)],
-    ["Accuracy, %", (trial) => percent(trial.accuracy)],
-    tested && ["Final test, %", (trial) => percent(trial.final_test_accuracy)],
-    ["Last loss", (trial) => fixed(trial.train_loss, 4)],
+    [capital(ACCURACY), (trial) => percent(trial.accuracy), "number"],
+    tested && ["Final test accuracy %", (trial) => percent(trial.final_test_accuracy), "number"],
+    ["Last loss", (trial) => fixed(trial.train_loss, 4), "number"],
     ["Time", (trial) => duration(trial.seconds), "number"],
     trials.some((trial) => trial.beta) &&
         ["Learned over channels", (trial) => trial.beta?.map((...one) => el("div", {}, betaLine(...one))) ?? NONE, "beta"],
   ];
-  return plainTable(columns.filter(Boolean), trials);
+  return plainTable(columns.filter(Boolean), trials, {stack: true});
 }
 
 function drawDetail(view) {
@@ -63,9 +84,16 @@ function drawDetail(view) {
   const functions = view.data.functions, trials = view.trialsOf.get(index) ?? [];
   const fact = (name, value) => [el("dt", {}, name), el("dd", {}, value)];
   const facts =
-      el("dl", {class: "facts"}, fact("Rank", `${row.rank} of ${count(view.rows.length)}`), fact("Accuracy", `${percent(row.mean)} %`),
-         fact("95 % interval", intervalText(row)), fact("Lower bound", percent(row.bound)), fact("Best trial", percent(row.best)),
-         fact("Seeds", row.n), fact("Operations", row.operations ?? NONE), fact("Time of a trial", duration(row.seconds)));
+      el("dl", {class: "facts"}, fact("Rank", `${row.rank} of ${count(view.rows.length + view.leftOut.functions)}`),
+         tiedText(row) ? fact("Not told apart from", `ranks ${tiedText(row)}`) : [],
+         fact(capital(ACCURACY), `${percent(row.mean)}${isNumber(row.margin) ? ` ± ${percent(row.margin)}` : ""}`),
+         isNumber(row.low) ? fact("95 % interval of its own seeds", intervalText(row)) : [],
+         isNumber(row.bound) ? fact("Lower bound %", percent(row.bound)) : [], fact("Best trial %", percent(row.best)),
+         fact("Seeds", row.n), fact("Operations", row.operations ?? NONE),
+         isNumber(row.kernel) ?
+             fact("Kernel", `${fixed(row.forward_ns, 2)} + ${fixed(row.backward_ns, 2)} ns an element, forward + backward`) :
+             [],
+         fact("Time of a trial", duration(row.seconds)));
   const width = widthOf("detail");
   put(section, heading("detail", "In detail"),
       el("div", {class: "detail"},
@@ -76,17 +104,18 @@ function drawDetail(view) {
 }
 
 function drawTradeoffs(view) {
-  const references = new Set(view.recipe.comparisons.map((one) => one.reference));
   const pointOf = (row, x) => {
     const {name, rank, formula: text, function: index} = row;
-    return {x: row[x], y: 100 * row.mean, text, name, rank, index, known: references.has(index)};
+    const margin = isNumber(row.margin) ? 100 * row.margin : null;
+    return {x: row[x], y: 100 * row.mean, margin, text, name, rank, index, known: view.references.includes(index)};
   };
-  const points = (x) => view.rows.filter((row) => isNumber(row[x]) && (x !== "seconds" || row.seconds > 0)).map((row) => pointOf(row, x));
+  const points = (x) => view.rows.filter((row) => isNumber(row[x]) && row[x] > 0).map((row) => pointOf(row, x));
   const best = (all) => {
     if (!view.state.half || all.length < 8) return all;
     const middle = [...all].sort((a, b) => b.y - a.y)[Math.floor(all.length / 2)].y;
-    return all.filter((point) => point.y >= middle);
+    return all.filter((point) => point.y >= middle || point.known);
   };
+  const unmeasured = view.rows.filter((row) => row.operations !== null && !isNumber(row.kernel)).length;
   const width = widthOf("tradeoffs"), half = width > 900 ? Math.floor((width - 32) / 2) : width;
   const one = (title, x, xLabel, unit, logarithmic) => {
     const all = best(points(x));
@@ -94,7 +123,7 @@ function drawTradeoffs(view) {
     const {picture, front} = scatter(half, {
       points: all,
       xLabel,
-      yLabel: "accuracy, %",
+      yLabel: ACCURACY,
       logarithmic,
       label: `${title}: ${plural(all.length, "function")}`,
       chosen: view.selected,
@@ -117,15 +146,20 @@ function drawTradeoffs(view) {
       heading(
           "tradeoffs", "What accuracy costs", choice("Functions shown", [[false, "All"], [true, "Better half"]], view.state.half, redraw)),
       el("p", {class: "note"},
-         "◆ on the line: the Pareto front, those that nothing shown beats in both. Point at a dot for its formula; " +
-             "press it to see the function in detail."),
-      el("div", {class: "pair"}, one("Accuracy and training time", "seconds", "seconds of a trial, mean", "s", true),
-         one("Accuracy and complexity", "operations", "operations in the formula", "operations", false)));
+         "◆ on the line: the Pareto front, those that nothing shown beats in both. ■ the references. The upright bars are ±, where it is known. " +
+             "Point at a dot for its formula; press it to see the function in detail."),
+      el("div", {class: "pair"}, one("Accuracy and the kernel's time", "kernel", "kernel, ns an element, forward and backward", "ns", true),
+         one("Accuracy and complexity", "operations", "operations in the formula", "operations", false)),
+      points("kernel").length > 0 &&
+          el("p", {class: "note"},
+             `Kernel times were measured when this page was made, on one core of ${
+                 view.data.measured_on}, in fp32, the fastest of several calls.`,
+             unmeasured > 0 ? ` For ${plural(unmeasured, "function")} of lower rank there was no time.` : ""));
 }
 
 const CURVES = [
-  ["validation_accuracy", "Validation accuracy, %", 100], ["test_accuracy", "Test accuracy, %", 100],
-  ["train_accuracy", "Training accuracy, %", 100], ["train_loss", "Training loss, nats", 1], ["validation_loss", "Validation loss, nats", 1]
+  ["validation_accuracy", "Validation accuracy %", 100], ["test_accuracy", "Test accuracy %", 100],
+  ["train_accuracy", "Training accuracy %", 100], ["train_loss", "Training loss, nats", 1], ["validation_loss", "Validation loss, nats", 1]
 ];
 
 /**
@@ -134,9 +168,8 @@ const CURVES = [
  */
 function curveFunctions(view) {
   const running = view.unfinished.filter((trial) => trial.status === "running").map((trial) => trial.function);
-  const references = view.recipe.comparisons.map((comparison) => comparison.reference);
   const best = view.rows.slice(0, SERIES).map((row) => row.function);
-  const wanted = [view.selected, ...running.slice(0, 3), ...references, ...best, ...view.unfinished.map((trial) => trial.function)];
+  const wanted = [view.selected, ...running.slice(0, 3), ...view.references, ...best, ...view.unfinished.map((trial) => trial.function)];
   return [...new Set(wanted)].filter((index) => view.epochsOf.has(index)).slice(0, SERIES);
 }
 /** Means over the trials that have come as far. */
@@ -165,12 +198,9 @@ function drawCurves(view) {
     view.state.curve = value;
     drawCurves(view);
   };
-  const sample = (style) =>
-      svg("svg", {class: "sample", width: 34, height: 12, viewBox: "0 0 34 12", "aria-hidden": "true"},
-          svg("path", {class: `line s${style}`, d: "M1 6H33"}));
   put(section,
       heading(
-          "curves", "Epoch by epoch", choice("Quantity", known.map(([value, text]) => [value, text.split(",")[0]]), key, redraw),
+          "curves", "Epoch by epoch", choice("Quantity", known.map(([value, text]) => [value, text.split(/,| %/)[0]]), key, redraw),
           csvButton("epochs", () => epochsCsv(view))),
       lines(widthOf("curves"), {
         series,
@@ -186,9 +216,15 @@ function drawCurves(view) {
          view.leftOut.curves > 0 ? ` This page has no curves of ${plural(view.leftOut.curves, "function")} of lower rank.` : ""));
 }
 
-/** A list of strips on one scale, `shown` of them, with a button for more. */
-function stripList(section, view, {items, domain, zero, unit, key, label, side}) {
+/** The first of the items, as many as are to be shown, and the references wherever they stand. */
+function firstOf(view, key, items) {
   const shown = view.state.shown[key] ?? 15;
+  return items.filter((item, i) => i < shown || view.references.includes(item.index));
+}
+
+/** A list of strips on one scale, those of firstOf, with a button for more. */
+function stripList(section, view, {items, domain, zero, unit, key, label, side}) {
+  const shown = firstOf(view, key, items);
   const list = el("ol", {class: "strips"});
   const axis = el(
       "li", {class: "axis-row", "aria-hidden": "true"}, el("span"), el("span", {class: "strip-cell"}), el("span", {class: "side"}, unit));
@@ -198,46 +234,52 @@ function stripList(section, view, {items, domain, zero, unit, key, label, side})
   const width = Math.max(160, Math.floor(cell.clientWidth));
   const at = scale(domain, 8, width - 8, {padding: 0.03});
   cell.append(stripAxis(width, at));
-  for (const item of items.slice(0, shown)) {
+  for (const item of shown) {
     list.append(
         el("li", {class: item.index === view.selected ? "selected" : null}, functionButton(view, item.index),
            el("span", {class: "strip-cell"}, strip(width, at, item, zero)), el("span", {class: "side"}, side(item))));
   }
-  if (items.length <= shown) return;
+  if (items.length <= shown.length) return;
   const more = () => {
-    view.state.shown[key] = shown + 30;
+    view.state.shown[key] = (view.state.shown[key] ?? 15) + 30;
     view.draw(key);
   };
-  section.append(el("button", {type: "button", class: "quiet", on: {click: more}}, `Show more (${count(items.length - shown)} ${label})`));
+  section.append(
+      el("button", {type: "button", class: "quiet", on: {click: more}}, `Show more (${count(items.length - shown.length)} ${label})`));
 }
 
 function drawSeeds(view) {
   const section = byId("seeds");
-  const items = view.rows.filter((row) => view.trialsOf.has(row.function))
-                    .map((row) => ({
-                           index: row.function,
-                           low: 100 * row.low,
-                           high: 100 * row.high,
-                           value: 100 * row.mean,
-                           points: view.trialsOf.get(row.function).map((t) => 100 * t.accuracy),
-                           row
-                         }))
-                    .map((item) => (isNumber(item.row.low) ? item : {...item, low: null, high: null, tick: false}));
+  const items =
+      view.rows.filter((row) => view.trialsOf.has(row.function)).map((row) => ({
+                                                                       index: row.function,
+                                                                       low: isNumber(row.margin) ? 100 * (row.mean - row.margin) : null,
+                                                                       high: isNumber(row.margin) ? 100 * (row.mean + row.margin) : null,
+                                                                       value: 100 * row.mean,
+                                                                       points: view.trialsOf.get(row.function).map((t) => 100 * t.accuracy),
+                                                                       tick: row.n > 1,
+                                                                       row
+                                                                     }));
   section.hidden = items.length === 0;
   if (section.hidden) return;
   put(section, heading("seeds", "Seeds", csvButton("trials", () => trialsCsv(view))),
-      el("p", {class: "note"},
-         "Each ring is a trial, the upright line their mean, the bar its 95 % interval (Student's t over the seeds)."));
-  const visible = items.slice(0, view.state.shown.seeds ?? 15);
+      el("p", {class: "note"}, "Each ring is a trial, the upright line their mean. ",
+         view.recipe.spread ? `The bar is ±, half of a 95 % interval to each side: ${spreadText(view.recipe.spread)}. ` : "",
+         "ReLU and Swish are always among those shown."));
+  const visible = firstOf(view, "seeds", items);
   const domain = extent(visible.flatMap((item) => [...item.points, item.low, item.high].filter(isNumber)));
-  stripList(
-      section, view,
-      {items, domain, unit: "mean, %", key: "seeds", label: "functions", side: (item) => `${fixed(item.value, 2)} (${item.row.n})`});
+  stripList(section, view, {
+    items,
+    domain,
+    unit: `${ACCURACY} (seeds)`,
+    key: "seeds",
+    label: "functions",
+    side: (item) => `${fixed(item.value, 2)} (${item.row.n})`
+  });
 }
 
-/** Better or worse where Holm's p is below 0.05, as the leaderboard command says. */
-const verdictOf = ({difference, p_holm: p}) => (p < 0.05 ? (difference > 0 ? "better" : "worse") : "tie");
-const verdictMark = (comparison) => ({better: "▲", worse: "▼", tie: "="})[verdictOf(comparison)];
+/** In the words of the leaderboard command: better or worse where Holm's p is below 0.05. What is not told apart need not be equal. */
+const verdictOf = ({difference, p_holm: p}) => (p < 0.05 ? (difference > 0 ? "better" : "worse") : "not told apart");
 
 function drawComparison(view) {
   const section = byId("comparison");
@@ -261,9 +303,12 @@ function drawComparison(view) {
           choice("Reference", comparisons.map((c) => [c.reference, labelOf(functions, c.reference)]), view.comparison.reference, redraw),
           csvButton("comparison", () => comparisonCsv(view, name))),
       el("p", {class: "note"},
-         `Differences in points of accuracy over the seeds that both have, with 95 % intervals. ▲ better, ▼ worse: a paired t test, ` +
-             `corrected for all ${count(items.length)} comparisons (Holm), gives p below 0.05; = says that it does not.`));
-  const visible = items.slice(0, view.state.shown.comparison ?? 15);
+         `Differences in points of accuracy over the seeds that both have, with 95 % intervals. Better or worse: a paired t test, corrected for ` +
+             `all ${
+                 count(
+                     items
+                         .length)} comparisons (Holm), gives p below 0.05. Else the two are not told apart, which does not make them equal.`));
+  const visible = firstOf(view, "comparison", items);
   const within = new Set(bulk(visible.map((item) => item.value)));
   const domain = extent([0, ...visible.filter((item) => within.has(item.value)).flatMap((item) => [item.low, item.high])]);
   stripList(section, view, {
@@ -273,7 +318,8 @@ function drawComparison(view) {
     unit: "points, p (Holm)",
     key: "comparison",
     label: "functions",
-    side: (item) => `${verdictMark(item.row)} ${signedPercent(item.row.difference)}, p ${probability(item.row.p_holm)}`
+    side: (item) =>
+        [`${signedPercent(item.row.difference)}, p ${probability(item.row.p_holm)}`, el("div", {class: "under"}, verdictOf(item.row))]
   });
 }
 
@@ -323,7 +369,7 @@ function drawBetas(view) {
       thick: [Math.max(Math.min(...of(2)), middle - deviation), Math.min(Math.max(...of(3)), middle + deviation)]
     };
   });
-  const domain = extent(bulk(items.slice(0, view.state.shown.betas ?? 15).flatMap((item) => [item.low, item.high])));
+  const domain = extent(bulk(firstOf(view, "betas", items).flatMap((item) => [item.low, item.high])));
   section.append(
       el("h3", {}, "Spread over the channels"),
       el("p", {class: "note"},
@@ -348,12 +394,12 @@ function drawFailures(view) {
       total === 0 ? el("p", {class: "muted"}, "No trial failed.") : el("h3", {}, `Trials: ${count(total)}`), barList(view.reasons));
   const columns = [
     ["Function", (failure) => formulaNodes(view, failure.function)],
-    ["Seed", (failure) => String(failure.seed)],
+    ["Seed", (failure) => String(failure.seed), "number"],
     ["Reason", (failure) => failure.reason, "reason"],
     ["Detail", (failure) => failure.detail, "explained"],
     ["Epochs", (failure) => failure.epochs ?? NONE],
   ];
-  if (shown.length > 0) section.append(plainTable(columns, shown));
+  if (shown.length > 0) section.append(plainTable(columns, shown, {stack: true}));
   if (view.failures.length > shown.length) {
     const more = () => {
       view.state.shown.failures = shown.length + 50;
@@ -396,17 +442,27 @@ const named =
     (view) => [["formula", (r) => view.data.functions.formula[r.function]], ["name", (r) => view.data.functions.name?.[r.function]]];
 const marked = (view, rows) => rows.map((row) => ({...row, typeset: Boolean(view.data.functions.mathml?.[row.function])}));
 const plainColumns = (names) => names.map((name) => [name, (r) => r[name]]);
+const percentColumns = (names) => Object.entries(names).map(([name, label]) => [label, (r) => inPercent(r[name])]);
 const trialsCsv = (view) => csvText(
     [
-      ...named(view), ...plainColumns(["seed", "accuracy", "best_test_accuracy", "final_test_accuracy", "train_loss", "epochs", "seconds"]),
-      ["beta", (r) => (r.beta ? JSON.stringify(r.beta) : null)]
+      ...named(view), ["seed", (r) => r.seed],
+      ...percentColumns({accuracy: ACCURACY, best_test_accuracy: "best test accuracy %", final_test_accuracy: "final test accuracy %"}),
+      ...plainColumns(["train_loss", "epochs", "seconds"]), ["beta", (r) => (r.beta ? JSON.stringify(r.beta) : null)]
     ],
     marked(view, view.trials));
 const epochsCsv = (view) => csvText(
-    [...named(view), ["seed", (r) => r.seed], ["epoch", (r) => r.epoch], ...plainColumns(CURVES.map(([key]) => key))],
+    [
+      ...named(view), ["seed", (r) => r.seed], ["epoch", (r) => r.epoch],
+      ...percentColumns(
+          {validation_accuracy: "validation accuracy %", test_accuracy: "test accuracy %", train_accuracy: "training accuracy %"}),
+      ...plainColumns(["train_loss", "validation_loss"])
+    ],
     marked(view, [...view.epochsOf.values()].flat()));
 const comparisonCsv = (view, name) => csvText(
-    [...named(view), ["reference", () => name], ...plainColumns(["n", "difference", "low", "high", "p", "p_holm"]), ["verdict", verdictOf]],
+    [
+      ...named(view), ["reference", () => name], ["n", (r) => r.n], ...percentColumns({difference: "difference", low: "low", high: "high"}),
+      ...plainColumns(["p", "p_holm"]), ["verdict", verdictOf]
+    ],
     marked(view, view.comparison.rows));
 const failuresCsv = (view) => csvText(
     [...named(view), ...plainColumns(["seed", "reason", "detail", "epochs", "seconds"])],

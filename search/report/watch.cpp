@@ -15,7 +15,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kPeriod = 250ms;
-constexpr auto kBusy = 2s;  ///< that a reader waits for the file's lock
+constexpr auto kMeasuring = 200ms;  ///< at most, of kernels, each time the file is read: a search may be at work beside
+constexpr auto kBusy = 2s;          ///< that a reader waits for the file's lock
 
 /// Equal texts: the page would be the same.
 std::string contents_of(const Database& database) {
@@ -36,7 +37,8 @@ std::string written(const struct stat& status) {
 
 }  // namespace
 
-Watch::Watch(std::filesystem::path database, std::ostream& log) : database_(std::move(database)), log_(log), seen_(stamp()) {
+Watch::Watch(std::filesystem::path database, std::ostream& log)
+    : database_(std::move(database)), log_(log), times_(kMeasuring), seen_(stamp()) {
   read();
   watching_.emplace(kPeriod, [this] { look(); });
 }
@@ -86,7 +88,7 @@ void Watch::read() {
   std::string contents = contents_of(database);
   Snapshot next = snapshot();
   if (next.json && contents == contents_ && next.problem.empty()) return;
-  auto json = std::make_shared<const std::string>(report_json(database, database_.filename().string(), forms_));
+  auto json = std::make_shared<const std::string>(report_json(database, database_.filename().string(), forms_, times_));
   next.page = std::make_shared<const std::string>(page(*json, PageKind::kLive));
   next.json = std::move(json);
   next.problem.clear();

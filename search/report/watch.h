@@ -12,6 +12,7 @@
 #include <string>
 
 #include "search/heartbeat.h"
+#include "search/kernel_time.h"
 #include "search/report/forms.h"
 
 namespace actsearch {
@@ -54,6 +55,7 @@ class Watch {
   bool closed_ = false;
   // Of the watching thread alone:
   Forms forms_;
+  KernelTimes times_;
   Stamp seen_;
   std::string contents_;
   std::chrono::steady_clock::time_point rest_until_{};

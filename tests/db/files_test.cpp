@@ -20,6 +20,11 @@ class Files : public DatabaseTest {
     constexpr uid_t kNobody = 65534;
     return wait_for(start_process([&] { return geteuid() == 0 && seteuid(kNobody) != 0 ? 97 : body(); }));
   }
+  static std::string read_text(const std::filesystem::path& file) {
+    std::stringstream content;
+    content << std::ifstream(file, std::ios::binary).rdbuf();
+    return content.str();
+  }
   void make_writable() const {
     chmod(directory_.c_str(), 0777);
     chmod(file_.c_str(), 0666);
@@ -46,9 +51,7 @@ TEST_F(Files, ThatAreNoDatabaseAreRefusedAndLeftAlone) {
     EXPECT_TRUE(contains(error(access), "it is not an SQLite database")) << error(access);
     EXPECT_TRUE(contains(error(access), file_.string()));
   }
-  std::stringstream content;
-  content << std::ifstream(file_).rdbuf();
-  EXPECT_EQ(content.str(), text);
+  EXPECT_EQ(read_text(file_), text);
 }
 
 TEST_F(Files, OfAnotherProgramAreRefused) {
@@ -113,7 +116,11 @@ TEST_F(Files, OfVersion1AreMigratedWithTheirTrials) {
                (2, 1, 0, 'failed', 1, 'o', 0, NULL, '[]', 1, 1.0);
     )sql");
   }
-  EXPECT_TRUE(contains(error(Database::Access::kReadOnly), "older schema version 1"));
+  {
+    const Database old(file_, Database::Access::kReadOnly);
+    EXPECT_EQ(old.leaderboard({}).at(0).n, 2) << "reading needs no migration";
+    EXPECT_EQ(cell(old, "SELECT done FROM recipes"), "2");
+  }
   Database db = open();
   const auto rows = db.leaderboard({.recipe = "vgg-s"});
   ASSERT_EQ(rows.size(), 1u);
@@ -190,6 +197,50 @@ TEST_F(Files, OfVersion4AreMigratedWithWhereTheirTrialsWait) {
   EXPECT_EQ(left->epochs, 1);
   EXPECT_EQ(left->steps, 40) << "the last pause of the epoch that it is in";
   EXPECT_EQ(cell(db, "SELECT count(*) FROM running"), "0");
+}
+
+TEST_F(Files, OfVersion4AreMigratedWithWhatTheirRacesHavePaused) {
+  const auto fill = [&] {
+    sqlite::Connection connection(file_, sqlite::Connection::Mode::kCreate, 1s);
+    migrate(connection, 4);
+    connection.execute(R"sql(
+      INSERT INTO study VALUES (1, 'search', 'core1', 'random', 1, 'vgg-s …', 'synthetic', '{"seeds":1}', 'abc123', 'a machine', '');
+      INSERT INTO recipe (id, name, text) VALUES (1, 'vgg-s', 'vgg-s epochs=3');
+      INSERT INTO candidate VALUES (1, 'fingerprint of x', 'x', '', 0), (2, 'fingerprint of exp(x)', 'exp(x)', '', 0);
+      INSERT INTO trial (id, candidate, recipe, seed, status, attempts, owner, lease_until_ms)
+        VALUES (7, 1, 1, 0, 'released', 1, '', 0), (8, 2, 1, 0, 'released', 1, '', 0), (9, 2, 1, 1, 'released', 1, '', 0);
+      INSERT INTO pause VALUES (7, 0, 25, 100, 2.0, 0.2, 1.0), (7, 1, 10, 100, 1.2, 0.3, 1.0), (8, 0, 25, 100, 1.9, 0.2, 1.0);
+      INSERT INTO epoch (trial, epoch, train_loss) VALUES (7, 0, 1.5);
+    )sql");
+  };
+  fill();
+  for (const auto access : {Database::Access::kReadOnly, Database::Access::kCreate}) {
+    const Database db(file_, access);
+    const auto rows = db.provisional({}, 10).rows;
+    ASSERT_EQ(rows.size(), 2u);
+    EXPECT_EQ(rows[0].formula, "x");
+    EXPECT_EQ(rows[0].epochs, 1.1);
+    EXPECT_EQ(rows[0].train_loss, 1.2);
+    EXPECT_EQ(rows[1].epochs, 0.25);
+    EXPECT_EQ(rows[1].n, 1) << "nothing is known of its other seed";
+    EXPECT_EQ(cell(db, "SELECT group_concat(epochs, ' ') FROM paused"), "1.1 0.25");
+  }
+}
+
+TEST_F(Files, OfAnOlderVersionAreReadAsTheyAreAndNotWritten) {
+  {
+    sqlite::Connection connection(file_, sqlite::Connection::Mode::kCreate, 1s);
+    migrate(connection, 2);
+  }
+  const auto before = read_text(file_);
+  {
+    Database db(file_, Database::Access::kReadOnly);
+    EXPECT_TRUE(db.leaderboard({}).empty());
+    EXPECT_EQ(cell(db, "SELECT count(*) FROM pauses"), "0");
+    const std::string message = message_of<DatabaseError>([&] { db.recipe("vgg-s", "text"); });
+    EXPECT_TRUE(contains(message, "cannot be written")) << message;
+  }
+  EXPECT_EQ(read_text(file_), before);
 }
 
 TEST_F(Files, AMigrationThatFailsLeavesTheOldVersion) {

@@ -99,6 +99,89 @@ TEST_F(Leaderboard, ComparesRowsWithAReferenceOverTheSeedsThatBothHave) {
   }
 }
 
+TEST_F(Leaderboard, CorrectsForAllThatCanBeComparedWhateverIsShown) {
+  Database db = open();
+  Search search(db);
+  const std::vector<std::string> others{"sin(x)", "cos(x)", "tanh(x)", "atan(x)"};
+  for (std::uint64_t seed = 0; seed < 3; ++seed) {
+    const double noise = 0.003 * static_cast<double>(seed);
+    search.finished("max(x, 0)", seed, accuracy(0.70));
+    search.finished("x * sigmoid(x)", seed, accuracy(0.71 + noise));
+    for (std::size_t i = 0; i < others.size(); ++i) search.finished(others[i], seed, accuracy(0.5 + (i + 1) * noise));
+  }
+  search.finished("x", 0, accuracy(0.6));  // one seed: it cannot be compared
+  const auto swish = [&](int top) { return db.leaderboard({.top = top, .reference = "fingerprint of max(x, 0)"}).at(0).compared.value(); };
+  EXPECT_EQ(swish(1).p_holm, swish(100).p_holm);
+  std::vector<double> ps;
+  for (const LeaderboardRow& row : db.leaderboard({.reference = "fingerprint of max(x, 0)"}))
+    if (row.compared) ps.push_back(row.compared->p);
+  ASSERT_EQ(ps.size(), 5u);
+  std::sort(ps.begin(), ps.end());
+  const auto place = std::find(ps.begin(), ps.end(), swish(1).p) - ps.begin();
+  EXPECT_GE(swish(1).p_holm, static_cast<double>(5 - place) * swish(1).p);
+}
+
+TEST_F(Leaderboard, WhereOneSeedIsAllTheKnownDeviationSaysWhatAMeanIsWorth) {
+  Database db = open();
+  Search search(db, "vgg-s", "vgg-s known");
+  const std::vector<std::pair<std::string, double>> scores{{"a", 0.80}, {"b", 0.795}, {"c", 0.79}, {"d", 0.75}, {"e", 0.60}};
+  for (const auto& [formula, score] : scores) search.finished(formula, 0, accuracy(score));
+  LeaderboardQuery query{.sort = Sort::kLowerBound};
+  EXPECT_FALSE(db.seed_spread(query).has_value());
+  EXPECT_FALSE(db.leaderboard(query).at(0).margin.has_value());
+  EXPECT_FALSE(db.leaderboard(query).at(0).tied.has_value());
+  query.known_spread = [](const std::string& conditions) {
+    return conditions == "vgg-s known" ? std::optional(SeedSpread(0.005, 10, "a page")) : std::nullopt;
+  };
+  EXPECT_EQ(db.seed_spread(query)->source(), "a page");
+  const auto rows = db.leaderboard(query);
+  EXPECT_NEAR(rows[0].margin.value(), 2.2281388520 * 0.005, 1e-10);
+  EXPECT_FALSE(rows[0].bound.has_value()) << "what ranks is what the file itself knows";
+  // Two single trials are told apart from 0.0158 on.
+  const auto tied = [&](std::size_t i) { return std::pair(rows[i].tied->first, rows[i].tied->last); };
+  EXPECT_EQ(tied(0), std::pair(1, 3));
+  EXPECT_EQ(tied(1), std::pair(1, 3));
+  EXPECT_EQ(tied(2), std::pair(1, 3));
+  EXPECT_EQ(tied(3), std::pair(4, 4));
+  EXPECT_EQ(tied(4), std::pair(5, 5));
+  const auto few = db.leaderboard({.top = 1, .sort = Sort::kLowerBound, .known_spread = query.known_spread});
+  EXPECT_EQ(few[0].tied->last, 3) << "a tie goes beyond what is shown";
+}
+
+TEST_F(Leaderboard, AFilesOwnSeedsGoBeforeTheKnownDeviationOnceTheyHaveTenDegreesOfFreedom) {
+  Database db = open();
+  Search search(db);
+  const LeaderboardQuery query{.known_spread = [](const std::string&) { return SeedSpread(0.005, 38, "a page"); }};
+  for (std::uint64_t seed = 0; seed < 10; ++seed) search.finished("a", seed, accuracy(seed % 2 == 0 ? 0.7 : 0.72));
+  EXPECT_EQ(db.seed_spread(query)->source(), "a page") << "nine degrees of freedom";
+  EXPECT_EQ(db.seed_spread({})->degrees(), 9) << "better than nothing";
+  for (std::uint64_t seed = 0; seed < 2; ++seed) search.finished("b", seed, accuracy(0.6));
+  EXPECT_EQ(db.seed_spread(query)->degrees(), 10);
+  EXPECT_EQ(db.seed_spread(query)->source(), "pooled over 2 functions of this file with several seeds");
+  EXPECT_NEAR(db.seed_spread(query)->deviation(), 0.01, 1e-9);  // ten squares of 0.01, and none
+  EXPECT_EQ(cell(db, "SELECT degrees FROM recipes"), "10");
+  const auto rows = db.leaderboard(query);
+  EXPECT_NEAR(rows[0].margin.value(), 2.2281388520 * 0.01 / std::sqrt(10.0), 1e-9);
+  EXPECT_NEAR(rows[0].mean - rows[0].bound.value(), rows[0].margin.value(), 1e-12);
+}
+
+TEST_F(Leaderboard, TiesWithMeansOfManySeedsAreNarrower) {
+  Database db = open();
+  Search search(db);
+  const LeaderboardQuery query{.sort = Sort::kAccuracy, .known_spread = [](const std::string&) { return SeedSpread(0.01, 100, "a page"); }};
+  for (std::uint64_t seed = 0; seed < 4; ++seed) {
+    search.finished("many", seed, accuracy(0.80));
+    search.finished("as many", seed, accuracy(0.785));
+  }
+  search.finished("one", 0, accuracy(0.781));
+  const auto rows = db.leaderboard(query);  // from 0.0140 on between means of four, from 0.0222 on beside the single one
+  EXPECT_EQ(rows[0].tied->first, 1);
+  EXPECT_EQ(rows[0].tied->last, 2) << "told apart from the second, not from the third: one other may stand before it";
+  EXPECT_EQ(rows[1].tied->first, 2);
+  EXPECT_EQ(rows[2].tied->first, 1);
+  EXPECT_EQ(rows[2].tied->last, 3);
+}
+
 TEST_F(Leaderboard, StatesMeanCountAndTheIntervalOverSeeds) {
   Database db = open();
   Search search(db);

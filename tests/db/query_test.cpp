@@ -92,7 +92,7 @@ TEST_F(Query, EveryViewAndColumnIsDocumented) {
   std::stringstream text;
   text << file.rdbuf();
   const Table views = db_.query("SELECT name FROM sqlite_schema WHERE type = 'view'");
-  EXPECT_EQ(views.rows.size(), 11u);
+  ASSERT_FALSE(views.rows.empty());
   for (const auto& view : views.rows) {
     const auto start = text.str().find("### " + *view[0] + "\n");
     ASSERT_NE(start, std::string::npos) << "no section for " << *view[0];

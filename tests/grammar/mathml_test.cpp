@@ -102,6 +102,14 @@ TEST(MathMl, TypesetsWhatTheFormulaSays) {
             "<math><mrow><mo>[</mo><mrow><mi>x</mi><mo>&gt;</mo><mn>0</mn></mrow><mo>]</mo></mrow></math>");
 }
 
+TEST(MathMl, AnInverseFunctionDoesNotLookLikeAReciprocal) {
+  EXPECT_EQ(to_latex(parse("asinh(x)")), "\\operatorname{arsinh}(x)");
+  EXPECT_EQ(to_latex(parse("atan(x)")), "\\arctan(x)");
+  EXPECT_NE(to_mathml(parse("asinh(x)")).find("<mi>arsinh</mi>"), std::string::npos);
+  EXPECT_NE(to_mathml(parse("atan(x)")).find("<mi>arctan</mi>"), std::string::npos);
+  for_each_function([]<class F>() { EXPECT_EQ(F::latex.find("^{-1}("), std::string_view::npos) << F::name; });
+}
+
 TEST(MathMl, AFactorWithAMinusDoesNotLookLikeADifference) {
   EXPECT_EQ(to_latex(parse("x * -sin(x)")), "x \\, (-\\sin(x))");
   EXPECT_EQ(to_latex(parse("x * -2")), "x \\, (-2)");

@@ -398,13 +398,71 @@ TEST_F(CommandLine, LeaderboardSpeaksEveryFormatAndItsJsonIsOnlyJson) {
   const json rows = json::parse(as_json.out);
   ASSERT_EQ(rows.size(), 5u);
   EXPECT_EQ(rows[0]["rank"], 1);
-  EXPECT_GE(rows[0]["accuracy"], rows[1]["accuracy"]);
+  EXPECT_GE(rows[0]["accuracy %"], rows[1]["accuracy %"]);
+  EXPECT_GT(rows[0]["accuracy %"], 1);
   const Ran as_csv = run({"leaderboard", "--db", file, "--format", "csv"});
-  EXPECT_EQ(as_csv.out.rfind("rank,formula,name,recipe,accuracy,n,", 0), 0u) << as_csv.out;
+  EXPECT_EQ(as_csv.out.rfind("rank,tied_first,tied_last,status,formula,name,recipe,accuracy %,± %,n,", 0), 0u) << as_csv.out;
   const Ran as_table = run({"leaderboard", "--db", file, "--recipe", "vgg-s"});
   EXPECT_EQ(std::count(as_table.out.begin(), as_table.out.end(), '\n'), 13) << as_table.out;
   EXPECT_EQ(json::parse(run({"leaderboard", "--db", file, "--failures", "--format", "json"}).out), json::array());
   EXPECT_EQ(json::parse(run({"leaderboard", "--db", file, "--recipe", "vgg-m", "--format", "json"}).out), json::array());
+}
+
+/// Fills a file as a race leaves it: so many functions finished, and two paused.
+void fill_race(const std::filesystem::path& file, int finished) {
+  Database database(file, Database::Access::kCreate);
+  const Id recipe = database.recipe("vgg-s", "vgg-s epochs=4 precision=fp32 data=none");
+  const Id study =
+      database.study({"search", "core1", "random", 0, "vgg-s epochs=4 precision=fp32 data=none", "none", "{}", "abc", "a machine"});
+  const auto claimed = [&](const std::string& formula) {
+    Claim claim;
+    EXPECT_EQ(database.claim(study, database.candidate({formula, formula, "", 0}), recipe, 0, std::chrono::seconds(60), &claim),
+              ClaimState::kClaimed);
+    return claim.trial;
+  };
+  const std::vector<std::string> formulas{"tanh(x)", "sin(x)", "cos(x)"};
+  for (int i = 0; i < finished; ++i) {
+    TrialRecord record;
+    record.validation_accuracy = 0.7;
+    database.finish(claimed(formulas.at(static_cast<std::size_t>(i))), record, {});
+  }
+  const PauseRecord pause{.epoch = 0, .step = 25, .epoch_steps = 100, .train_loss = 2.25, .train_accuracy = 0.2, .seconds = 1};
+  database.pause(claimed("x"), {}, pause);
+  PauseRecord further = pause;
+  further.step = 50;
+  database.pause(claimed("abs(x)"), {}, further);
+}
+
+TEST_F(CommandLine, LeaderboardListsWhatARaceHasPausedAfterWhatHasFinished) {
+  fill_race(path("race.db"), 2);
+  const Ran table = run({"leaderboard", "--db", path("race.db")});
+  EXPECT_EQ(table.code, 0) << table.err;
+  EXPECT_NE(table.err.find("provisional: 2 trials that a race has paused; they come last and have no rank"), std::string::npos)
+      << table.err;
+  EXPECT_NE(table.out.find("paused at 0.5 of 4 epochs"), std::string::npos) << table.out;
+  const json rows = json::parse(run({"leaderboard", "--db", path("race.db"), "--format", "json"}).out);
+  ASSERT_EQ(rows.size(), 4u);
+  std::string order;
+  for (const json& row : rows) order += row["status"].get<std::string>() + " " + row["formula"].get<std::string>() + ", ";
+  EXPECT_EQ(order, "finished sin(x), finished tanh(x), paused abs(x), paused x, ");
+  EXPECT_EQ(json::parse(run({"leaderboard", "--db", path("race.db"), "--format", "json", "--top", "3"}).out).size(), 3u);
+  const Ran few = run({"leaderboard", "--db", path("race.db"), "--top", "2"});
+  EXPECT_EQ(few.out.find("paused"), std::string::npos) << few.out;
+  EXPECT_NE(few.err.find("(a larger --top shows them)"), std::string::npos) << few.err;
+}
+
+TEST_F(CommandLine, WithoutAFinishedTrialTheLeaderboardListsTheProvisionalAndSaysSo) {
+  fill_race(path("race.db"), 0);
+  const Ran table = run({"leaderboard", "--db", path("race.db")});
+  EXPECT_EQ(table.code, 0);
+  EXPECT_NE(table.err.find("no finished trials yet\nprovisional: 2 trials that a race has paused, under: vgg-s epochs=4"),
+            std::string::npos)
+      << table.err;
+  EXPECT_EQ(table.out,
+            "formula  n  status                      training loss\n"
+            "abs(x)   1  paused at 0.5 of 4 epochs          2.2500\n"
+            "x        1  paused at 0.25 of 4 epochs         2.2500\n");
+  refuses({"export", "--db", path("race.db"), "--rank", "1", "--to", "pytorch"}, kUsage, {"rank"});
 }
 
 TEST_F(CommandLine, QueryReadsAndNeverWrites) {

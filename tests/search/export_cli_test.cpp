@@ -40,10 +40,10 @@ TEST_F(CommandLine, ExportTakesARowOfTheLeaderboardAndSaysHowItWasFound) {
     }
   }
   EXPECT_EQ(run({"export", "--db", file, "--to", "c"}).out.rfind("// y = " + rows[0]["formula"].get<std::string>(), 0), 0u) << "the first";
-  refuses({"export", "--db", file, "--rank", "13", "--to", "c"}, kUsage, {"--rank 13", "has 12 rows"});
+  refuses({"export", "--db", file, "--rank", "13", "--to", "c"}, kUsage, {"--rank 13", "ranks 12 functions"});
   refuses({"export", "--db", file, "--rank", "0", "--to", "c"}, kUsage, {"--rank", "'0'"});
   refuses({"export", "--db", file, "--rank", "-1", "--to", "c"}, kUsage, {"--rank"});
-  refuses({"export", "--db", file, "--recipe", "vgg-m", "--to", "c"}, kUsage, {"has 0 rows"});
+  refuses({"export", "--db", file, "--recipe", "vgg-m", "--to", "c"}, kUsage, {"ranks 0 functions"});
   refuses({"export", "--db", path("missing.db"), "--to", "c"}, kFailure, {"missing.db"});
 }
 

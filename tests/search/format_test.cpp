@@ -64,6 +64,13 @@ TEST(Format, TableAlignsByCharactersAndStaysOnItsLines) {
             "12                       0.1\n");
 }
 
+/// The column's place.
+std::size_t at(const Table& table, const std::string& column) {
+  const auto found = std::find(table.columns.begin(), table.columns.end(), column);
+  EXPECT_NE(found, table.columns.end()) << column;
+  return static_cast<std::size_t>(found - table.columns.begin());
+}
+
 TEST(Format, LeaderboardStatesIntervalOnlyWhereThereIsOne) {
   LeaderboardRow one;
   one.formula = "max(x, 0)";
@@ -74,15 +81,70 @@ TEST(Format, LeaderboardStatesIntervalOnlyWhereThereIsOne) {
   two.low = 0.81;
   two.high = 0.82;
   two.beta = 1.25;
-  const Table people = leaderboard_table({one, two}, Format::kTable);
-  EXPECT_EQ(people.rows[0][3], "81.91");
-  EXPECT_FALSE(people.rows[0][5]);
-  EXPECT_EQ(people.rows[1][5], "81.00 to 82.00");
-  const auto json = nlohmann::json::parse(written(leaderboard_table({one, two}, Format::kJson), Format::kJson));
-  EXPECT_EQ(json[0]["accuracy"], 0.8191);
-  EXPECT_TRUE(json[0]["low"].is_null());
-  EXPECT_EQ(json[1]["high"], 0.82);
+  two.margin = 0.0041;
+  two.tied = RankRange{1, 9};
+  const Table people = leaderboard_table({one, two}, {}, Format::kTable);
+  EXPECT_EQ(people.rows[0][at(people, "accuracy %")], "81.91");
+  EXPECT_FALSE(people.rows[0][at(people, "± %")]);
+  EXPECT_EQ(people.rows[1][at(people, "± %")], "0.41");
+  EXPECT_FALSE(people.rows[0][at(people, "tied")]);
+  EXPECT_EQ(people.rows[1][at(people, "tied")], "1-9");
+  const auto json = nlohmann::json::parse(written(leaderboard_table({one, two}, {}, Format::kJson), Format::kJson));
+  EXPECT_EQ(json[0]["accuracy %"], 81.91) << "in the same unit as for people";
+  EXPECT_TRUE(json[0]["low %"].is_null());
+  EXPECT_EQ(json[1]["high %"], 82);
+  EXPECT_EQ(json[1]["± %"], 0.41);
+  EXPECT_EQ(json[1]["tied_last"], 9);
   EXPECT_EQ(json[1]["beta"], 1.25);
+}
+
+TEST(Format, LeaderboardListsWhatARaceHasPausedLastAndWithoutARank) {
+  LeaderboardRow finished;
+  finished.rank = 1;
+  finished.formula = "max(x, 0)";
+  finished.recipe = "vgg-s";
+  finished.mean = 0.8191;
+  finished.n = 1;
+  finished.epochs = 3;
+  Provisional provisional;
+  provisional.recipe.text = "vgg-s epochs=3";
+  provisional.recipe.epochs = 3;
+  provisional.rows = {{.candidate = 2, .formula = "sin(x)", .name = "", .epochs = 1.5, .train_loss = 1.25, .n = 1},
+                      {.candidate = 3, .formula = "x", .name = "identity", .epochs = 22.0 / 351, .train_loss = 2, .n = 1}};
+  const Table people = leaderboard_table({finished}, provisional, Format::kTable);
+  ASSERT_EQ(people.rows.size(), 3u);
+  EXPECT_EQ(people.rows[0][at(people, "status")], "finished");
+  EXPECT_EQ(people.rows[1][at(people, "status")], "paused at 1.5 of 3 epochs");
+  EXPECT_EQ(people.rows[2][at(people, "status")], "paused at 0.06 of 3 epochs");
+  EXPECT_EQ(people.rows[1][at(people, "training loss")], "1.2500");
+  EXPECT_FALSE(people.rows[1][at(people, "rank")]);
+  EXPECT_FALSE(people.rows[1][at(people, "accuracy %")]) << "there is none at the end";
+  EXPECT_EQ(std::count(people.columns.begin(), people.columns.end(), "beta"), 0) << "no row has one";
+  const auto json = nlohmann::json::parse(written(leaderboard_table({finished}, provisional, Format::kJson), Format::kJson));
+  EXPECT_EQ(json[0]["status"], "finished");
+  EXPECT_EQ(json[0]["epochs"], 3);
+  EXPECT_TRUE(json[0]["train_loss"].is_null());
+  EXPECT_EQ(json[1]["status"], "paused");
+  EXPECT_EQ(json[1]["epochs"], 1.5);
+  EXPECT_EQ(json[1]["recipe"], "vgg-s");
+  EXPECT_EQ(json[1]["train_loss"], 1.25);
+  EXPECT_TRUE(json[1]["rank"].is_null());
+  EXPECT_TRUE(json[1]["accuracy %"].is_null());
+  const Table alone = leaderboard_table({}, provisional, Format::kTable);
+  EXPECT_EQ(alone.columns, (std::vector<std::string>{"formula", "name", "n", "status", "training loss"}));
+}
+
+TEST(Format, WhatIsNotToldApartIsNotCalledEqual) {
+  EXPECT_EQ(verdict({.n = 5, .difference = 0.01, .low = -0.01, .high = 0.03, .p = 0.02, .p_holm = 0.05}), "not told apart");
+  EXPECT_EQ(verdict({.n = 5, .difference = 0.01, .low = 0.001, .high = 0.02, .p = 0.02, .p_holm = 0.049}), "better");
+  EXPECT_EQ(verdict({.n = 5, .difference = -0.01, .low = -0.02, .high = -0.001, .p = 0.02, .p_holm = 0.049}), "worse");
+}
+
+TEST(Format, PercentIsTheSameNumberInFull) {
+  EXPECT_EQ(exact_percent(0.7741), "77.41");
+  EXPECT_EQ(exact_percent(2.0 / 3), "66.66666667");
+  EXPECT_EQ(signed_percent(0.0113), "+1.13");
+  EXPECT_EQ(signed_percent(-0.0113), "-1.13");
 }
 
 TEST(Format, ExactNumbersReadBack) {

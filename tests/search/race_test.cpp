@@ -7,6 +7,7 @@
 
 #include "db/schema.h"
 #include "db/sqlite.h"
+#include "search/funnel.h"
 #include "tests/search/support.h"
 
 namespace actsearch::testing {
@@ -99,6 +100,56 @@ TEST_F(RaceTest, RungsMayLieInsideEpochs) {
   EXPECT_EQ(count("epochs", "epoch = 3"), report.run.done);
   EXPECT_NEAR(report.run.epochs, 0.2 * kFunctions + 1.3 * at_second + 2.5 * static_cast<double>(report.run.done), 1e-9);
   EXPECT_EQ(report.run.paused, kFunctions + at_second);
+}
+
+TEST_F(RaceTest, ItsFunnelCountsEachTrialOnceAtEachRung) {
+  const SearchReport report = run(plan({{0, 5}, {2, 0}}, 3));
+  const Id recipe = database_.recipe("vgg-s", small_plan().run.recipe_text);
+  const std::vector<FunnelStage> stages = race_funnel(database_, report.study, recipe);
+  ASSERT_EQ(stages.size(), 3u);
+  EXPECT_EQ(stages[0].epochs, 0.5);
+  EXPECT_EQ(stages[1].epochs, 2);
+  EXPECT_EQ(stages[2].epochs, 0) << "the end";
+  EXPECT_EQ(stages[0].entered, kFunctions);
+  EXPECT_EQ(stages[0].judged, kFunctions);
+  EXPECT_GE(stages[0].went_on, 4);
+  EXPECT_EQ(stages[1].entered, stages[0].went_on);
+  EXPECT_EQ(stages[1].judged, count("epochs", "epoch = 1"));
+  EXPECT_EQ(stages[2].entered, stages[1].went_on);
+  EXPECT_EQ(stages[2].judged, report.run.done);
+  EXPECT_EQ(stages[0].stopped + stages[1].stopped, count("paused"));
+  for (const FunnelStage& stage : stages) EXPECT_EQ(stage.entered, stage.judged + stage.failed + stage.under_way);
+}
+
+TEST_F(RaceTest, ItsFunnelTellsWhoFailedAndWhoIsUnderWay) {
+  const SearchPlan plan = this->plan({{0, 5}, {2, 0}}, 1e6);  // nobody goes on
+  const SearchReport report = run(plan);
+  {
+    sqlite::Connection raw(file_, sqlite::Connection::Mode::kCreate, 1s);
+    raw.execute(
+        "UPDATE trial SET status = 'failed' WHERE id = 1;"                                     // behind the first rung
+        "UPDATE trial SET status = 'failed' WHERE id = 2; DELETE FROM pause WHERE trial = 2;"  // before it
+        "UPDATE trial SET status = 'running' WHERE id = 3;");                                  // behind it
+  }
+  const auto stages = race_funnel(database_, report.study, database_.recipe("vgg-s", plan.run.recipe_text));
+  ASSERT_EQ(stages.size(), 3u);
+  EXPECT_EQ(stages[0].failed, 1);
+  EXPECT_EQ(stages[0].judged, kFunctions - 1);
+  EXPECT_EQ(stages[0].stopped, kFunctions - 3);
+  EXPECT_EQ(stages[0].went_on, 2);
+  EXPECT_EQ(stages[1].entered, 2);
+  EXPECT_EQ(stages[1].failed, 1);
+  EXPECT_EQ(stages[1].under_way, 1);
+  EXPECT_EQ(stages[1].judged, 0);
+  EXPECT_EQ(stages[2].entered, 0);
+}
+
+TEST_F(RaceTest, AStudyThatIsNoRaceHasNoFunnel) {
+  const SearchReport report = run_search(database_, small_plan(), fake_outcome, progress_, interrupt_);
+  EXPECT_TRUE(race_funnel(database_, report.study, 1).empty());
+  EXPECT_TRUE(race_funnel(database_, report.study + 1, 1).empty());
+  EXPECT_TRUE(read_rungs(R"({"racing":{"rungs":["1",[1],[1,"2"],{}]}})").empty()) << "what no version writes";
+  EXPECT_EQ(read_rungs(R"({"racing":{"rungs":[[0,5],2]}})"), (std::vector<TrainingPoint>{{0, 5}, {2, 0}}));
 }
 
 TEST_F(RaceTest, RungsAndEtaArePartOfWhatTheStudyIs) {

@@ -13,8 +13,11 @@ int main(int argc, char** argv) {
   if (kind == "hostile") return fill_hostile(file), 0;
   if (kind == "empty") return Database(file, Database::Access::kCreate), 0;
   if (kind == "begun") return fill_begun(file), 0;
+  if (kind == "many") return fill_many(file), 0;
+  if (kind == "race") return fill_race(file), 0;
+  if (kind == "provisional") return fill_race(file, 0), 0;
   if (kind == "two") return fill_two_recipes(file), 0;
   if (kind == "more") return finish_one_more(file), 0;
-  std::cerr << "usage: report_fixture small|large|hostile|empty|begun|two|more FILE\n";
+  std::cerr << "usage: report_fixture small|many|large|hostile|empty|begun|race|provisional|two|more FILE\n";
   return 2;
 }

@@ -7,8 +7,10 @@
 #include <random>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "db/leaderboard.h"
+#include "db/provisional.h"
 #include "db/schema.h"
 #include "grammar/notation.h"
 #include "grammar/space.h"
@@ -32,11 +34,12 @@ class ReportFixture {
   ReportFixture(const ReportFixture&) = delete;
   ReportFixture& operator=(const ReportFixture&) = delete;
 
-  Id study(const std::string& recipe_text = kReportRecipe, const std::string& machine = "a machine") {
+  Id study(const std::string& recipe_text = kReportRecipe, const std::string& machine = "a machine",
+           const std::string& conditions = R"({"seeds":2,"epochs":3})") {
     connection_->run(
         "INSERT INTO study (kind, space, strategy, seed, recipe, data, conditions, program_commit, machine)"
-        " VALUES ('search', 'core1', 'random', 0, ?1, 'CIFAR-10', '{\"seeds\":2,\"epochs\":3}', 'abc123', ?2)",
-        recipe_text, machine);
+        " VALUES ('search', 'core1', 'random', 0, ?1, 'CIFAR-10', ?3, 'abc123', ?2)",
+        recipe_text, machine, conditions);
     return connection_->last_insert_id();
   }
   Id recipe(const std::string& text = kReportRecipe) {
@@ -93,6 +96,13 @@ class ReportFixture {
         " epoch_steps = 100, started = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-90 seconds') WHERE id = ?1",
         insert(candidate, recipe, seed, "running"), epochs, hundredths);
   }
+  /// Paused after so many of 100 steps of its first epoch, in the study.
+  void paused(Id study, Id candidate, Id recipe, int step, double loss) {
+    const Id trial = insert(candidate, recipe, 0, "released");
+    connection_->run("INSERT INTO study_trial (study, trial) VALUES (?1, ?2)", study, trial);
+    for (int at = 25; at <= step; at += 25) connection_->run("INSERT INTO pause VALUES (?1, 0, ?2, 100, ?3, 0.2, 1)", trial, at, loss);
+    note_reached(*connection_, trial);
+  }
   void rejected(Id study, const std::string& formula, const std::string& reason) {
     connection_->run("INSERT INTO rejection (study, formula, reason) VALUES (?1, ?2, ?3)", study, formula, reason);
   }
@@ -126,6 +136,21 @@ inline void fill_small(const std::filesystem::path& file) {
   fixture.rejected(study, "x - x", "constant");
 }
 
+/// Thirty functions with two seeds each, of which ReLU and Swish-1 are the last two.
+inline void fill_many(const std::filesystem::path& file) {
+  ReportFixture fixture(file);
+  fixture.study();
+  const Id recipe = fixture.recipe();
+  std::vector<std::string> formulas{"max(x, 0)", "x * sigmoid(x)"};
+  for (int i = 0; i < 28; ++i) formulas.push_back("sin(x) + " + std::to_string(i) + " * tanh(x)");
+  for (std::size_t i = 0; i < formulas.size(); ++i) {
+    const Id candidate = fixture.candidate(formulas[i]);
+    const double noise = i < 29 ? 0.004 * static_cast<double>(i % 3) : 0;  // the best differs from ReLU by the same with each seed
+    for (std::uint64_t seed = 0; seed < 2; ++seed)
+      fixture.finished(candidate, recipe, seed, 0.70 + 0.001 * static_cast<double>(i) + noise * static_cast<double>(seed));
+  }
+}
+
 /// A study whose first trial is still in progress, with its curve so far; its lease is over. Another is at work.
 inline void fill_begun(const std::filesystem::path& file) {
   ReportFixture fixture(file);
@@ -133,6 +158,19 @@ inline void fill_begun(const std::filesystem::path& file) {
   const Id recipe = fixture.recipe();
   fixture.running(fixture.candidate("max(x, 0)"), recipe, 0);
   fixture.at_work(fixture.candidate("x * sin(x)"), recipe, 1, 1, 25);
+}
+
+/// A race with rungs after 0.25 and 0.5 epochs: `finished` functions that came to the end, two paused at the second rung, four at the
+/// first.
+inline void fill_race(const std::filesystem::path& file, int finished = 1) {
+  ReportFixture fixture(file);
+  const Id study = fixture.study(kReportRecipe, "a machine", R"({"seeds":1,"epochs":3,"racing":{"rungs":[[0,25],[0,50]],"eta":2.2}})");
+  const Id recipe = fixture.recipe();
+  double loss = 2.0;
+  for (const char* formula : {"max(x, 0)", "x * sigmoid(x)"}) fixture.paused(study, fixture.candidate(formula), recipe, 50, loss -= 0.1);
+  for (const char* formula : {"tanh(x)", "sin(x)", "cos(x)", "atan(x)"})
+    fixture.paused(study, fixture.candidate(formula), recipe, 25, loss += 0.15);
+  for (int i = 0; i < finished; ++i) fixture.finished(fixture.candidate("x + " + std::to_string(i) + " * sin(x)"), recipe, 0, 0.7);
 }
 
 /// ReLU under two recipes of one name, with accuracies 0.5 (two seeds) and 0.6.

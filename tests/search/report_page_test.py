@@ -163,9 +163,10 @@ class PageTest(unittest.TestCase):
         browser.run("for (const button of document.querySelectorAll('button[aria-label$=\"as CSV\"]')) button.click()")
         texts = browser.run_later("const done = arguments[0]; Promise.all(saved.map(blob => blob.text())).then(done)")
         heads = {text.splitlines()[0].split(",")[2]: text.splitlines() for text in texts}
-        self.assertEqual(set(heads), {"name", "seed", "reference"})  # leaderboard; epochs, trials and failures; comparison
+        self.assertEqual(set(heads), {"tied_last", "seed", "reference"})  # leaderboard; epochs, trials and failures; comparison
         self.assertEqual(sorted(len(text.splitlines()) - 1 for text in texts), [1, 5, 6, 18, 54])
-        self.assertIn('1,x * erf(softplus(x)),,0.753333,3,', texts[0])
+        self.assertTrue(texts[0].startswith("rank,tied_first,tied_last,formula,name,accuracy %,± %,n,"), texts[0])
+        self.assertIn('1,1,1,x * erf(softplus(x)),,75.3333,', texts[0])
 
     def test_hostile_text_is_inert(self):
         browser = self.browser(self.report("hostile"))
@@ -206,6 +207,37 @@ class PageTest(unittest.TestCase):
         self.assertIn("41 %", running)  # 1.25 of 3 epochs
         self.assertEqual(browser.run("return document.querySelectorAll('#running tbody tr').length"), 1)  # the other's process is gone
 
+    def test_what_is_not_told_apart_is_said_in_words_and_references_are_in_every_list(self):
+        browser = self.browser(self.report("many"))
+        self.assertEqual(browser.severe(), [])
+        for section in ["seeds", "comparison"]:
+            names = browser.run("return [...document.querySelectorAll(`#${arguments[0]} .strips .name`)].map(name => name.textContent)", section)
+            self.assertIn("relu" if section == "seeds" else "swish1", names, section)
+        said = browser.run("return [...document.querySelectorAll('#comparison .side .under')].map(verdict => verdict.textContent)")
+        self.assertEqual(set(said), {"better", "not told apart"})
+        self.assertNotIn("=", browser.run("return document.querySelector('#comparison .strips').innerText"))
+        pictures = browser.run("return [...document.querySelectorAll('#tradeoffs svg.chart')].map(c => c.querySelectorAll('.reference').length)")
+        self.assertEqual(pictures, [2, 2])  # ReLU and Swish-1, though both are in the worse half
+        self.assertIn("ns an element", browser.run("return document.getElementById('tradeoffs').textContent"))
+        self.assertIn("–", browser.run("return document.querySelector('td.rank .under').textContent"))
+
+    def test_a_race_has_its_funnel_and_its_paused_functions(self):
+        browser = self.browser(self.report("race"))
+        self.assertEqual(browser.severe(), [])
+        rows = browser.run("return [...document.querySelectorAll('#race table')].map(t => [...t.rows].map(r => [...r.cells].map(c => c.innerText)))")
+        self.assertEqual([cell for cell in rows[0][0] if cell], ["After epochs", "Entered", "Judged", "Stopped", "Went on", "Failed"])
+        self.assertEqual([cell for cell in rows[0][1] if cell], ["0.25", "6", "6", "4", "2", "0"])
+        self.assertEqual(rows[0][3][0], "end")
+        self.assertEqual(len(rows[1]), 1 + 6)
+        self.assertEqual(rows[1][1][1], "0.5 of 3")
+        self.assertEqual(len(self.column(browser, "mean")), 1)  # none of them is ranked
+        browser.open(self.report("provisional"))
+        self.assertEqual(browser.severe(), [])
+        text = browser.run("return document.body.innerText")
+        self.assertIn("No trial has finished yet; 6 trials paused", text)
+        self.assertIn("Provisional", text)
+        self.assertTrue(browser.run("return document.getElementById('leaderboard').hidden"))
+
     def test_recipes_are_shown_one_at_a_time(self):
         browser = self.browser(self.report("two"))
         self.assertEqual(browser.run("return document.querySelectorAll('#recipe option').length"), 2)
@@ -226,7 +258,12 @@ class PageTest(unittest.TestCase):
         self.assertEqual(dark.run(ground), "rgb(255, 255, 255)")
 
     def test_narrow_screens_need_no_sideways_scrolling(self):
-        browser = self.browser(self.report("small"), width=1280)
+        for kind in ["small", "race", "many"]:
+            with self.subTest(kind=kind):
+                self.check_widths(kind)
+
+    def check_widths(self, kind):
+        browser = self.browser(self.report(kind), width=1280)
         for width in [400, 700, 1280, 1900]:
             browser.command("POST", "/window/rect", {"width": width, "height": 900})
             browser.run_later("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
@@ -236,6 +273,17 @@ class PageTest(unittest.TestCase):
                 const charts = [...document.querySelectorAll('svg.chart')];
                 return charts.filter(chart => chart.getBoundingClientRect().right > innerWidth).length;""")
             self.assertEqual(clipped, 0, f"at {width}")
+            wider = browser.run("""
+                return [...document.querySelectorAll('.scroll')].filter(n => n.offsetParent && n.scrollWidth > n.clientWidth).map(n => n.innerText);""")
+            self.assertEqual(wider, [], f"tables at {width}")
+            cut = browser.run("""
+                const seen = [...document.querySelectorAll('h1, h2, h3, th')].filter(node => node.offsetParent);
+                return seen.filter(node => node.getBoundingClientRect().right > innerWidth || node.scrollWidth > node.clientWidth + 1)
+                           .map(node => node.textContent);""")
+            self.assertEqual(cut, [], f"headings at {width}")
+            self.assertIn("Seeds", browser.run("""
+                const shown = [...document.querySelectorAll('.ranking th')].filter(node => node.offsetParent);
+                return shown.map(node => node.textContent);"""), f"at {width}")
 
     def test_prints(self):
         browser = self.browser(self.report("small"))

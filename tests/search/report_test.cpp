@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "grammar/operators.h"
+#include "search/machine.h"
 #include "search/report/page.h"
 #include "search/report/report_data.h"
 #include "tests/search/report_fixture.h"
@@ -17,7 +18,8 @@ class Report : public ::testing::Test {
  protected:
   std::string text(const ReportLimits& limits = {}) const {
     Forms forms;
-    return report_json(Database(file_, Database::Access::kReadOnly), "a.db", forms, limits);
+    KernelTimes none(std::chrono::seconds(0));
+    return report_json(Database(file_, Database::Access::kReadOnly), "a.db", forms, none, limits);
   }
   json document(const ReportLimits& limits = {}) const { return json::parse(text(limits)); }
 
@@ -129,6 +131,44 @@ TEST_F(Report, HoldsTrialsEpochsFailuresAndConditions) {
   EXPECT_EQ(data["rejections"], json::parse(R"([[1, "constant", 1]])"));
 }
 
+TEST_F(Report, KernelsAreMeasuredWhereTheBudgetAllowsIt) {
+  fill_small(file_);
+  Forms forms;
+  KernelTimes times(std::chrono::seconds(60));
+  const Database database(file_, Database::Access::kReadOnly);
+  const json data = json::parse(report_json(database, "a.db", forms, times)), &functions = data["functions"];
+  for (const char* name : {"forward_ns", "backward_ns"}) {
+    for (const json& time : functions[name]) EXPECT_GT(time.get<double>(), 0) << name;
+    EXPECT_EQ(functions[name].size(), functions["formula"].size());
+  }
+  EXPECT_EQ(data["measured_on"], processor_model());
+  EXPECT_EQ(json::parse(report_json(database, "a.db", forms, times))["functions"]["forward_ns"], functions["forward_ns"])
+      << "measured once";
+  EXPECT_FALSE(document()["functions"].contains("forward_ns")) << "no budget";
+  KernelTimes least(std::chrono::nanoseconds(1));
+  const json few = json::parse(report_json(database, "a.db", forms, least))["functions"];
+  for (std::size_t i = 0; i < few["formula"].size(); ++i)
+    EXPECT_EQ(!few["forward_ns"][i].is_null(), few["name"][i] == "relu") << "what is spent on one is spent on a reference";
+}
+
+TEST_F(Report, WithOneSeedEachTheKnownDeviationIsNamedWithItsSource) {
+  {
+    ReportFixture fixture(file_);
+    const std::string text = conditions_text(find_recipe("vgg16-slim"), Precision::kFp32, "CIFAR-10, MD5 of the six files 00");
+    fixture.study(text);
+    const Id recipe = fixture.recipe(text);
+    fixture.finished(fixture.candidate("max(x, 0)"), recipe, 0, 0.760);
+    fixture.finished(fixture.candidate("tanh(x)"), recipe, 0, 0.755);
+    fixture.finished(fixture.candidate("sin(x)"), recipe, 0, 0.600);
+  }
+  const json data = document(), &recipe = data["recipes"][0];
+  EXPECT_EQ(recipe["spread"]["deviation"], 0.0045);
+  EXPECT_EQ(recipe["spread"]["source"], "docs/results/proxy-noise.md");
+  EXPECT_NEAR(recipe["ranking"]["margin"][0].get<double>(), 0.00911, 1e-5);
+  EXPECT_EQ(recipe["ranking"]["tied_first"], json::parse("[1, 1, 3]"));
+  EXPECT_EQ(recipe["ranking"]["tied_last"], json::parse("[2, 2, 3]"));
+}
+
 TEST_F(Report, KeepsRecipesApart) {
   fill_two_recipes(file_);
   const json data = document();
@@ -185,7 +225,8 @@ TEST_F(Report, HostileTextStaysText) {
   EXPECT_EQ(data["functions"]["formula"][0], kHostileText);  // nothing is lost
   fill_small(directory_.path() / "plain.db");
   Forms forms;
-  const std::string plain = report_json(Database(directory_.path() / "plain.db", Database::Access::kReadOnly), "a.db", forms);
+  KernelTimes none(std::chrono::seconds(0));
+  const std::string plain = report_json(Database(directory_.path() / "plain.db", Database::Access::kReadOnly), "a.db", forms, none);
   for (const PageKind kind : {PageKind::kFile, PageKind::kLive}) {
     const std::string hostile_page = page(document_text, kind), plain_page = page(plain, kind);
     for (const char* part : {"<", "<script", "</script", "<!--", "<img"}) {
@@ -229,6 +270,25 @@ TEST_F(Report, ShowsWhatRunsNowAndNothingWhoseLeaseIsOver) {
   EXPECT_EQ(running["planned"], json::parse("[3]")) << running;
   EXPECT_EQ(running["seed"], json::parse("[7]")) << running;
   EXPECT_GT(running["lease"][0].get<double>(), 500);
+}
+
+TEST_F(Report, ARaceHasItsFunnelAndListsWhatItHasPausedWithoutARank) {
+  fill_race(file_);
+  const json data = document(), recipe = data["recipes"][0];
+  ASSERT_EQ(recipe["races"].size(), 1u);
+  const json& stages = recipe["races"][0]["stages"];
+  ASSERT_EQ(stages.size(), 3u);
+  EXPECT_EQ(stages[0],
+            json::parse(R"({"epochs": 0.25, "entered": 6, "failed": 0, "under_way": 0, "judged": 6, "stopped": 4, "went_on": 2})"));
+  EXPECT_EQ(stages[1],
+            json::parse(R"({"epochs": 0.5, "entered": 2, "failed": 0, "under_way": 0, "judged": 2, "stopped": 2, "went_on": 0})"));
+  EXPECT_EQ(stages[2]["epochs"], 0);
+  EXPECT_EQ(recipe["paused"]["epochs"], json::parse("[0.5, 0.5, 0.25, 0.25, 0.25, 0.25]"));
+  EXPECT_EQ(data["functions"]["formula"][recipe["paused"]["function"][0].get<std::size_t>()], "x * sigmoid(x)") << "its loss is lower";
+  EXPECT_EQ(recipe["ranking"]["function"].size(), 1u);
+  const json few = document({.paused = 4});
+  EXPECT_EQ(few["recipes"][0]["paused"]["epochs"].size(), 4u);
+  EXPECT_EQ(few["recipes"][0]["left_out"]["paused"], 2);
 }
 
 TEST_F(Report, LimitsLeaveOutTheLowestButNoReferenceAndSaySo) {

@@ -34,7 +34,8 @@ TEST_F(RerunTest, ReportsTestAccuracyBestAndFinal) {
   EXPECT_EQ(row[1], "relu");
   EXPECT_EQ(row[3], "done");
   EXPECT_EQ(row[4], "6");
-  EXPECT_NEAR(std::stod(*row[5]), 0.5 + 0.1 * std::tanh(1.0), 1e-12);
+  EXPECT_EQ(report.results.columns[5], "best test accuracy %");
+  EXPECT_NEAR(std::stod(*row[5]), 100 * (0.5 + 0.1 * std::tanh(1.0)), 1e-7);
   EXPECT_EQ(cell(database_, "SELECT count(*) FROM epochs WHERE test_accuracy IS NOT NULL AND validation_accuracy IS NULL"), "24");
   EXPECT_EQ(cell(database_, "SELECT count(*) FROM trials WHERE validation_accuracy IS NULL AND best_test_accuracy >= final_test_accuracy"),
             "4");

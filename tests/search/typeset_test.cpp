@@ -13,7 +13,7 @@ std::string flat(const std::string& formula) { return unadorned(typeset(parse(fo
 TEST(Typeset, ReadsLikeAFormula) {
   EXPECT_EQ(flat("x * sigmoid(beta * x)"), "x\u2009σ(β\u2009x)");
   EXPECT_EQ(flat("max(x, -0.5)"), "max(x, −0.5)");
-  EXPECT_EQ(flat("square(atan(x)) - x"), "(tan^−1(x))^2 − x");
+  EXPECT_EQ(flat("square(atan(x)) - x"), "(arctan(x))^2 − x");
   EXPECT_EQ(flat("square(x) + 1"), "x^2 + 1");
   EXPECT_EQ(flat("log(abs(x) + 1e-07)"), "log(|x| + 10^−7)");
   EXPECT_EQ(flat("erf(x) * softplus(x)"), "erf(x)\u2009log(1 + exp(x))");

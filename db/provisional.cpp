@@ -1,0 +1,66 @@
+#include "db/provisional.h"
+
+#include <set>
+
+#include "db/leaderboard.h"
+
+namespace actsearch {
+namespace {
+
+/// For the rows of `trial` that a condition names.
+const char* const kNote = R"sql(
+UPDATE trial SET (reached, reached_loss) = (
+  SELECT epochs, loss FROM (
+    SELECT whole.n + coalesce(1.0 * p.step / p.epoch_steps, 0) AS epochs,
+           coalesce(p.train_loss, (SELECT e.train_loss FROM epoch e WHERE e.trial = trial.id AND e.epoch = whole.n - 1)) AS loss
+    FROM (SELECT count(*) AS n FROM epoch WHERE epoch.trial = trial.id) whole
+    LEFT JOIN pause p ON p.trial = trial.id AND p.epoch = whole.n ORDER BY p.step DESC LIMIT 1)
+  WHERE loss IS NOT NULL) WHERE )sql";
+
+std::int64_t paused_trials(sqlite::Connection& connection, Id recipe) {
+  auto row = connection.prepare("SELECT count(*) FROM trial WHERE recipe = ?1 AND status = 'released' AND reached IS NOT NULL", recipe);
+  row.step();
+  return row.integer(0);
+}
+
+}  // namespace
+
+void note_reached(sqlite::Connection& connection, Id trial) { connection.run(std::string(kNote) + "id = ?1", trial); }
+void note_all_reached(sqlite::Connection& connection) { connection.run(std::string(kNote) + "status = 'released'"); }
+
+Provisional provisional(sqlite::Connection& connection, const std::optional<std::string>& selector, int top) {
+  Provisional result;
+  if (const auto ranked = ranked_recipe(connection, selector)) {
+    result.recipe = *ranked;
+    result.trials = paused_trials(connection, ranked->id);
+  } else {
+    for (const RankedRecipe& recipe : selected_recipes(connection, selector)) {
+      const std::int64_t trials = paused_trials(connection, recipe.id);
+      if (trials <= result.trials) continue;
+      result.recipe = recipe;
+      result.trials = trials;
+    }
+  }
+  if (result.trials == 0) return result;
+  auto row = connection.prepare(
+      "SELECT c.id, c.formula, c.name, t.reached, t.reached_loss,"
+      " (SELECT count(*) FROM trial o WHERE o.candidate = c.id AND o.recipe = ?1 AND o.status = 'released' AND o.reached IS NOT NULL)"
+      " FROM trial t CROSS JOIN candidate c ON c.id = t.candidate"
+      " WHERE t.recipe = ?1 AND t.status = 'released' AND t.reached IS NOT NULL"
+      " AND NOT EXISTS (SELECT 1 FROM standing s WHERE s.recipe = ?1 AND s.candidate = c.id)"
+      " ORDER BY t.reached DESC, t.reached_loss, c.formula",
+      result.recipe.id);
+  std::set<Id> listed;
+  while (static_cast<int>(result.rows.size()) < top && row.step()) {
+    if (!listed.insert(row.integer(0)).second) continue;  // another seed of it has come as far or further
+    result.rows.push_back({.candidate = row.integer(0),
+                           .formula = row.text(1),
+                           .name = row.text(2),
+                           .epochs = row.real(3).value(),
+                           .train_loss = row.real(4).value(),
+                           .n = static_cast<int>(row.integer(5))});
+  }
+  return result;
+}
+
+}  // namespace actsearch

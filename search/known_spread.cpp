@@ -1,0 +1,24 @@
+#include "search/known_spread.h"
+
+#include "search/format.h"
+#include "search/study.h"
+
+namespace actsearch {
+
+std::optional<SeedSpread> known_spread(const std::string& conditions) {
+  for (const Recipe& recipe : recipes()) {
+    if (!recipe.seed_spread) continue;
+    for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
+      if (!conditions.starts_with(conditions_text(recipe, precision, "CIFAR-10,"))) continue;
+      return SeedSpread(recipe.seed_spread->deviation, recipe.seed_spread->degrees, recipe.seed_spread->source);
+    }
+  }
+  return std::nullopt;
+}
+
+std::string spread_line(const SeedSpread& spread) {
+  return "±: half of a 95 % interval; seeds of one function deviate by " + percent(spread.deviation()) + " points (" + spread.source() +
+         ")";
+}
+
+}  // namespace actsearch

@@ -1,0 +1,40 @@
+#include "search/known_spread.h"
+
+#include "tests/search/support.h"
+
+namespace actsearch::testing {
+namespace {
+
+constexpr const char* kRealData = "CIFAR-10, MD5 of the six files 00";
+
+TEST(KnownSpread, IsOfTheDefaultProxyOnRealImagesInEitherPrecision) {
+  for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
+    const auto known = known_spread(conditions_text(find_recipe("vgg16-slim"), precision, kRealData));
+    ASSERT_TRUE(known);
+    EXPECT_EQ(known->deviation(), 0.0045);
+    EXPECT_NEAR(known->margin(1), 2.0244 * 0.0045, 1e-6);
+    const std::string line = spread_line(*known);
+    EXPECT_NE(line.find("0.45 points (docs/results/proxy-noise.md)"), std::string::npos) << line;
+  }
+}
+
+TEST(KnownSpread, IsNotThatOfOtherConditions) {
+  Recipe longer = find_recipe("vgg16-slim"), fold = longer;
+  longer.epochs = 10;
+  fold.validation_fold = 1;
+  EXPECT_FALSE(known_spread(conditions_text(longer, Precision::kFp32, kRealData)));
+  EXPECT_FALSE(known_spread(conditions_text(fold, Precision::kFp32, kRealData)));
+  EXPECT_FALSE(known_spread(conditions_text(find_recipe("vgg-s"), Precision::kFp32, kRealData)));
+  EXPECT_FALSE(known_spread(conditions_text(find_recipe("vgg16-slim"), Precision::kFp32, "synthetic images")));
+}
+
+TEST(KnownSpread, ThePageThatARecipeNamesIsThere) {
+  for (const Recipe& recipe : recipes()) {
+    if (!recipe.seed_spread) continue;
+    EXPECT_TRUE(std::filesystem::exists(std::filesystem::path(ACTSEARCH_SOURCE_DIR) / recipe.seed_spread->source)) << recipe.name;
+    EXPECT_GE(recipe.seed_spread->degrees, 10) << recipe.name;
+  }
+}
+
+}  // namespace
+}  // namespace actsearch::testing
