@@ -38,8 +38,8 @@ function pausedList(view) {
   return [
     el("h3", {}, `Paused: ${plural(view.paused.length + view.leftOut.paused, "function")}`),
     el("p", {class: "note"},
-       "Provisional: these have no finished trial, so they have no accuracy and no rank. Those that came furthest stand first; of those that " +
-           "came as far, the one with the lowest training loss, which is what the race judges by."),
+       "Provisional: these have no finished trial, so they have no accuracy and no rank. Those that came furthest stand first; of those " +
+           "that came as far, the one with the lowest training loss, which is what the race judges by."),
     plainTable(columns.filter(Boolean), shown),
     view.paused.length > shown.length &&
         el("button", {type: "button", class: "quiet", on: {click: more}},

@@ -146,8 +146,8 @@ function drawTradeoffs(view) {
       heading(
           "tradeoffs", "What accuracy costs", choice("Functions shown", [[false, "All"], [true, "Better half"]], view.state.half, redraw)),
       el("p", {class: "note"},
-         "◆ on the line: the Pareto front, those that nothing shown beats in both. ■ the references. The upright bars are ±, where it is known. " +
-             "Point at a dot for its formula; press it to see the function in detail."),
+         "◆ on the line: the Pareto front, those that nothing shown beats in both. ■ the references. The upright bars are ±, where it " +
+             "is known. Point at a dot for its formula; press it to see the function in detail."),
       el("div", {class: "pair"}, one("Accuracy and the kernel's time", "kernel", "kernel, ns an element, forward and backward", "ns", true),
          one("Accuracy and complexity", "operations", "operations in the formula", "operations", false)),
       points("kernel").length > 0 &&
@@ -303,11 +303,9 @@ function drawComparison(view) {
           choice("Reference", comparisons.map((c) => [c.reference, labelOf(functions, c.reference)]), view.comparison.reference, redraw),
           csvButton("comparison", () => comparisonCsv(view, name))),
       el("p", {class: "note"},
-         `Differences in points of accuracy over the seeds that both have, with 95 % intervals. Better or worse: a paired t test, corrected for ` +
-             `all ${
-                 count(
-                     items
-                         .length)} comparisons (Holm), gives p below 0.05. Else the two are not told apart, which does not make them equal.`));
+         `Differences in points of accuracy over the seeds that both have, with 95 % intervals. Better or worse: a paired t test, ` +
+             `corrected for all ${count(items.length)} comparisons (Holm), gives p below 0.05. ` +
+             "Else the two are not told apart, which does not make them equal."));
   const visible = firstOf(view, "comparison", items);
   const within = new Set(bulk(visible.map((item) => item.value)));
   const domain = extent([0, ...visible.filter((item) => within.has(item.value)).flatMap((item) => [item.low, item.high])]);

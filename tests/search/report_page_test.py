@@ -211,12 +211,14 @@ class PageTest(unittest.TestCase):
         browser = self.browser(self.report("many"))
         self.assertEqual(browser.severe(), [])
         for section in ["seeds", "comparison"]:
-            names = browser.run("return [...document.querySelectorAll(`#${arguments[0]} .strips .name`)].map(name => name.textContent)", section)
+            names = browser.run(
+                "return [...document.querySelectorAll(`#${arguments[0]} .strips .name`)].map(name => name.textContent)", section)
             self.assertIn("relu" if section == "seeds" else "swish1", names, section)
         said = browser.run("return [...document.querySelectorAll('#comparison .side .under')].map(verdict => verdict.textContent)")
         self.assertEqual(set(said), {"better", "not told apart"})
         self.assertNotIn("=", browser.run("return document.querySelector('#comparison .strips').innerText"))
-        pictures = browser.run("return [...document.querySelectorAll('#tradeoffs svg.chart')].map(c => c.querySelectorAll('.reference').length)")
+        pictures = browser.run("""
+            return [...document.querySelectorAll('#tradeoffs svg.chart')].map(chart => chart.querySelectorAll('.reference').length)""")
         self.assertEqual(pictures, [2, 2])  # ReLU and Swish-1, though both are in the worse half
         self.assertIn("ns an element", browser.run("return document.getElementById('tradeoffs').textContent"))
         self.assertIn("–", browser.run("return document.querySelector('td.rank .under').textContent"))
@@ -224,7 +226,8 @@ class PageTest(unittest.TestCase):
     def test_a_race_has_its_funnel_and_its_paused_functions(self):
         browser = self.browser(self.report("race"))
         self.assertEqual(browser.severe(), [])
-        rows = browser.run("return [...document.querySelectorAll('#race table')].map(t => [...t.rows].map(r => [...r.cells].map(c => c.innerText)))")
+        rows = browser.run("""
+            return [...document.querySelectorAll('#race table')].map(t => [...t.rows].map(r => [...r.cells].map(c => c.innerText)))""")
         self.assertEqual([cell for cell in rows[0][0] if cell], ["After epochs", "Entered", "Judged", "Stopped", "Went on", "Failed"])
         self.assertEqual([cell for cell in rows[0][1] if cell], ["0.25", "6", "6", "4", "2", "0"])
         self.assertEqual(rows[0][3][0], "end")
@@ -274,7 +277,8 @@ class PageTest(unittest.TestCase):
                 return charts.filter(chart => chart.getBoundingClientRect().right > innerWidth).length;""")
             self.assertEqual(clipped, 0, f"at {width}")
             wider = browser.run("""
-                return [...document.querySelectorAll('.scroll')].filter(n => n.offsetParent && n.scrollWidth > n.clientWidth).map(n => n.innerText);""")
+                const shown = [...document.querySelectorAll('.scroll')].filter(node => node.offsetParent);
+                return shown.filter(node => node.scrollWidth > node.clientWidth).map(node => node.innerText);""")
             self.assertEqual(wider, [], f"tables at {width}")
             cut = browser.run("""
                 const seen = [...document.querySelectorAll('h1, h2, h3, th')].filter(node => node.offsetParent);
