@@ -28,8 +28,6 @@ using nlohmann::json;
 using Cell = std::optional<std::string>;
 
 constexpr int kDigitsOfNumbers = 6, kDigitsOfCurves = 5, kDigitsOfTimes = 3;  // significant ones
-/// What each function is compared with, by its well-known name.
-constexpr std::string_view kReferences[] = {"relu", "swish1", "swish"};
 
 json rounded(double value, int digits = kDigitsOfNumbers) {
   if (!std::isfinite(value)) return nullptr;

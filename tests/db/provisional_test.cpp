@@ -70,10 +70,10 @@ TEST_F(ProvisionalTest, WhoGoesOnOrIsGivenBackWithNothingKnownIsNotListed) {
   const Claim again = search.claimed("x", 0);
   EXPECT_TRUE(db.provisional({}, 10).rows.empty()) << "it is in training";
   db.add_epoch(again.trial, epoch_record(0));
-  db.release(again.trial, true);
+  db.give_back(again.trial, {}, {.epochs = 1});
   ASSERT_EQ(formulas(db.provisional({}, 10)), Names{"x"}) << "an interruption leaves it where its last epoch ended";
   EXPECT_EQ(db.provisional({}, 10).rows[0].epochs, 1);
-  db.release(search.claimed("sin(x)", 0).trial, true);
+  db.give_back(search.claimed("sin(x)", 0).trial, {}, {});
   EXPECT_EQ(formulas(db.provisional({}, 10)), Names{"x"});
 }
 
