@@ -7,6 +7,10 @@ target_compile_options(actsearch_options INTERFACE -Wall -Wextra -Wpedantic -Wsh
                                                    -fno-trapping-math)
 # GCC 12 reports its own std::string (PR 105651).
 target_compile_options(actsearch_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
+# For what holds the processor's vectors: GCC 12 reports its own AVX-512 headers (PR 105593) and the alignment of vector types named in templates.
+add_library(actsearch_vector_options INTERFACE)
+target_compile_options(actsearch_vector_options INTERFACE
+  "$<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized;-Wno-uninitialized;-Wno-ignored-attributes>")
 if(ACTSEARCH_ARCH)
   target_compile_options(actsearch_options INTERFACE -march=${ACTSEARCH_ARCH})
 endif()

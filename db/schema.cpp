@@ -12,7 +12,7 @@ namespace {
 
 using sqlite::Connection;
 
-const char* const kVersion1 = R"sql(
+constexpr const char* kVersion1 = R"sql(
 CREATE TABLE study (
   id INTEGER PRIMARY KEY, kind TEXT NOT NULL, space TEXT NOT NULL, strategy TEXT NOT NULL, seed INTEGER NOT NULL,
   recipe TEXT NOT NULL, data TEXT NOT NULL, conditions TEXT NOT NULL, program_commit TEXT NOT NULL, machine TEXT NOT NULL,
@@ -73,7 +73,7 @@ CREATE VIEW failures AS
 )sql";
 
 /// Standings: what a leaderboard shows of a candidate, kept up to date by every finished trial, so that no query sums over trials.
-const char* const kVersion2 = R"sql(
+constexpr const char* kVersion2 = R"sql(
 CREATE TABLE standing (
   recipe INTEGER NOT NULL REFERENCES recipe, candidate INTEGER NOT NULL REFERENCES candidate,
   n INTEGER NOT NULL, mean REAL NOT NULL, low REAL, high REAL, best REAL NOT NULL, beta REAL, epochs INTEGER NOT NULL,
@@ -94,14 +94,14 @@ CREATE VIEW leaderboard AS
 )sql";
 
 /// Where in its space a study found a trial's candidate: what a strategy that learns is told again when its study goes on.
-const char* const kVersion3 = R"sql(
+constexpr const char* kVersion3 = R"sql(
 ALTER TABLE study_trial ADD COLUMN place INTEGER;
 DROP VIEW study_trials;
 CREATE VIEW study_trials AS SELECT study, trial, place FROM study_trial;
 )sql";
 
 /// What is known of a trial where it paused inside an epoch: the rungs of a race that are no whole epochs.
-const char* const kVersion4 = R"sql(
+constexpr const char* kVersion4 = R"sql(
 CREATE TABLE pause (
   trial INTEGER NOT NULL REFERENCES trial ON DELETE CASCADE, epoch INTEGER NOT NULL, step INTEGER NOT NULL,
   epoch_steps INTEGER NOT NULL, train_loss REAL NOT NULL, train_accuracy REAL NOT NULL, seconds REAL NOT NULL,

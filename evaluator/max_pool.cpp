@@ -32,7 +32,7 @@ struct Window {
 template <class Bits>
 void pool_window(const Window<const Bits>& x, std::size_t channels, Bits* y) {
   const Bits *const a = x.corner[0], *const b = x.corner[1], *const c = x.corner[2], *const d = x.corner[3];
-#pragma GCC ivdep
+#pragma omp simd
   for (std::size_t i = 0; i < channels; ++i) {
     const Bits upper = std::max(ordered(a[i]), ordered(b[i])), lower = std::max(ordered(c[i]), ordered(d[i]));
     y[i] = ordered(std::max(upper, lower));
@@ -43,7 +43,7 @@ template <class Bits>
 void route_window(const Window<const Bits>& x, const Bits* y, const Bits* dy, std::size_t channels, const Window<Bits>& dx) {
   const Bits *const a = x.corner[0], *const b = x.corner[1], *const c = x.corner[2];
   Bits *const da = dx.corner[0], *const db = dx.corner[1], *const dc = dx.corner[2], *const dd = dx.corner[3];
-#pragma GCC ivdep  // x, dy and dx are different tensors
+#pragma omp simd  // x, dy and dx are different tensors
   for (std::size_t i = 0; i < channels; ++i) {
     // All ones where the gradient goes, else 0.
     const Bits in_a = static_cast<Bits>(-(a[i] == y[i]));

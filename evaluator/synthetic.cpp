@@ -191,8 +191,11 @@ void draw_image(int label, RandomStream random, std::uint8_t* out) {
   const auto texture = static_cast<Texture>(label / kShapes);
   const Colour sky = draw_colour(random);
   const Colour colour = draw_object_colour(label, random);
-  const Layer other =
-      draw_object(static_cast<Shape>(random.below(kShapes)), static_cast<Texture>(random.below(2)), draw_colour(random), 3, 6, random);
+  // One after the other: arguments of a call are drawn in an order that each compiler chooses.
+  const Colour other_colour = draw_colour(random);
+  const auto other_texture = static_cast<Texture>(random.below(2));
+  const auto other_shape = static_cast<Shape>(random.below(kShapes));
+  const Layer other = draw_object(other_shape, other_texture, other_colour, 3, 6, random);
   const Layer object = draw_object(shape, texture, colour, 7, 14, random);
   const std::int32_t gain = random.between(140, 256), level = random.between(-30, 30), grain = random.between(4, 16);
   const auto key = static_cast<std::uint32_t>(random.next());

@@ -38,9 +38,14 @@ inline Pack operator-(const Pack& a) { return Pack(Eigen::internal::pnegate(a.v)
 inline Pack multiply_add(const Pack& a, const Pack& b, const Pack& c) { return Pack(Eigen::internal::pmadd(a.v, b.v, c.v)); }
 
 inline Pack abs(const Pack& a) { return Pack(Eigen::internal::pabs(a.v)); }
+/// The processor's, rounded once. Eigen's goes through the reciprocal root, whose product with ∞ is NaN and with a denormal is 0.
 inline Pack sqrt(const Pack& a) {
-#ifdef __AVX512F__
-  return Pack(_mm512_sqrt_ps(a.v));  // exact; Eigen's approximates through the reciprocal root
+#if defined(__AVX512F__)
+  return Pack(_mm512_sqrt_ps(a.v));
+#elif defined(__AVX__)
+  return Pack(_mm256_sqrt_ps(a.v));
+#elif defined(__SSE__)
+  return Pack(_mm_sqrt_ps(a.v));
 #else
   return Pack(Eigen::internal::psqrt(a.v));
 #endif

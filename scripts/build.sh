@@ -4,7 +4,7 @@
 # Quiet on standard output; says on standard error what it does, and prints the whole log of a build that fails.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-preset=${1:?build.sh: a preset is wanted: release, dev or ci}
+preset=${1:?build.sh: a preset of CMakePresets.json is wanted, say release}
 shift
 cd "$root"
 mkdir -p "build/$preset"

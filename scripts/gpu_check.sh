@@ -10,7 +10,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 out=${1:-gpu-check}
 mkdir -p "$out"
 bin=$here/bin
-[[ -d $bin ]] || bin=$here/build/ci
+[[ -d $bin ]] || bin=$here/build/${ACTSEARCH_PRESET:-release}
 torch_seconds=${ACTSEARCH_TORCH_SECONDS:-1}
 export XDG_CACHE_HOME=${XDG_CACHE_HOME:-$(cd "$out" && pwd)/cache}
 

@@ -54,8 +54,8 @@ TEST(Expression, CallWithTheWrongNumberOfArgumentsIsRefused) {
 }
 
 TEST(Expression, NumbersAreFinite) {
-  EXPECT_THROW(Expression(std::numeric_limits<double>::infinity()), std::invalid_argument);
-  EXPECT_THROW(Expression(std::numeric_limits<double>::quiet_NaN()), std::invalid_argument);
+  EXPECT_THROW(Expression{std::numeric_limits<double>::infinity()}, std::invalid_argument);
+  EXPECT_THROW(Expression{std::numeric_limits<double>::quiet_NaN()}, std::invalid_argument);
 }
 
 TEST(Expression, ParametersAreRenumberedInOrderOfOccurrence) {
