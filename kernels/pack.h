@@ -110,55 +110,61 @@ inline Pack exp(const Pack& x) {
   return Pack(_mm512_scalef_ps(p.v, n.v));
 }
 #else
-/// e^x by 2^m · 2^m · 4^h with |h| <= 1/2 and a minimax polynomial (relative error below 2^-25): two factors that are normal numbers
+/// e^x by 2^m · 2^m · e^r with |r| <= ln 2 and a minimax polynomial (relative error below 2^-24.6): two factors that are normal numbers
 /// overflow to Inf and underflow through the denormals to 0 by themselves. Relative error below 2 ulp.
 inline Pack exp(const Pack& x) {
   // x comes first: Eigen's min and max return their first operand when one is NaN.
   const Pack c(Eigen::internal::pmax(Eigen::internal::pmin(x.v, Pack(89.0).v), Pack(-104.0).v));
-  const Pack rounded = multiply_add(c, Pack(0.72134752044448170), Pack(kRounder)), minus_m = Pack(kRounder) - rounded;
-  const Pack h = multiply_add(c, Pack(9.6298151675e-9), multiply_add(c, Pack(0.72134751081466674805), minus_m));
-  Pack p = multiply_add(h, Pack(1.8102711765095592e-3), Pack(1.0006925091147423e-2));
-  p = multiply_add(p, h, Pack(4.2742770165205002e-2));
-  p = multiply_add(p, h, Pack(1.5387190878391266e-1));
-  p = multiply_add(p, h, Pack(4.440222978591919e-1));
-  p = multiply_add(p, h, Pack(9.609065651893616e-1));
-  p = multiply_add(p, h, Pack(1.3862947225570679));
-  p = multiply_add(p, h, Pack(1.0));
+  const Pack rounded = multiply_add(c, Pack(0.72134752044448170), Pack(kRounder)), m = rounded - Pack(kRounder);
+  const Pack r = multiply_add(m, Pack(4.24388880e-4), multiply_add(m, Pack(-1.38671875), c));
+  Pack p = multiply_add(r, Pack(1.7710031534079462e-4), Pack(1.4112434582784772e-3));
+  p = multiply_add(p, r, Pack(8.35428573191166e-3));
+  p = multiply_add(p, r, Pack(4.166100546717644e-2));
+  p = multiply_add(p, r, Pack(1.666611135005951e-1));
+  p = multiply_add(p, r, Pack(5.000003576278687e-1));
+  p = multiply_add(p, r, Pack(1.0000003576278687));
+  p = multiply_add(p, r, Pack(1.0));
   const Pack power = scale_by_power(Pack(1.0), rounded);
   return (p * power) * power;
 }
 #endif
 
-/// 2^f for |f| <= 1/2: a minimax polynomial, relative error below 2^-22.
-inline Pack small_power_of_two(const Pack& f) {
-  Pack p = multiply_add(Pack(1.3276472454890609e-3), f, Pack(9.675541892647743e-3));
-  p = multiply_add(p, f, Pack(5.550713092088699e-2));
-  p = multiply_add(p, f, Pack(2.4022120237350464e-1));
-  p = multiply_add(p, f, Pack(6.931469440460205e-1));
-  return multiply_add(p, f, Pack(1.0000001192092896));
-}
-
-/// 1 / (1 + e^-x). e^-x is 2^n · 2^f, n the whole number nearest to -x / ln 2; results below the smallest normal number are 0.
-inline Pack logistic(const Pack& x) {
 #ifdef __AVX512F__
-  // A quotient of 16 floats costs as much as the exponential, so it is the processor's estimate and one step of Newton's method (2^-28).
+/// 1 / (1 + e^-x). e^-x is 2^n · 2^f: n the whole number nearest to -x / ln 2, 2^f a minimax polynomial (relative error below 2^-22). A
+/// quotient costs as much as the exponential, so it is the processor's estimate and one step of Newton's method (2^-28); results below
+/// the smallest normal number are 0.
+inline Pack logistic(const Pack& x) {
   // The constant comes first: the processor's min returns its second operand when one is NaN.
   const Pack c(_mm512_min_ps(Pack(104.0).v, x.v));
   const __mmask16 large = _mm512_cmp_ps_mask(x.v, Pack(-87.33654).v, _CMP_NLT_UQ);  // the result is, or NaN
   const Pack n(_mm512_roundscale_ps((c * Pack(-1.44269504088896341)).v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
   const Pack f = multiply_add(c, Pack(-1.925963033500e-8), multiply_add(c, Pack(-1.44269502162933349609375), -n));
-  const Pack d = Pack(1.0) + Pack(_mm512_scalef_ps(small_power_of_two(f).v, n.v));
+  Pack p = multiply_add(Pack(1.3276472454890609e-3), f, Pack(9.675541892647743e-3));
+  p = multiply_add(p, f, Pack(5.550713092088699e-2));
+  p = multiply_add(p, f, Pack(2.4022120237350464e-1));
+  p = multiply_add(p, f, Pack(6.931469440460205e-1));
+  p = multiply_add(p, f, Pack(1.0000001192092896));
+  const Pack d = Pack(1.0) + Pack(_mm512_scalef_ps(p.v, n.v));
   const Pack r(_mm512_rcp14_ps(d.v));
   return Pack(_mm512_maskz_fmadd_ps(large, r.v, _mm512_fnmadd_ps(d.v, r.v, Pack(1.0).v), r.v));
-#else
-  // A quotient of 8 floats goes on beside the rest and is as exact on every processor. From 18 on the result is 1.
-  const Pack c(Eigen::internal::pmin(x.v, Pack(30.0).v));
-  const Pack rounded = multiply_add(c, Pack(-1.44269504088896341), Pack(kRounder)), minus_n = Pack(kRounder) - rounded;
-  const Pack f = multiply_add(c, Pack(-1.925963033500e-8), multiply_add(c, Pack(-1.44269502162933349609375), minus_n));
-  const Pack y = Pack(1.0) / (Pack(1.0) + scale_by_power(small_power_of_two(f), rounded));
-  return Pack(Eigen::internal::pandnot(y.v, Eigen::internal::pcmp_lt(x.v, Pack(-87.33654).v)));
-#endif
 }
+#else
+/// 1 / (1 + e^-x). e^-x is 2^n · e^-s: n the whole number nearest to -x / ln 2, e^-s a polynomial that costs the result at most 1.12
+/// units in its last place. The division is exact, so that every processor has the same result, and goes on beside other packs'
+/// polynomials; results below the smallest normal number are 0.
+inline Pack logistic(const Pack& x) {
+  const Pack c(Eigen::internal::pmin(x.v, Pack(30.0).v));  // from 18 on the result is 1
+  const Pack rounded = multiply_add(c, Pack(-1.44269504088896341), Pack(kRounder)), n = rounded - Pack(kRounder);
+  const Pack s = multiply_add(n, Pack(-2.12194440e-4), multiply_add(n, Pack(0.693359375), c));
+  Pack p = multiply_add(s, Pack(-8.317338302731514e-3), Pack(4.1897453367710114e-2));
+  p = multiply_add(p, s, Pack(-1.6667115688323975e-1));
+  p = multiply_add(p, s, Pack(4.999915361404419e-1));
+  p = multiply_add(p, s, Pack(-9.999999403953552e-1));
+  p = multiply_add(p, s, Pack(1.0));
+  const Pack y = Pack(1.0) / (Pack(1.0) + scale_by_power(p, rounded));
+  return Pack(Eigen::internal::pandnot(y.v, Eigen::internal::pcmp_lt(x.v, Pack(-87.33654).v)));
+}
+#endif
 
 /// log(2^exponent · mantissa) for a mantissa in [√½, √2): the polynomial of Cephes (logf.c, S. Moshier).
 inline Pack log_of_parts(const Pack& exponent, const Pack& mantissa) {
