@@ -17,7 +17,7 @@ def main():
     height = 2 * MARGIN + HEIGHT * len(lines)
     print(f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height}" viewBox="0 0 {width:.0f} {height}">')
     print(f'<rect width="100%" height="100%" rx="8" fill="#14181d"/>')
-    print('<g fill="#dfe5ec" font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="14" xml:space="preserve">')
+    print('<g fill="#dfe5ec" font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="14" style="white-space: pre">')
     for number, line in enumerate(lines):
         if line:
             print(f'<text x="{MARGIN}" y="{MARGIN + HEIGHT * (number + 0.75):.1f}" textLength="{WIDTH * len(line):.1f}">{escape(line)}</text>')
