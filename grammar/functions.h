@@ -488,10 +488,19 @@ struct Softplus {
   static constexpr int arity = 1;
   template <class T>
   static T f(const T& x) {
+    return of_exponential(x, exponential(x));
+  }
+  /// f in two halves, for who computes them one after the other: e^-|x|, and the rest.
+  template <class T>
+  static T exponential(const T& x) {
     using std::abs;
     using std::exp;
+    return exp(-abs(x));
+  }
+  template <class T>
+  static T of_exponential(const T& x, const T& exponential) {
     using std::log1p;
-    return maximum(x, T(0.0)) + log1p(exp(-abs(x)));
+    return maximum(x, T(0.0)) + log1p(exponential);
   }
   template <class T>
   static T dfdx(const T& x, const T&) {

@@ -62,6 +62,19 @@ void single(const BlockOperand* arguments, float* out, std::size_t n) {
   for_each_pack<F::arity>(arguments, n, [out](std::size_t i, const auto& operands) { call<F, 0>(operands).store(out + i); });
 }
 
+/// Functions so long that the packs that wait for their results fill the processor's registers: they are computed in two passes, and no
+/// other function shares one with them. With AVX-512 there are twice as many registers.
+template <class F>
+constexpr bool is_long = std::is_same_v<F, Softplus>&& Pack::kLanes <= 8;
+
+void softplus_in_two(const BlockOperand* arguments, float* out, std::size_t n) {
+  alignas(64) float halfway[kBlockFloats];
+  for_each_pack<1>(arguments, n, [&](std::size_t i, const auto& operands) { Softplus::exponential(operands(0)).store(halfway + i); });
+  for_each_pack<1>(arguments, n, [&](std::size_t i, const auto& operands) {
+    Softplus::of_exponential(operands(0), Pack::load(halfway + i)).store(out + i);
+  });
+}
+
 /// Two functions in one pass. The inner one's arguments come first, then what remains of the outer one's.
 template <class Outer, class Inner, bool swapped>
 void pair(const BlockOperand* arguments, float* out, std::size_t n) {
@@ -96,7 +109,8 @@ using PassFunction = void (*)(const BlockOperand*, float*, std::size_t);
 template <class Outer, class Inner>
 PassFunction pair_function(bool swapped) {
   constexpr bool fusable =
-      (is_arithmetic<Outer> && (is_arithmetic<Inner> || Inner::arity == 1)) || (is_arithmetic<Inner> && Outer::arity == 1);
+      !is_long<Outer> && !is_long<Inner> &&
+      ((is_arithmetic<Outer> && (is_arithmetic<Inner> || Inner::arity == 1)) || (is_arithmetic<Inner> && Outer::arity == 1));
   if constexpr (!fusable) {
     static_cast<void>(swapped);
     return nullptr;
@@ -119,7 +133,7 @@ PassFunction find_chain(FunctionId outer, FunctionId middle, FunctionId inner) {
   PassFunction found = nullptr;
   if (outer != function_id<Multiply> || inner != function_id<Multiply>) return found;
   visit_function(middle, [&]<class Middle>() {
-    if constexpr (Middle::arity == 1) found = &product_of_product<Middle>;
+    if constexpr (Middle::arity == 1 && !is_long<Middle>) found = &product_of_product<Middle>;
   });
   return found;
 }
@@ -151,7 +165,13 @@ PassFunction find_triple(FunctionId outer, bool outer_swapped, FunctionId middle
 
 PassFunction find_single(FunctionId function) {
   PassFunction found = nullptr;
-  visit_function(function, [&]<class F>() { found = &single<F>; });
+  visit_function(function, [&]<class F>() {
+    if constexpr (is_long<F>) {
+      found = &softplus_in_two;
+    } else {
+      found = &single<F>;
+    }
+  });
   return found;
 }
 
