@@ -93,7 +93,8 @@ int measure(const std::string& file, const std::string& data, const std::string&
       " AND status = 'done' GROUP BY formula HAVING seed = min(seed) ORDER BY accuracy DESC, formula");
   std::printf("design,formula,name,seed,accuracy,validation_loss,train_loss,seconds\n");
   const FlushDenormals flush;
-  for (std::size_t i = static_cast<std::size_t>(number("--first", 0)); i < trials.rows.size(); i += names.empty() ? static_cast<std::size_t>(number("--every", 1)) : 1) {
+  for (std::size_t i = static_cast<std::size_t>(number("--first", 0)); i < trials.rows.size();
+       i += names.empty() ? static_cast<std::size_t>(number("--every", 1)) : 1) {
     const std::string formula = *trials.rows[i][0], name = trials.rows[i][1].value_or("");
     if (!names.empty() && (name.empty() || names.find("," + name + ",") == std::string::npos)) continue;
     const Program program = lower(parse(formula));

@@ -175,9 +175,12 @@ struct Step {
   void (*fill)(Connection&);  ///< what the step computes beyond SQL; may be null
 };
 /// Step i makes version i + 1 of version i. A step that has been released never changes.
-constexpr std::array<Step, kSchemaVersion> kSteps = {
-    {{kVersion1, nullptr}, {kVersion2, refresh_every_standing}, {kVersion3, nullptr}, {kVersion4, nullptr}, {kVersion5, nullptr},
-     {kVersion6, fill_version6}}};
+constexpr std::array<Step, kSchemaVersion> kSteps = {{{kVersion1, nullptr},
+                                                      {kVersion2, refresh_every_standing},
+                                                      {kVersion3, nullptr},
+                                                      {kVersion4, nullptr},
+                                                      {kVersion5, nullptr},
+                                                      {kVersion6, fill_version6}}};
 
 [[noreturn]] void refuse(const std::filesystem::path& file, const std::string& why) { throw DatabaseError(file.string() + ": " + why); }
 

@@ -93,7 +93,8 @@ void write(const Augmentation& augmentation, const ImageTransform& transform, st
 
 /// At a side of `side`: the whole image, or the means of its squares of pixels, summed row by row.
 template <class Value>
-void write_at(const Augmentation& augmentation, const ImageTransform& transform, std::span<const std::uint8_t> image, Value* out, int side) {
+void write_at(const Augmentation& augmentation, const ImageTransform& transform, std::span<const std::uint8_t> image, Value* out,
+              int side) {
   if (side == kImageSide) return write(augmentation, transform, image, out);
   if (side < 1 || kImageSide % side != 0) throw std::invalid_argument("write_image: the side does not divide 32");
   float whole[kImageBytes];

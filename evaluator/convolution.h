@@ -15,8 +15,8 @@
 
 namespace actsearch {
 
-/// Images of a batch whose pixels take turns in memory (evaluator/interleave.h): 8 in bf16, where that divides the batch, as oneDNN's matrix
-/// tiles are then full. In fp32 images lie one after the other.
+/// Images of a batch whose pixels take turns in memory (evaluator/interleave.h): 8 in bf16, where that divides the batch, as oneDNN's
+/// matrix tiles are then full. In fp32 images lie one after the other.
 int interleaved_images(int batch, Precision precision);
 
 /// 3×3 convolution, stride 1, zero padding 1, no bias. Weights: out_channels × 3 × 3 × in_channels, fp32. Tensors are N × H × W × C (C

@@ -146,10 +146,10 @@ struct CudaNetwork::Impl {
 
   void begin_step_and_fill(const CudaDataset::Images& set) {
     stream.launch(layers.begin_step, {}, {}, 0, progress.address(), rates.address(), dropout_keys.address());
-    stream.launch(layers.fill_batch, {blocks_for(batch * image_pixels())}, {kThreads}, 0, set.pixels.address(),
-                  set.labels.address(), plan.address(), progress.address(), pixel_affine.address(),
-                  pixel_affine.address() + kImageChannels * sizeof(float), images.address(), labels.address(),
-                  static_cast<std::uint32_t>(batch), static_cast<std::uint32_t>(recipe.network.image_side));
+    stream.launch(layers.fill_batch, {blocks_for(batch * image_pixels())}, {kThreads}, 0, set.pixels.address(), set.labels.address(),
+                  plan.address(), progress.address(), pixel_affine.address(), pixel_affine.address() + kImageChannels * sizeof(float),
+                  images.address(), labels.address(), static_cast<std::uint32_t>(batch),
+                  static_cast<std::uint32_t>(recipe.network.image_side));
   }
 
   void batch_statistics(FeatureBlock& block) {

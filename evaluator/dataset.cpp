@@ -111,8 +111,7 @@ Dataset load_cifar10(const fs::path& given) {
   return dataset;
 }
 
-Split stratified_split(std::span<const std::uint8_t> labels, std::size_t validation_size, std::size_t fold,
-                       std::size_t train_size) {
+Split stratified_split(std::span<const std::uint8_t> labels, std::size_t validation_size, std::size_t fold, std::size_t train_size) {
   constexpr std::uint64_t kSplitSeed = 45'000;  // part of every score's meaning: never changes
   if (validation_size > labels.size() || (validation_size > 0 && fold >= labels.size() / validation_size)) {
     throw std::invalid_argument("stratified_split: " + std::to_string(labels.size()) + " images have no fold " + std::to_string(fold) +

@@ -52,7 +52,8 @@ Recipe proxy(std::string name, std::string purpose, std::vector<int> features, i
 Recipe quick() {
   std::vector<int> features = vgg16_features(16);
   features.resize(features.size() - 4);  // the block that images of 16×16 are too small for
-  Recipe recipe = proxy("quick", "a first look in seconds: vgg16-slim on images averaged to 16x16, 40,000 of them once", std::move(features), 1);
+  Recipe recipe =
+      proxy("quick", "a first look in seconds: vgg16-slim on images averaged to 16x16, 40,000 of them once", std::move(features), 1);
   recipe.network.image_side = 16;
   recipe.train_size = 40'000;
   return recipe;
@@ -150,12 +151,9 @@ double Schedule::rate(std::int64_t step, std::int64_t steps_per_epoch, int epoch
 
 const std::vector<Recipe>& recipes() {
   static const std::vector<Recipe> kRecipes{
-      quick(),
-      proxy("vgg-s", "small proxy: 6 convolutions", {32, 32, kPool, 64, 64, kPool, 128, 128, kPool}, 4),
-      deep_proxy(),
-      proxy("vgg-m", "vgg-s twice as wide", {64, 64, kPool, 128, 128, kPool, 256, 256, kPool}, 4),
-      published_run(),
-      full_length(),
+      quick(),         proxy("vgg-s", "small proxy: 6 convolutions", {32, 32, kPool, 64, 64, kPool, 128, 128, kPool}, 4),
+      deep_proxy(),    proxy("vgg-m", "vgg-s twice as wide", {64, 64, kPool, 128, 128, kPool, 256, 256, kPool}, 4),
+      published_run(), full_length(),
   };
   return kRecipes;
 }

@@ -15,7 +15,8 @@ namespace actsearch {
 /// dense → activation → dropout for each entry of `dense`, then a dense layer to 10 classes.
 struct Network {
   static constexpr int kPool = -1;
-  int image_side = kImageSide;  ///< height and width of the images it sees: 32, or a divisor of that, to which squares of pixels are averaged
+  int image_side =
+      kImageSide;             ///< height and width of the images it sees: 32, or a divisor of that, to which squares of pixels are averaged
   std::vector<int> features;  ///< output channels, or kPool
   std::vector<int> dense;     ///< widths of the hidden dense layers
   double dropout = 0;         ///< probability of dropping, after each hidden dense layer

@@ -112,7 +112,8 @@ ConvolutionThroughput convolution_throughput(const Recipe& recipe, Precision pre
     return recipe.batch * steps_per_second([&] { convolutions.step(); }, seconds);
   };
   return {.library = images_per_second(ConvolutionsAlone<DirectConvolution>(context, recipe, precision, 1)),
-          .training = images_per_second(ConvolutionsAlone<Convolution>(context, recipe, precision, interleaved_images(recipe.batch, precision)))};
+          .training =
+              images_per_second(ConvolutionsAlone<Convolution>(context, recipe, precision, interleaved_images(recipe.batch, precision)))};
 }
 
 }  // namespace actsearch

@@ -34,7 +34,8 @@ constexpr std::size_t kPlaces = kInput * kInput;
 /// Calls body(0), …, body(n - 1) with constants.
 template <std::size_t n, class Body>
 [[gnu::always_inline]] inline void unrolled(Body&& body) {
-  [&]<std::size_t... i>(std::index_sequence<i...>) { (body(std::integral_constant<std::size_t, i>{}), ...); }(std::make_index_sequence<n>{});
+  [&]<std::size_t... i>(std::index_sequence<i...>) { (body(std::integral_constant<std::size_t, i>{}), ...); }
+  (std::make_index_sequence<n>{});
 }
 
 // ---- The transforms of one row or column --------------------------------------------------------------------------------
@@ -110,9 +111,7 @@ struct Strided {
 template <std::size_t rows, std::size_t panels>
 void multiply_tile(const Strided& a, const Panels& b, std::size_t depth, float* c, std::size_t c_step, bool add) {
   std::array<std::array<Lanes, panels>, rows> sums;
-  unrolled<rows>([&](auto r) {
-    unrolled<panels>([&](auto p) { sums[r][p] = add ? load(c + r * c_step + p * kLanes) : Lanes{}; });
-  });
+  unrolled<rows>([&](auto r) { unrolled<panels>([&](auto p) { sums[r][p] = add ? load(c + r * c_step + p * kLanes) : Lanes{}; }); });
   for (std::size_t k = 0; k < depth; ++k) {
     std::array<Lanes, panels> row;
     unrolled<panels>([&](auto p) { row[p] = load(b.data + p * b.panel + k * b.step); });
@@ -282,7 +281,8 @@ void WinogradConvolution::convolve(const float* x, std::size_t in, const Buffer&
       const std::size_t count = std::min(chunk_, tiles_ - begin);
       for (std::size_t i = 0; i < count; ++i) transform_input(tiling, x, in, begin + i, v + i * in, step_in);
       for (std::size_t place = 0; place < kPlaces; ++place) {
-        multiply({v + place * step_in, in, 1}, count, {panels + place * in * out, kLanes * in, kLanes}, out, in, m + place * step_out, false);
+        multiply({v + place * step_in, in, 1}, count, {panels + place * in * out, kLanes * in, kLanes}, out, in, m + place * step_out,
+                 false);
       }
       for (std::size_t i = 0; i < count; ++i) transform_output(tiling, m + i * out, step_out, out, begin + i, y, unread);
     }

@@ -33,8 +33,8 @@ struct SearchReport {
   std::int64_t repeated = 0;    ///< spellings of a function met before
 };
 
-/// The recipe, with at most a tenth of the training set for validation and the rest for training: for sets smaller than CIFAR-10. std::invalid_argument where the
-/// rest is less than one batch.
+/// The recipe, with at most a tenth of the training set for validation and the rest for training: for sets smaller than CIFAR-10.
+/// std::invalid_argument where the rest is less than one batch.
 Recipe fitted(Recipe recipe, const Dataset& dataset);
 
 /// "vgg16-slim for 3 epochs (batch 128, rate 0.1)", for people.

@@ -2,8 +2,7 @@
 
 const SECTIONS = [
   ["overview", "Overview", drawOverview], ["running", "Running now", drawRunning], ["leaderboard", "Leaderboard", drawLeaderboard],
-  ["race", "Race", drawRace],
-  ["detail", "In detail", drawDetail], ["tradeoffs", "Costs", drawTradeoffs], ["curves", "Epochs", drawCurves],
+  ["race", "Race", drawRace], ["detail", "In detail", drawDetail], ["tradeoffs", "Costs", drawTradeoffs], ["curves", "Epochs", drawCurves],
   ["seeds", "Seeds", drawSeeds], ["comparison", "Comparison", drawComparison], ["betas", "Learned β", drawBetas],
   ["failures", "Failures", drawFailures], ["conditions", "Conditions", drawConditions]
 ];

@@ -187,7 +187,8 @@ TEST(StratifiedSplit, FoldsHaveNoValidationImageInCommonAndAreStratifiedToo) {
 
 TEST(StratifiedSplit, APartThatTrainsIsStratifiedAndThePartOfALargerOne) {
   const std::vector<std::uint8_t> labels = balanced_labels(1'000);
-  const Split whole = stratified_split(labels, 100), part = stratified_split(labels, 100, 0, 200), smaller = stratified_split(labels, 100, 0, 50);
+  const Split whole = stratified_split(labels, 100), part = stratified_split(labels, 100, 0, 200),
+              smaller = stratified_split(labels, 100, 0, 50);
   EXPECT_EQ(part.validation, whole.validation);
   ASSERT_EQ(part.train.size(), 200u);
   EXPECT_TRUE(std::includes(whole.train.begin(), whole.train.end(), part.train.begin(), part.train.end()));
