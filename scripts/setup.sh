@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that actsearch is built with, only those that are missing.
 #
-#   scripts/setup.sh [--check] [--with-images] [--with-torch] [--with-browser] [--with-frameworks]
+#   scripts/setup.sh [--check] [--with-images] [--with-torch] [--with-browser] [--with-frameworks] [--with-onednn3]
 #
 # --check        prints what is there and what is missing, installs nothing; exit code 1 if something is missing
 # --with-images  also NumPy and Pillow for python3, which .ci/run unpacks images with
@@ -10,6 +10,7 @@
 # --with-frameworks
 #                also a Python environment in build/frameworks (1 GB) with the other frameworks that tests/export runs exports in: ONNX
 #                Runtime, JAX, Flax, Keras, SymPy (tests/export/requirements.txt), from the Python Package Index
+# --with-onednn3 also oneDNN 3 in build/onednn (tests/evaluator/requirements.txt, 40 MB to fetch), from there too, for the preset onednn3
 #
 # ACTSEARCH_SKIP_SETUP=1 says that everything is there already (from another package manager, say).
 set -euo pipefail
@@ -24,16 +25,17 @@ packages=(
   curl ca-certificates python3                                    # fetching CIFAR-10, checks and comparisons
 )
 check=false
-frameworks=false
+environments=()  # each the folder below build, and the list of what it holds
 for argument in "$@"; do
   case $argument in
     --check) check=true ;;
     --with-images) packages+=(python3-numpy python3-pil) ;;
     --with-torch) packages+=(python3-torch python3-numpy) ;;
     --with-browser) packages+=(chromium chromium-driver) ;;
-    --with-frameworks) frameworks=true && packages+=(python3-venv) ;;
+    --with-frameworks) environments+=("frameworks tests/export/requirements.txt") packages+=(python3-venv) ;;
+    --with-onednn3) environments+=("onednn tests/evaluator/requirements.txt") packages+=(python3-venv) ;;
     -h | --help) sed -n '/^set /q;2,$s/^# \{0,1\}//p' "$0"; exit 0 ;;
-    *) echo "setup.sh: unknown argument $argument (known: --check, --with-images, --with-torch, --with-browser, --with-frameworks)" >&2; exit 2 ;;
+    *) echo "setup.sh: unknown argument $argument (scripts/setup.sh --help lists what is known)" >&2; exit 2 ;;
   esac
 done
 
@@ -50,21 +52,23 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
   exit 1
 fi
 
-# The environment, made anew where what it should hold has changed; the list it was made from is written last.
-install_frameworks() {
-  $frameworks || return 0
-  local root list place
+# The Python environments, each made anew where what it should hold has changed; the list it was made from is written last.
+install_environments() {
+  local root environment list place
   root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-  list=$root/tests/export/requirements.txt place=$root/build/frameworks
-  if cmp -s "$list" "$place/requirements.txt"; then
-    echo "setup: the frameworks are in build/frameworks" >&2
-    return 0
-  fi
-  echo "setup: installing the frameworks of tests/export/requirements.txt into build/frameworks" >&2
-  rm -rf "$place"
-  /usr/bin/python3 -m venv "$place" >&2
-  "$place/bin/pip" install --quiet --disable-pip-version-check --retries 1 --requirement "$list" >&2
-  cp "$list" "$place/requirements.txt"
+  for environment in "${environments[@]}"; do
+    read -r place list <<<"$environment"
+    place=$root/build/$place
+    if cmp -s "$root/$list" "$place/requirements.txt"; then
+      echo "setup: $place holds what $list names" >&2
+      continue
+    fi
+    echo "setup: installing what $list names into $place" >&2
+    rm -rf "$place"
+    /usr/bin/python3 -m venv "$place" >&2
+    "$place/bin/pip" install --quiet --disable-pip-version-check --retries 1 --requirement "$root/$list" >&2
+    cp "$root/$list" "$place/requirements.txt"
+  done
 }
 
 missing=()
@@ -78,7 +82,7 @@ if $check; then
 fi
 if ((${#missing[@]} == 0)); then
   echo "setup: all ${#packages[@]} packages are there" >&2
-  install_frameworks
+  install_environments
   exit 0
 fi
 
@@ -94,5 +98,5 @@ fi
 echo "setup: installing with apt: ${missing[*]}" >&2
 "${as_root[@]}" apt-get update -q >&2
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}" >&2
-install_frameworks
+install_environments
 echo "setup: done" >&2

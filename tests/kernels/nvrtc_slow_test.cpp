@@ -3,15 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <memory>
-#include <mutex>
 #include <random>
 #include <regex>
 #include <string>
-#include <thread>
+#include <tuple>
 #include <vector>
 
 #include "grammar/notation.h"
@@ -51,56 +49,52 @@ int largest(const std::string& log, const std::string& pattern) {
   return most;
 }
 
-TEST(NvrtcSlow, CompilesEveryOperatorAndFiveHundredRandomFormulasForThreeArchitectures) {
+/// Of each architecture a part of the formulas: so CTest shares the work out over the processor's cores, and no part is long.
+constexpr std::size_t kParts = 4;
+class NvrtcSlow : public ::testing::TestWithParam<std::tuple<std::string, std::size_t>> {};
+
+TEST_P(NvrtcSlow, CompilesEveryOperatorAndFiveHundredRandomFormulas) {
   std::unique_ptr<Nvrtc> nvrtc;
   try {
     nvrtc = std::make_unique<Nvrtc>();
   } catch (const CudaMissing& missing) {
     GTEST_SKIP() << missing.what();
   }
+  const auto& [architecture, part] = GetParam();
   const std::vector<Job> all = jobs();
-  const std::vector<std::string> architectures{"sm_80", "sm_90", "sm_100"};
-  std::vector<std::vector<int>> registers(architectures.size());
-  std::vector<std::vector<double>> milliseconds(architectures.size());
-  std::mutex mutex;
-  std::atomic<std::size_t> next{0};
-  const auto work = [&] {
-    for (std::size_t i = next++; i < all.size() * architectures.size(); i = next++) {
-      const Job& job = all[i / architectures.size()];
-      const std::size_t a = i % architectures.size();
-      const std::string where = to_text(job.formula) + " for " + architectures[a];
-      std::string log;
-      const auto start = std::chrono::steady_clock::now();
-      try {
-        log = nvrtc->compile(cuda_source(lower(job.formula), job.storage, job.width), architectures[a]).log;
-      } catch (const std::exception& error) {
-        ADD_FAILURE() << where << ": " << error.what();
-        continue;
-      }
-      const double elapsed = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-      EXPECT_EQ(log.find("warning"), std::string::npos) << where << ": " << log;
-      if (job.common) {
-        EXPECT_EQ(largest(log, R"((\d+) bytes stack frame)"), 0) << where;
-        EXPECT_EQ(largest(log, R"((\d+) bytes spill)"), 0) << where;
-      }
-      const std::lock_guard lock(mutex);
-      registers[a].push_back(largest(log, R"(Used (\d+) registers)"));
-      milliseconds[a].push_back(elapsed);
+  std::vector<int> registers;
+  std::vector<double> milliseconds;
+  for (std::size_t i = part; i < all.size(); i += kParts) {
+    const Job& job = all[i];
+    const std::string where = to_text(job.formula) + " for " + architecture;
+    std::string log;
+    const auto start = std::chrono::steady_clock::now();
+    try {
+      log = nvrtc->compile(cuda_source(lower(job.formula), job.storage, job.width), architecture).log;
+    } catch (const std::exception& error) {
+      ADD_FAILURE() << where << ": " << error.what();
+      continue;
     }
-  };
-  std::vector<std::jthread> workers;
-  for (unsigned i = 0; i < std::max(1u, std::thread::hardware_concurrency()); ++i) workers.emplace_back(work);
-  workers.clear();
-  std::printf("NVRTC %s, %zu formulas, three kernels each\narchitecture  registers: median  largest  milliseconds: median  largest\n",
-              nvrtc->version().c_str(), all.size());
-  for (std::size_t a = 0; a < architectures.size(); ++a) {
-    std::sort(registers[a].begin(), registers[a].end());
-    std::sort(milliseconds[a].begin(), milliseconds[a].end());
-    ASSERT_EQ(registers[a].size(), all.size());
-    std::printf("%-12s  %17d  %7d  %20.0f  %7.0f\n", architectures[a].c_str(), registers[a][all.size() / 2], registers[a].back(),
-                milliseconds[a][all.size() / 2], milliseconds[a].back());
+    milliseconds.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+    EXPECT_EQ(log.find("warning"), std::string::npos) << where << ": " << log;
+    if (job.common) {
+      EXPECT_EQ(largest(log, R"((\d+) bytes stack frame)"), 0) << where;
+      EXPECT_EQ(largest(log, R"((\d+) bytes spill)"), 0) << where;
+    }
+    registers.push_back(largest(log, R"(Used (\d+) registers)"));
   }
+  ASSERT_FALSE(registers.empty());
+  std::sort(registers.begin(), registers.end());
+  std::sort(milliseconds.begin(), milliseconds.end());
+  std::printf("NVRTC %s, %s, %zu formulas, three kernels each: registers: median %d, largest %d; milliseconds: median %.0f, largest %.0f\n",
+              nvrtc->version().c_str(), architecture.c_str(), registers.size(), registers[registers.size() / 2], registers.back(),
+              milliseconds[milliseconds.size() / 2], milliseconds.back());
 }
+
+INSTANTIATE_TEST_SUITE_P(Architectures, NvrtcSlow,
+                         ::testing::Combine(::testing::Values<std::string>("sm_80", "sm_90", "sm_100"),
+                                            ::testing::Range<std::size_t>(0, kParts)),
+                         [](const auto& test) { return std::get<0>(test.param) + "_part_" + std::to_string(std::get<1>(test.param)); });
 
 }  // namespace
 }  // namespace actsearch
