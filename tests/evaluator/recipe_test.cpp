@@ -47,7 +47,10 @@ TEST(Recipes, QuickIsASmallNetworkOnSmallerImagesForTwoEpochsOfAPart) {
   EXPECT_EQ(quick.network.image_side, 16);
   EXPECT_EQ(quick.train_size, 40'000);
   EXPECT_EQ(quick.epochs, 2);
-  EXPECT_EQ(forward_flop({.image_side = 16, .features = {4}}), 2 * (9 * 3 * 4 * 256 + 256 * 4 * 10));
+  Network small;
+  small.image_side = 16;
+  small.features = {4};
+  EXPECT_EQ(forward_flop(small), 2 * (9 * 3 * 4 * 256 + 256 * 4 * 10));
 }
 
 TEST(Recipes, CountParametersAsTheLayersHaveThem) {
