@@ -547,13 +547,16 @@ using Functions = TypeList<Add, Subtract, Multiply, Divide, Max, Min, Greater, N
 using FunctionId = std::uint8_t;
 
 namespace detail {
-template <class F, class... Ts>
-constexpr FunctionId index_in(TypeList<Ts...>) {
-  FunctionId index = 0;
-  bool found = false;
-  ((found = found || std::is_same_v<F, Ts>, index = static_cast<FunctionId>(index + (found ? 0 : 1))), ...);
-  return index;
-}
+template <class F, class List>
+struct IndexIn;  // a value and no function: GCC 14 does not define the function in time where a template calls it
+template <class F, class First, class... Rest>
+struct IndexIn<F, TypeList<First, Rest...>> {
+  static constexpr FunctionId value = 1 + IndexIn<F, TypeList<Rest...>>::value;
+};
+template <class F, class... Rest>
+struct IndexIn<F, TypeList<F, Rest...>> {
+  static constexpr FunctionId value = 0;
+};
 template <class Visitor, class... Ts>
 void visit_at(FunctionId id, Visitor&& visitor, TypeList<Ts...>) {
   FunctionId index = 0;
@@ -566,7 +569,7 @@ void for_each_in(Visitor&& visitor, TypeList<Ts...>) {
 }  // namespace detail
 
 template <class F>
-inline constexpr FunctionId function_id = detail::index_in<F>(Functions{});
+inline constexpr FunctionId function_id = detail::IndexIn<F, Functions>::value;
 
 /// Calls visitor.operator()<F>() for the function with this id. The id is below Functions::size.
 template <class Visitor>

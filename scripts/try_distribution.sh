@@ -6,7 +6,7 @@
 #
 # --dir DIR       where the system goes; it stays, and is used again with what is installed in it  [a folder that is removed]
 # --compiler CXX  another compiler than the release's g++: g++-13, clang++-19
-# --search FLAGS  the flags of scripts/search.sh  [--data synthetic:6000 --epochs 1 --budget-trials 2]
+# --search FLAGS  the flags of scripts/search.sh  [--budget-time 1m --data synthetic:6000, in place of ten minutes on CIFAR-10]
 # --tests ARGS    the arguments of scripts/test.sh, e.g. "-L unit"  [none: every test]
 #
 # The checkout's last commit is what is tried. Wants root, debootstrap and git. Packages come from where this machine's apt takes
@@ -24,7 +24,7 @@ fail() {
 release=${1:-}
 [[ $release == bookworm || $release == trixie ]] || { usage >&2; exit 2; }
 shift
-system='' compiler='' search='--data synthetic:6000 --epochs 1 --budget-trials 2 --db tried.db' tests=''
+system='' compiler='' search='--budget-time 1m --data synthetic:6000' tests=''
 while (($# > 0)); do
   (($# > 1)) || fail "$1 wants a value"
   case $1 in
