@@ -147,7 +147,8 @@ TEST_F(CudaTraining, TenStepsInBf16LoseAboutWhatTheyLoseInFp32OnTheCpu) {
 TEST_F(CudaTraining, TheRecipesTenStepsInFp32LoseWhatTheyLoseOnTheCpu) {
   if (simulated() && !std::getenv("ACTSEARCH_TEST_RECIPES")) GTEST_SKIP() << "a minute on the simulator: run with ACTSEARCH_TEST_RECIPES";
   static const Dataset dataset = make_synthetic(1, 2'000, 200);
-  for (const char* const recipe : {"quick", "vgg-s", "vgg16-slim"}) expect_same_losses(find_recipe(recipe), dataset, Precision::kFp32, "swish", 2);
+  for (const char* const recipe : {"quick", "vgg-s", "vgg16-slim"})
+    expect_same_losses(find_recipe(recipe), dataset, Precision::kFp32, "swish", 2);
 }
 
 TEST_F(CudaTraining, EvaluationAndStateAreTheCpus) {
