@@ -1,6 +1,7 @@
 // actsearch bench: what this machine does with kernels and with training.
 
 #include <algorithm>
+#include <cmath>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <random>
@@ -147,14 +148,12 @@ Table to_table(const Json& rows) {
   return table;
 }
 
-Json cuda_results(const Device& device, Precision precision, double seconds) {
-  CudaMeasurement what;
-  what.precision = precision;
+Json cuda_results(const Device& device, CudaMeasurement what) {
   what.activations = {"relu", "swish"};
   what.recipes = {"vgg-s", "vgg16-slim", "vgg16-bn"};
-  what.jobs = {1, 2, 4, 8};
-  what.seconds = seconds;
-  std::cerr << "measuring " << device.description << ": kernels, then training with 1, 2, 4 and 8 networks at once\n";
+  std::string counts;
+  for (const int jobs : what.jobs) counts += (counts.empty() ? "" : ", ") + std::to_string(jobs);
+  std::cerr << "measuring " << device.description << ": kernels, then training with so many networks at once: " << counts << '\n';
   const CudaThroughput speed = measure_cuda(device.cuda.front(), what);
   constexpr double kGiga = 1e9, kMilli = 1e-3;
   Json kernels = Json::array(), compilations = Json::array(), training = Json::array();
@@ -186,6 +185,23 @@ Json cpu_results(Precision precision, double seconds) {
           {"training", training_results(precision, seconds)}};
 }
 
+double seconds_of(const Options& options) {
+  constexpr double kUsual = 2, kLeast = 0.1, kMost = 600;
+  const auto given = options.numbers("seconds").value_or(std::vector{kUsual});
+  if (given.size() != 1 || given[0] < kLeast || given[0] > kMost) throw UsageError("--seconds is a number from 0.1 to 600");
+  return given[0];
+}
+
+std::vector<int> jobs_of(const Options& options) {
+  constexpr double kMost = 64;
+  std::vector<int> jobs;
+  for (const double count : options.numbers("jobs").value_or(std::vector<double>{1, 2, 4, 8})) {
+    if (count < 1 || count > kMost || count != std::floor(count)) throw UsageError("--jobs is a list of whole numbers from 1 to 64");
+    jobs.push_back(static_cast<int>(count));
+  }
+  return jobs;
+}
+
 }  // namespace
 
 int bench_command(const Words& words) {
@@ -198,24 +214,29 @@ int bench_command(const Words& words) {
       "several networks at once are added up.");
   declare_device(options);
   options.value("precision", "P", "auto, bf16 or fp32 [auto]");
+  options.value("seconds", "S", "measure each training for at least S seconds [2]");
+  options.value("jobs", "LIST", "on a CUDA device: so many networks at once [1,2,4,8]");
   options.value("format", "F", "text or json [text]");
   if (!options.parse(words)) return 0;
   const Format format = options.format({"text", "json"});
   const Device device = chosen_device(options);
   const Precision precision = chosen_precision(options, device);
-  constexpr double kTrainingSeconds = 2;
+  const double seconds = seconds_of(options);
+  const std::vector<int> jobs = jobs_of(options);
   if (device.is_cuda()) {
-    constexpr std::chrono::duration<double> kOnADevice{120};
-    say_duration(kOnADevice);
+    constexpr double kRows = 6, kPreparation = 0.5, kRest = 10;  // seconds: of each number of jobs, of each row, and of all else
+    say_duration(std::chrono::duration<double>(kRows * static_cast<double>(jobs.size()) * (seconds + kPreparation) + kRest));
   } else {
-    say_duration(expected_duration(precision, kTrainingSeconds));
+    if (options.has("jobs")) throw UsageError("--jobs is for CUDA devices; on the CPU each network has a core, or all of them");
+    say_duration(expected_duration(precision, seconds));
   }
 
   Json result = {{"machine", machine_text() + (device.is_cuda() ? ", " + device.description : "")},
                  {"commit", program_commit()},
                  {"built_for", built_instruction_sets()},
                  {"precision", to_text(precision)}};
-  result.update(device.is_cuda() ? cuda_results(device, precision, kTrainingSeconds) : cpu_results(precision, kTrainingSeconds));
+  result.update(device.is_cuda() ? cuda_results(device, {.precision = precision, .activations = {}, .recipes = {}, .jobs = jobs, .seconds = seconds})
+                                 : cpu_results(precision, seconds));
   if (format == Format::kJson) {
     std::cout << result.dump(2) << '\n';
     return 0;
