@@ -8,9 +8,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <shared_mutex>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include "kernels/shared_library.h"
 
@@ -48,8 +50,12 @@ class CudaDevice {
   std::size_t free_memory() const;
   /// What the calling thread does from here on, it does on this device.
   void make_current() const;
+  /// Held shared while a stream records, and alone around calls that wait for the whole device, which would spoil the recording: making
+  /// and destroying what the libraries keep on it.
+  std::shared_mutex& recording() const { return recording_; }
 
  private:
+  mutable std::shared_mutex recording_;
   int ordinal_;
   int handle_ = 0;
   void* context_ = nullptr;
@@ -88,7 +94,7 @@ class CudaModule {
   ~CudaModule();
   CudaModule(const CudaModule&) = delete;
   CudaModule& operator=(const CudaModule&) = delete;
-  /// CudaError if it has no such kernel.
+  /// Loaded whole, so that a recording may launch it. CudaError if it has no such kernel.
   CudaFunction function(const char* name) const;
 
  private:
@@ -140,12 +146,24 @@ class CudaStream {
     launch_places(function, grid, block, shared_bytes, places.data());
   }
 
-  /// What is asked for from here on is recorded, not done.
-  void begin_capture();
-  CudaGraph end_capture();
+  /// What `calls` asks of this stream is recorded, not done. If it throws, the recording is given up and the stream is as it was.
+  template <class Calls>
+  CudaGraph record(Calls&& calls) {
+    begin_capture();
+    try {
+      std::forward<Calls>(calls)();
+    } catch (...) {
+      give_up_capture();
+      throw;
+    }
+    return end_capture();
+  }
   void launch(const CudaGraph& graph);
 
  private:
+  void begin_capture();
+  CudaGraph end_capture();
+  void give_up_capture() noexcept;
   void launch_places(CudaFunction function, CudaExtent grid, CudaExtent block, std::size_t shared_bytes, void** places);
   void* handle_ = nullptr;
 };

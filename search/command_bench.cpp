@@ -235,8 +235,9 @@ int bench_command(const Words& words) {
                  {"commit", program_commit()},
                  {"built_for", built_instruction_sets()},
                  {"precision", to_text(precision)}};
-  result.update(device.is_cuda() ? cuda_results(device, {.precision = precision, .activations = {}, .recipes = {}, .jobs = jobs, .seconds = seconds})
-                                 : cpu_results(precision, seconds));
+  result.update(device.is_cuda()
+                    ? cuda_results(device, {.precision = precision, .activations = {}, .recipes = {}, .jobs = jobs, .seconds = seconds})
+                    : cpu_results(precision, seconds));
   if (format == Format::kJson) {
     std::cout << result.dump(2) << '\n';
     return 0;

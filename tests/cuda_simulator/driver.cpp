@@ -370,6 +370,14 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice handle) {
   });
 }
 
+CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice handle, unsigned int flags) {
+  return answer("cuDevicePrimaryCtxSetFlags", [&] {
+    const std::lock_guard lock(state().mutex);
+    device(handle);
+    require((flags & ~CU_CTX_FLAGS_MASK) == 0, CUDA_ERROR_INVALID_VALUE, "unknown flags");
+  });
+}
+
 CUresult cuDevicePrimaryCtxRelease_v2(CUdevice handle) {
   return answer("cuDevicePrimaryCtxRelease", [&] {
     const std::lock_guard lock(state().mutex);
