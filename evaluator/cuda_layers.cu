@@ -246,14 +246,15 @@ KERNEL void max_pool_backward(const Stored* x, const Stored* y, const Stored* dy
 #pragma unroll
   for (int k = 0; k < 4; ++k) {
     const unsigned long long at = window.corner + (k >> 1) * side + (k & 1);
-    Vector v = read(x, at, channels, window.channel);
+    const Vector v = read(x, at, channels, window.channel);
+    Vector result;
 #pragma unroll
     for (int i = 0; i < WIDTH; ++i) {
       const bool mine = !given[i] && load(v.lane[i]) == load(best.lane[i]);
       given[i] = given[i] || mine;
-      v.lane[i] = mine ? gradient.lane[i] : store(0.0f);
+      result.lane[i] = mine ? gradient.lane[i] : (Stored)0;  // zero's bits are 0 in either storage
     }
-    write(dx, at, channels, window.channel, v);
+    write(dx, at, channels, window.channel, result);
   }
 }
 
