@@ -165,7 +165,7 @@ struct CudaNetwork::Impl {
   void batch_statistics(FeatureBlock& block) {
     using A = ChannelArrays;
     const FeatureLayout& at = block.layout;
-    const CudaRowLaunch shape = row_launch(device, storage, rows(block), at.channels, 2);
+    const CudaRowLaunch shape = row_launch(device, layers.channel_sums, storage, rows(block), at.channels, 2);
     stream.launch(layers.channel_sums, shape.grid, shape.block, shape.shared_bytes, block.z.address(), sums.address(),
                   static_cast<std::uint64_t>(rows(block)), static_cast<std::uint32_t>(at.channels));
     stream.launch(layers.finish_statistics, over_channels(at.channels), {32, 32}, 0, block.z.address(), sums.address(), shape.grid.x,
@@ -347,14 +347,10 @@ struct CudaNetwork::Impl {
 
   /// Of any block's sums, with up to most_betas.
   std::size_t most_sums() const {
+    const std::size_t kinds = 2 + static_cast<std::size_t>(most_betas);
     std::size_t most = 0;
-    const auto consider = [&](std::size_t rows_there, std::size_t channels) {
-      for (std::size_t kinds = 2; kinds <= 2 + static_cast<std::size_t>(most_betas); ++kinds) {
-        most = std::max(most, row_launch(device, storage, rows_there, channels, kinds).grid.x * kinds * channels);
-      }
-    };
-    for (const FeatureBlock& block : features) consider(rows(block), block.layout.channels);
-    for (const DenseBlock& block : hidden) consider(batch, block.layout.units);
+    for (const FeatureBlock& block : features) most = std::max(most, most_row_sums(device, rows(block), block.layout.channels, kinds));
+    for (const DenseBlock& block : hidden) most = std::max(most, most_row_sums(device, batch, block.layout.units, kinds));
     return most;
   }
 

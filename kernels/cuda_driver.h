@@ -86,6 +86,8 @@ class CudaMemory {
 struct CudaFunction {
   void* handle = nullptr;
 };
+/// How many such blocks of the kernel a multiprocessor of the current device works on at once.
+unsigned blocks_at_once(CudaFunction function, unsigned threads, std::size_t shared_bytes);
 
 /// A loaded cubin.
 class CudaModule {

@@ -612,6 +612,18 @@ CUresult cuFuncGetAttribute(int* value, CUfunction_attribute which, CUfunction h
   });
 }
 
+CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, CUfunction handle, int threads, std::size_t shared_bytes) {
+  return answer("cuOccupancyMaxActiveBlocksPerMultiprocessor", [&] {
+    Call call;
+    require_not_null(blocks);
+    function_of(call, handle);
+    constexpr int kThreads = 2048;
+    constexpr std::size_t kShared = 228 << 10;
+    require(threads > 0 && threads <= 1024, CUDA_ERROR_INVALID_VALUE, "1 to 1024 threads");
+    *blocks = std::min(kThreads / threads, shared_bytes > 0 ? static_cast<int>(kShared / shared_bytes) : kThreads);
+  });
+}
+
 CUresult cuFuncSetAttribute(CUfunction handle, CUfunction_attribute which, int value) {
   return answer("cuFuncSetAttribute", [&] {
     Call call;
