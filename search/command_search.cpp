@@ -37,6 +37,7 @@ Options declared() {
   options.value("unary", "A,B,...", "only these unary operators");
   options.value("binary", "A,B,...", "only these binary operators");
   options.value("strategy", "NAME", "random, exhaustive, evolution or ppo [random]");
+  options.values("expr", "E", "train this formula or named function too; may be given several times");
   options.flag("baselines", "train the named functions too (ReLU, Swish and the others of the paper), in turn with the proposals");
   declare_training(options, kDefaultSearchRecipe);
   declare_device(options);
@@ -118,6 +119,7 @@ SearchPlan planned(const Options& options, const Device& device) {
                   .space = Space(options.text("space").value_or("core1"), options.list("unary"), options.list("binary")),
                   .strategy = options.choice("strategy", strategy_names()),
                   .baselines = options.has("baselines"),
+                  .given = candidates_of(options.texts("expr")),
                   .data = "",
                   .commit = std::string(program_commit()),
                   .machine = machine_text() + (device.is_cuda() ? ", " + device.description : "")};
