@@ -74,17 +74,22 @@ int CudaDevice::count() {
   return count;
 }
 
-CudaDevice::CudaDevice(int ordinal) : ordinal_(ordinal) {
+std::string CudaDevice::name_of(int ordinal) {
   const int devices = count();
   if (ordinal < 0 || ordinal >= devices) {
     throw std::out_of_range("there is no CUDA device " + std::to_string(ordinal) + ": " + std::to_string(devices) +
                             (devices == 1 ? " is" : " are") + " there, counted from 0");
   }
+  CUdevice device = 0;
+  check(driver().cuDeviceGet(&device, ordinal), "find the device");
+  std::array<char, 256> text{};
+  check(driver().cuDeviceGetName(text.data(), static_cast<int>(text.size()), device), "name the device");
+  return text.data();
+}
+
+CudaDevice::CudaDevice(int ordinal) : ordinal_(ordinal), name_(name_of(ordinal)) {
   const Driver& cuda = driver();
   check(cuda.cuDeviceGet(&handle_, ordinal), "find the device");
-  std::array<char, 256> text{};
-  check(cuda.cuDeviceGetName(text.data(), static_cast<int>(text.size()), handle_), "name the device");
-  name_ = text.data();
   const auto attribute = [&](CUdevice_attribute wanted) {
     int value = 0;
     check(cuda.cuDeviceGetAttribute(&value, wanted, handle_), "ask the device");
@@ -97,7 +102,12 @@ CudaDevice::CudaDevice(int ordinal) : ordinal_(ordinal) {
   // Threads that wait for the device sleep. Another user of the context may have chosen otherwise: then it stays so.
   cuda.cuDevicePrimaryCtxSetFlags(handle_, CU_CTX_SCHED_BLOCKING_SYNC);
   CUcontext context = nullptr;
-  check(cuda.cuDevicePrimaryCtxRetain(&context, handle_), "open the device");
+  const CUresult opened = cuda.cuDevicePrimaryCtxRetain(&context, handle_);
+  if (opened == CUDA_ERROR_DEVICE_UNAVAILABLE) {
+    throw CudaMissing("CUDA device " + std::to_string(ordinal) + ", " + name_ +
+                      ", is busy or gone: another process may have it for itself");
+  }
+  check(opened, "open the device");
   context_ = context;
 }
 

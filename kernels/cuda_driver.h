@@ -34,8 +34,11 @@ class CudaDevice {
  public:
   /// Devices that the driver shows. CudaMissing, naming what is missing, if there is no driver or no device.
   static int count();
+  /// The name of a device, without opening it. Errors as the constructor's.
+  static std::string name_of(int ordinal);
 
-  /// CudaMissing as for count; std::out_of_range if there is no such device.
+  /// Opens the device. CudaMissing as for count, and where the device is busy: another process may have it for itself.
+  /// std::out_of_range if there is no such device.
   explicit CudaDevice(int ordinal);
   ~CudaDevice();
   CudaDevice(const CudaDevice&) = delete;
