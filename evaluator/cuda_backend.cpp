@@ -148,7 +148,12 @@ struct CudaBackend::Impl {
 std::vector<std::string> cuda_devices() {
   std::vector<std::string> names;
   const int count = CudaDevice::count();
-  Nvrtc();
+  const Nvrtc nvrtc;
+  if (const auto [major, minor] = CudaDevice::driver_version(); nvrtc.major_version() > major) {
+    throw CudaMissing("the NVIDIA driver runs programs of CUDA " + std::to_string(major) + "." + std::to_string(minor) +
+                      " and NVRTC is of CUDA " + nvrtc.version() + ": update the driver, or install NVRTC of CUDA " +
+                      std::to_string(major));
+  }
   Cudnn::version();
   CublasLt::require();
   for (int i = 0; i < count; ++i) names.push_back(CudaDevice::name_of(i));

@@ -8,7 +8,7 @@
 // The functions used, by their names in cuda.h, whose macros choose the version.
 // clang-format off
 #define ACTSEARCH_DRIVER_FUNCTIONS(X) \
-  X(cuInit) X(cuGetErrorName) X(cuGetErrorString) X(cuDeviceGetCount) X(cuDeviceGet) X(cuDeviceGetName) \
+  X(cuInit) X(cuDriverGetVersion) X(cuGetErrorName) X(cuGetErrorString) X(cuDeviceGetCount) X(cuDeviceGet) X(cuDeviceGetName) \
   X(cuDeviceGetAttribute) X(cuDeviceTotalMem) X(cuDevicePrimaryCtxRetain) X(cuDevicePrimaryCtxRelease) X(cuDevicePrimaryCtxSetFlags) \
   X(cuCtxSetCurrent) X(cuMemGetInfo) X(cuMemAlloc) X(cuMemFree) X(cuMemcpyHtoDAsync) X(cuMemcpyDtoHAsync) \
   X(cuMemcpyDtoDAsync) X(cuMemsetD8Async) X(cuModuleLoadData) X(cuModuleUnload) X(cuModuleGetFunction) X(cuFuncGetAttribute) \
@@ -72,6 +72,12 @@ int CudaDevice::count() {
   check(driver().cuDeviceGetCount(&count), "count devices");
   if (count == 0) throw CudaMissing("the NVIDIA driver finds no GPU");
   return count;
+}
+
+std::pair<int, int> CudaDevice::driver_version() {
+  int version = 0;
+  check(driver().cuDriverGetVersion(&version), "ask for the driver's version");
+  return {version / 1000, version % 1000 / 10};
 }
 
 std::string CudaDevice::name_of(int ordinal) {

@@ -34,6 +34,8 @@ class CudaDevice {
  public:
   /// Devices that the driver shows. CudaMissing, naming what is missing, if there is no driver or no device.
   static int count();
+  /// The driver's, for example {13, 0}: the newest CUDA whose programs it runs. CudaMissing as for count.
+  static std::pair<int, int> driver_version();
   /// The name of a device, without opening it. Errors as the constructor's.
   static std::string name_of(int ordinal);
 

@@ -54,6 +54,12 @@ std::string Nvrtc::version() const {
   return std::to_string(major) + "." + std::to_string(minor);
 }
 
+int Nvrtc::major_version() const {
+  int major = 0, minor = 0;
+  functions_->version(&major, &minor);
+  return major;
+}
+
 std::string Nvrtc::options() {
   std::string line;
   for (const char* const option : fixed_options()) line += (line.empty() ? "" : " ") + std::string(option);

@@ -25,6 +25,7 @@ class Nvrtc {
   Nvrtc& operator=(const Nvrtc&) = delete;
 
   std::string version() const;  ///< for example "13.0"
+  int major_version() const;    ///< for example 13
 
   struct Compiled {
     std::string cubin;

@@ -13,15 +13,7 @@ bin=$here/bin
 [[ -d $bin ]] || bin=$here/build/${ACTSEARCH_PRESET:-release}
 torch_seconds=${ACTSEARCH_TORCH_SECONDS:-1}
 export XDG_CACHE_HOME=${XDG_CACHE_HOME:-$(cd "$out" && pwd)/cache}
-
-# cuDNN and its like often lie in Python's site-packages.
-libraries=$(python3 - <<'PYTHON' 2>/dev/null
-import glob, os, site, sysconfig
-roots = {sysconfig.get_paths()["purelib"], *site.getsitepackages()}
-print(":".join(sorted({os.path.dirname(f) for r in roots for f in glob.glob(os.path.join(r, "nvidia", "**", "lib", "lib*.so*"), recursive=True)})))
-PYTHON
-)
-export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:-}${LD_LIBRARY_PATH:+:}/usr/local/cuda/lib64${libraries:+:$libraries}
+cuda=$here/scripts/with_cuda_libraries.sh  # PyTorch runs without: it brings its own
 
 failed=0
 run() { # NAME command…: its output in OUT/NAME.log, a line on the screen
@@ -37,22 +29,23 @@ run() { # NAME command…: its output in OUT/NAME.log, a line on the screen
 }
 
 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader >"$out/nvidia-smi.txt" 2>&1 || true
-ldd "$bin/actsearch" >"$out/ldd.txt" 2>&1
-if ! "$bin/cuda_kernel_tests" --gtest_filter='*AMissingKernelIsNamed' >"$out/gpu.log" 2>&1 || grep -q 'SKIPPED' "$out/gpu.log"; then
-  echo "gpu_check: no GPU that can be used: $(grep -h -m 1 -A 1 'Skipped' "$out/gpu.log" | tail -n 1)" >&2
+"$cuda" ldd "$bin/actsearch" >"$out/ldd.txt" 2>&1
+if ! "$cuda" "$bin/actsearch" search --db "$out/first.db" --data synthetic:256 --recipe vgg-s --epochs 1 --budget-trials 1 --jobs 1 --device cuda \
+  >"$out/gpu.log" 2>&1; then
+  echo "gpu_check: no GPU that can be used: $(grep -m 1 '^actsearch: ' "$out/gpu.log" || tail -n 3 "$out/gpu.log")" >&2
   exit 1
 fi
-for tests in cuda_kernel_tests cuda_training_tests; do run "$tests" "$bin/$tests"; done
+for tests in cuda_kernel_tests cuda_training_tests; do run "$tests" "$cuda" "$bin/$tests"; done
 if command -v compute-sanitizer >/dev/null; then
   small='*TenStepsInBf16*:*ANetworkTakesOneCandidateAfterTheOther*:*Sizes*'
   for tests in cuda_kernel_tests cuda_training_tests; do
-    run "memcheck-$tests" compute-sanitizer --error-exitcode 9 "$bin/$tests" --gtest_brief=1 --gtest_filter="$small"
+    run "memcheck-$tests" "$cuda" compute-sanitizer --report-api-errors no --error-exitcode 9 "$bin/$tests" --gtest_brief=1 --gtest_filter="$small"
   done
-  run "racecheck-cuda_kernel_tests" compute-sanitizer --tool racecheck --error-exitcode 9 "$bin/cuda_kernel_tests" --gtest_brief=1 --gtest_filter="$small"
+  run "racecheck-cuda_kernel_tests" "$cuda" compute-sanitizer --tool racecheck --error-exitcode 9 "$bin/cuda_kernel_tests" --gtest_brief=1 --gtest_filter="$small"
 else
   echo "gpu_check: compute-sanitizer is not here: not run" >&2
 fi
-"$bin/actsearch" bench --device cuda --format json >"$out/bench.json" 2>"$out/bench.log" || { failed=1; cat "$out/bench.log" >&2; }
+"$cuda" "$bin/actsearch" bench --device cuda --format json >"$out/bench.json" 2>"$out/bench.log" || { failed=1; cat "$out/bench.log" >&2; }
 if python3 -c 'import torch, sys; sys.exit(not torch.cuda.is_available())' 2>/dev/null; then
   python3 "$here/bench/torch_baseline.py" --activations relu,swish --seconds "$torch_seconds" --setups bf16-graph,bf16-compile-graph \
     >"$out/torch.json" 2>"$out/torch.log" || { failed=1; tail -n 5 "$out/torch.log" >&2; }

@@ -105,6 +105,13 @@ TEST_F(CudaCommandLine, AutoPassesABusyDeviceByAndCudaSaysThatItIsBusy) {
   EXPECT_NE(other.err.find("device: simulated device 1"), std::string::npos) << other.err;
 }
 
+TEST_F(CudaCommandLine, ADriverThatIsOlderThanNvrtcIsNamed) {
+  const Variable old("ACTSEARCH_SIMULATOR_DRIVER", "12080");
+  const Ran ran = search("1", "cuda");
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_NE(ran.err.find("the NVIDIA driver runs programs of CUDA 12.8 and NVRTC is of CUDA 99"), std::string::npos) << ran.err;
+}
+
 TEST_F(CudaCommandLine, NamesTheLibraryThatDoesNotLoad) {
   for (const auto& [file, name] : {std::pair("libcuda.so.1", "the NVIDIA driver"), std::pair("libcudnn.so.9", "cuDNN 9")}) {
     const TemporaryDirectory broken;
