@@ -16,6 +16,8 @@ std::vector<std::string> cuda_devices() {
   throw CudaMissing("this program was built without CUDA: the toolkit's headers, cuDNN's among them, were missing then");
 }
 
+void require_cuda_device(int /*ordinal*/) { cuda_devices(); }
+
 CudaBackend::CudaBackend(const Dataset& /*dataset*/, CudaOptions /*options*/) { cuda_devices(); }
 CudaBackend::~CudaBackend() = default;
 void CudaBackend::prepare(const Program& /*activation*/, Precision /*precision*/) {}

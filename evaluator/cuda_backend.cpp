@@ -151,9 +151,11 @@ std::vector<std::string> cuda_devices() {
   Nvrtc();
   Cudnn::version();
   CublasLt::require();
-  for (int i = 0; i < count; ++i) names.push_back(CudaDevice(i).name());
+  for (int i = 0; i < count; ++i) names.push_back(CudaDevice::name_of(i));
   return names;
 }
+
+void require_cuda_device(int ordinal) { const CudaDevice opened(ordinal); }
 
 CudaBackend::CudaBackend(const Dataset& dataset, CudaOptions options) : impl_(std::make_unique<Impl>(dataset, std::move(options))) {}
 CudaBackend::~CudaBackend() = default;

@@ -13,9 +13,11 @@
 
 namespace actsearch {
 
-/// The names of the devices that can be used, by ordinal. CudaMissing, naming what is missing, if the driver, NVRTC, cuDNN, cuBLASLt or a
+/// The names of the devices that are there, by ordinal. CudaMissing, naming what is missing, if the driver, NVRTC, cuDNN, cuBLASLt or a
 /// device is not there, or this program was built without CUDA.
 std::vector<std::string> cuda_devices();
+/// Opens the device for a moment. CudaMissing, naming why, if it cannot be used now.
+void require_cuda_device(int ordinal);
 
 struct CudaOptions {
   std::vector<int> devices;     ///< ordinals, counted from 0; empty for all

@@ -34,7 +34,13 @@ struct Chunk {
   std::uint64_t offset = 0;
   std::uint32_t size = 0, kind = 0;
 };
-inline constexpr std::uint32_t kDecays = 1, kIsWeight = 2;  // bits of Chunk::kind
+struct FirstLayer {
+  std::uint64_t values = 0, stored = 0;
+};
+inline constexpr std::uint32_t kDecays = 1, kIsWeight = 2, kIsPadded = 4;  // bits of Chunk::kind
+
+/// Channels of an image as the first convolution reads it: tensor cores want eight, so five of them are zero.
+inline constexpr std::size_t kStoredImageChannels = 8;
 
 inline constexpr unsigned kThreads = 256;  ///< of a block, where the kernel does not say otherwise
 

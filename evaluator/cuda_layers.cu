@@ -32,10 +32,15 @@ KERNEL void begin_step(Progress* progress, const float* rates, const unsigned lo
   progress->step = step + 1;
 }
 
+// A pixel as the first convolution reads it: red, green, blue and five zeros, which let it use tensor cores.
+struct alignas(16) Pixel {
+  Stored channel[8];
+};
+
 // Of the current step's planned images: pixels to NHWC, shifted, mirrored, scaled and averaged down to side × side (a divisor of 32), and
 // labels. A thread for each pixel of these.
 KERNEL void fill_batch(const unsigned char* pixels, const unsigned char* all_labels, const PlannedImage* plan, const Progress* progress,
-                       const float* scale, const float* shift, Stored* images, unsigned char* labels, unsigned int batch,
+                       const float* scale, const float* shift, Pixel* images, unsigned char* labels, unsigned int batch,
                        unsigned int side) {
   const unsigned int place = blockIdx.x * blockDim.x + threadIdx.x;
   const unsigned int image = place / (side * side), pixel = place % (side * side), square = 32u / side;
@@ -52,7 +57,10 @@ KERNEL void fill_batch(const unsigned char* pixels, const unsigned char* all_lab
       sum[c] += (float)pixels[(unsigned long long)planned.index * 3072u + c * 1024 + row * 32 + shifted] * scale[c] + shift[c];
     }
   }
-  for (int c = 0; c < 3; ++c) images[(unsigned long long)place * 3u + c] = store(sum[c] * (1.0f / (float)(square * square)));
+  Pixel result;
+#pragma unroll
+  for (int c = 0; c < 8; ++c) result.channel[c] = store(c < 3 ? sum[c < 3 ? c : 0] * (1.0f / (float)(square * square)) : 0.0f);
+  images[place] = result;
 }
 
 // Per block of rows and channel: Σ(z - z₀) and Σ(z - z₀)², z₀ the first row's, which guards against cancellation.
@@ -95,33 +103,45 @@ KERNEL void channel_sums(const Stored* z, float* sums, unsigned long long rows, 
   }
 }
 
-// Σ over the blocks' sums of one kind and channel: the block's lines share the blocks, then add up in order. Every thread gets the total.
-// blockDim (32, 32); shared memory: 32 · 32 floats.
-__device__ __forceinline__ float over_blocks(const float* sums, unsigned int blocks, unsigned int kinds, unsigned int kind,
-                                             unsigned int channels, unsigned int channel, float* lines) {
-  float total = 0.0f;
+// total[k] = Σ over the blocks' sums of kind first + k of a channel: the block's lines share the blocks, then add up in order. Every thread
+// gets the totals. The loads of several blocks are under way at once. blockDim (32, 32).
+template <int KINDS>
+__device__ __forceinline__ void over_blocks(const float* sums, unsigned int blocks, unsigned int kinds, unsigned int first,
+                                            unsigned int channels, unsigned int channel, float (&total)[KINDS]) {
+  __shared__ float lines[KINDS][32][32];
+#pragma unroll
+  for (int k = 0; k < KINDS; ++k) total[k] = 0.0f;
   if (channel < channels) {
-    for (unsigned int block = threadIdx.y; block < blocks; block += blockDim.y) {
-      total += sums[((unsigned long long)block * kinds + kind) * channels + channel];
+    const float* const mine = sums + (unsigned long long)first * channels + channel;
+    const unsigned long long stride = (unsigned long long)kinds * channels;
+#pragma unroll 8
+    for (unsigned int block = threadIdx.y; block < blocks; block += 32u) {
+#pragma unroll
+      for (int k = 0; k < KINDS; ++k) total[k] += mine[block * stride + (unsigned long long)k * channels];
     }
   }
-  lines[threadIdx.y * blockDim.x + threadIdx.x] = total;
+#pragma unroll
+  for (int k = 0; k < KINDS; ++k) lines[k][threadIdx.y][threadIdx.x] = total[k];
   __syncthreads();
-  total = 0.0f;
-  for (unsigned int line = 0; line < blockDim.y; ++line) total += lines[line * blockDim.x + threadIdx.x];
+#pragma unroll
+  for (int k = 0; k < KINDS; ++k) {
+    float sum = 0.0f;
+#pragma unroll
+    for (int line = 0; line < 32; ++line) sum += lines[k][line][threadIdx.x];
+    total[k] = sum;
+  }
   __syncthreads();
-  return total;
 }
 
 // Batch statistics from channel_sums: the activation's scale and shift, what backward needs, and the running statistics moved.
 KERNEL void finish_statistics(const Stored* z, const float* sums, unsigned int blocks, unsigned long long rows, unsigned int channels,
                               const float* gamma, const float* delta, float momentum, float epsilon, float* mean,
                               float* inverse_deviation, float* running_mean, float* running_variance, float* scale, float* shift) {
-  __shared__ float lines[1024];
   const unsigned int c = blockIdx.x * blockDim.x + threadIdx.x;
-  const float sum = over_blocks(sums, blocks, 2u, 0u, channels, c, lines);
-  const float squares = over_blocks(sums, blocks, 2u, 1u, channels, c, lines);
+  float total[2];
+  over_blocks(sums, blocks, 2u, 0u, channels, c, total);
   if (c >= channels || threadIdx.y != 0u) return;
+  const float sum = total[0], squares = total[1];
   const float distance = sum / (float)rows, m = load(z[c]) + distance;
   const float spread = squares / (float)rows - distance * distance, variance = spread < 0.0f ? 0.0f : spread;  // NaN stays
   const float r = 1.0f / sqrtf(variance + epsilon);
@@ -143,19 +163,26 @@ KERNEL void running_affine(const float* gamma, const float* delta, const float* 
   shift[c] = delta[c] - running_mean[c] * s;
 }
 
+// The gradients of the activation's parameters: the sums of kind 2 and above.
+__device__ __forceinline__ void beta_gradients(const float* sums, unsigned int blocks, unsigned int kinds, unsigned int channels,
+                                               unsigned int channel, float* dbeta) {
+  for (unsigned int kind = 2u; kind < kinds; ++kind) {
+    float total[1];
+    over_blocks(sums, blocks, kinds, kind, channels, channel, total);
+    if (channel < channels && threadIdx.y == 0u) dbeta[(kind - 2u) * channels + channel] = total[0];
+  }
+}
+
 // From activation_sums: the gradients of batch norm and of the activation's parameters, and a, b and d of activation_apply.
 // With ẑ = (z - mean)·r: dL_dz = gamma·r·(g - Σg/m - ẑ·Σ(g·ẑ)/m), written as a·g + b·z + d.
 KERNEL void finish_backward(const float* sums, unsigned int blocks, unsigned long long rows, unsigned int channels, unsigned int parameters,
                             const float* gamma, const float* mean, const float* inverse_deviation, float* dgamma, float* ddelta,
                             float* dbeta, float* a, float* b, float* d) {
-  __shared__ float lines[1024];
   const unsigned int c = blockIdx.x * blockDim.x + threadIdx.x, kinds = 2u + parameters;
-  const float sum_g = over_blocks(sums, blocks, kinds, 0u, channels, c, lines);
-  const float sum_gz = over_blocks(sums, blocks, kinds, 1u, channels, c, lines);
-  for (unsigned int k = 0; k < parameters; ++k) {
-    const float sum = over_blocks(sums, blocks, kinds, 2u + k, channels, c, lines);
-    if (c < channels && threadIdx.y == 0u) dbeta[k * channels + c] = sum;
-  }
+  float total[2];
+  over_blocks(sums, blocks, kinds, 0u, channels, c, total);
+  const float sum_g = total[0], sum_gz = total[1];
+  beta_gradients(sums, blocks, kinds, channels, c, dbeta);
   if (c >= channels || threadIdx.y != 0u) return;
   const float r = inverse_deviation[c], share = 1.0f / (float)rows, normalised = r * (sum_gz - mean[c] * sum_g);
   ddelta[c] = sum_g;
@@ -167,14 +194,11 @@ KERNEL void finish_backward(const float* sums, unsigned int blocks, unsigned lon
 
 // The same for a dense layer's activation, which has a bias and no batch norm: activation_apply then has a = 1 and b = d = 0.
 KERNEL void finish_bias(const float* sums, unsigned int blocks, unsigned int channels, unsigned int parameters, float* dbias, float* dbeta) {
-  __shared__ float lines[1024];
   const unsigned int c = blockIdx.x * blockDim.x + threadIdx.x, kinds = 2u + parameters;
-  const float sum_g = over_blocks(sums, blocks, kinds, 0u, channels, c, lines);
-  if (c < channels && threadIdx.y == 0u) dbias[c] = sum_g;
-  for (unsigned int k = 0; k < parameters; ++k) {
-    const float sum = over_blocks(sums, blocks, kinds, 2u + k, channels, c, lines);
-    if (c < channels && threadIdx.y == 0u) dbeta[k * channels + c] = sum;
-  }
+  float total[1];
+  over_blocks(sums, blocks, kinds, 0u, channels, c, total);
+  if (c < channels && threadIdx.y == 0u) dbias[c] = total[0];
+  beta_gradients(sums, blocks, kinds, channels, c, dbeta);
 }
 
 // What a thread of a 2×2 pool with stride 2 works on: WIDTH channels of a window.
@@ -222,14 +246,15 @@ KERNEL void max_pool_backward(const Stored* x, const Stored* y, const Stored* dy
 #pragma unroll
   for (int k = 0; k < 4; ++k) {
     const unsigned long long at = window.corner + (k >> 1) * side + (k & 1);
-    Vector v = read(x, at, channels, window.channel);
+    const Vector v = read(x, at, channels, window.channel);
+    Vector result;
 #pragma unroll
     for (int i = 0; i < WIDTH; ++i) {
       const bool mine = !given[i] && load(v.lane[i]) == load(best.lane[i]);
       given[i] = given[i] || mine;
-      v.lane[i] = mine ? gradient.lane[i] : store(0.0f);
+      result.lane[i] = mine ? gradient.lane[i] : (Stored)0;  // zero's bits are 0 in either storage
     }
-    write(dx, at, channels, window.channel, v);
+    write(dx, at, channels, window.channel, result);
   }
 }
 
@@ -310,26 +335,37 @@ KERNEL void cross_entropy(const float* logits, const float* bias, const unsigned
 struct Chunk {
   unsigned long long offset;
   unsigned int size;
-  unsigned int kind;  // bit 0: decays; bit 1: a weight, whose gradient is Stored and which has a Stored copy
+  unsigned int kind;  // bit 0: decays; bit 1: a weight, whose gradient is Stored and which has a Stored copy; bit 2: of the first layer
+};
+
+// Where the first layer's Stored weights lie, and their gradients: eight input channels (Pixel) in place of the values' three.
+struct FirstLayer {
+  unsigned long long values, stored;
+  __device__ __forceinline__ unsigned long long place(unsigned long long at) const {
+    const unsigned int i = (unsigned int)(at - values);
+    return stored + i / 3u * 8u + i % 3u;
+  }
 };
 
 // Stochastic gradient descent with momentum (evaluator/parameters.h); a block for each chunk.
 KERNEL void descend(const Chunk* chunks, float* values, float* momenta, const float* gradients, const Stored* weight_gradients,
-                    Stored* weights, const Progress* progress, float momentum, float weight_decay) {
+                    Stored* weights, const Progress* progress, FirstLayer first, float momentum, float weight_decay) {
   const Chunk chunk = chunks[blockIdx.x];
   const float decay = chunk.kind & 1u ? weight_decay : 0.0f, rate = progress->rate;
+#pragma unroll 4
   for (unsigned int i = threadIdx.x; i < chunk.size; i += blockDim.x) {
-    const unsigned long long at = chunk.offset + i;
-    const float w = values[at], g = chunk.kind & 2u ? load(weight_gradients[at]) : gradients[at];
+    const unsigned long long at = chunk.offset + i, stored = chunk.kind & 4u ? first.place(at) : at;
+    const float w = values[at], g = chunk.kind & 2u ? load(weight_gradients[stored]) : gradients[at];
     const float v = momentum * momenta[at] + (g + decay * w), next = w - rate * v;
     momenta[at] = v;
     values[at] = next;
-    if (chunk.kind & 2u) weights[at] = store(next);
+    if (chunk.kind & 2u) weights[stored] = store(next);
   }
 }
 
-// The weights' copies, from values that the host has written.
-KERNEL void store_weights(const float* values, Stored* weights, unsigned long long n) {
+// The weights' copies, from values that the host has written; the first layer has `count` of them.
+KERNEL void store_weights(const float* values, Stored* weights, unsigned long long n, FirstLayer first, unsigned int count) {
   const unsigned long long i = (unsigned long long)blockIdx.x * blockDim.x + threadIdx.x;
-  if (i < n) weights[i] = store(values[i]);
+  if (i >= n) return;
+  weights[i >= first.values && i < first.values + count ? first.place(i) : i] = store(values[i]);
 }

@@ -1,6 +1,8 @@
 #include "evaluator/cuda_network.h"
 
 #include <algorithm>
+#include <mutex>
+#include <shared_mutex>
 #include <stdexcept>
 
 #include "evaluator/cuda_blocks.h"
@@ -39,20 +41,23 @@ struct CudaNetwork::Impl {
         batch(static_cast<std::size_t>(recipe_.batch)),
         cudnn(stream),
         layers(layers_cubin) {
-    Parameters unused;
-    layout = lay_out(recipe.network, 0, unused);
+    Parameters parameters;
+    layout = lay_out(recipe.network, kUsualBetas, parameters);
     for (const FeatureLayout& feature : layout.features) require_multiple(feature.channels);
     for (const DenseLayout& dense : layout.hidden) require_multiple(dense.units);
     add_features(choices);
     for (const DenseLayout& dense : layout.hidden) hidden.push_back(dense_block(dense, false));
     head.emplace(dense_block(layout.head, true));
     for (CudaMemory& gradient : gradients_by_layer) gradient = memory(tensor_bytes(largest));
-    images = memory(tensor_bytes(image_pixels() * kImageChannels));
+    images = memory(tensor_bytes(image_pixels() * kStoredImageChannels));
     labels = memory(batch);
     dL_dlogits = memory(tensor_bytes(kClasses));
     workspace = memory(std::max(workspace_bytes, CudaProduct::kWorkspaceBytes));
     prepare_plan_memory();
     prepare_constants();
+    reserve(parameters, kUsualBetas);
+    library_calls();  // libraries load code at their first call, which a recording does not allow
+    stream.synchronise();
   }
 
   std::size_t image_pixels() const {
@@ -71,8 +76,9 @@ struct CudaNetwork::Impl {
 
   void add_features(EngineChoices& choices) {
     for (const FeatureLayout& feature : layout.features) {
-      const CudaConvolutionShape shape{recipe.batch, static_cast<int>(feature.in_channels), static_cast<int>(feature.channels),
-                                       feature.side, storage};
+      const std::size_t in_channels = features.empty() ? kStoredImageChannels : feature.in_channels;
+      const CudaConvolutionShape shape{recipe.batch, static_cast<int>(in_channels), static_cast<int>(feature.channels), feature.side,
+                                       storage};
       const auto convolution = [&](ConvolutionPass pass) {
         CudnnConvolution made(cudnn, pass, shape, choices);
         workspace_bytes = std::max(workspace_bytes, made.workspace_bytes());
@@ -140,8 +146,12 @@ struct CudaNetwork::Impl {
 
   CudaAddress value(std::size_t offset) const { return values.address() + offset * sizeof(float); }
   CudaAddress gradient(std::size_t offset) const { return gradients.address() + offset * sizeof(float); }
-  CudaAddress weight(std::size_t offset) const { return weights.address() + offset * storage_bytes(storage); }
-  CudaAddress weight_gradient(std::size_t offset) const { return weight_gradients.address() + offset * storage_bytes(storage); }
+  CudaAddress weight(std::size_t offset) const { return weights.address() + stored(offset) * storage_bytes(storage); }
+  CudaAddress weight_gradient(std::size_t offset) const { return weight_gradients.address() + stored(offset) * storage_bytes(storage); }
+  /// Where weights that begin at `offset` lie among the stored ones: the first layer's, with more input channels, behind all others.
+  std::size_t stored(std::size_t offset) const { return offset == first_layer().values ? first_layer().stored : offset; }
+  FirstLayer first_layer() const { return {features.front().layout.weights, most_parameters}; }
+  std::size_t first_layer_size() const { return 9 * kImageChannels * features.front().layout.channels; }
   std::size_t rows(const FeatureBlock& block) const { return batch * static_cast<std::size_t>(block.layout.side * block.layout.side); }
 
   void begin_step_and_fill(const CudaDataset::Images& set) {
@@ -155,7 +165,7 @@ struct CudaNetwork::Impl {
   void batch_statistics(FeatureBlock& block) {
     using A = ChannelArrays;
     const FeatureLayout& at = block.layout;
-    const CudaRowLaunch shape = row_launch(device, storage, rows(block), at.channels, 2);
+    const CudaRowLaunch shape = row_launch(device, layers.channel_sums, storage, rows(block), at.channels, 2);
     stream.launch(layers.channel_sums, shape.grid, shape.block, shape.shared_bytes, block.z.address(), sums.address(),
                   static_cast<std::uint64_t>(rows(block)), static_cast<std::uint32_t>(at.channels));
     stream.launch(layers.finish_statistics, over_channels(at.channels), {32, 32}, 0, block.z.address(), sums.address(), shape.grid.x,
@@ -269,70 +279,86 @@ struct CudaNetwork::Impl {
 
   void descend() {
     stream.launch(layers.descend, {chunk_count}, {kThreads}, 0, chunks.address(), values.address(), momenta.address(), gradients.address(),
-                  weight_gradients.address(), weights.address(), progress.address(), static_cast<float>(recipe.momentum),
+                  weight_gradients.address(), weights.address(), progress.address(), first_layer(), static_cast<float>(recipe.momentum),
                   static_cast<float>(recipe.weight_decay));
   }
 
   void store_weights() {
     stream.launch(layers.store_weights, {blocks_for(parameter_count)}, {kThreads}, 0, values.address(), weights.address(),
-                  static_cast<std::uint64_t>(parameter_count));
+                  static_cast<std::uint64_t>(parameter_count), first_layer(), static_cast<std::uint32_t>(first_layer_size()));
   }
 
   // A trial. ---------------------------------------------------------------------------------------------------------------------
 
-  /// Where the parameters of another candidate lie, and memory for them.
-  void lay_out_parameters(const Parameters& parameters) {
-    for (std::size_t i = 0; i < features.size(); ++i) features[i].layout = layout.features[i];
-    for (std::size_t i = 0; i < hidden.size(); ++i) hidden[i].layout = layout.hidden[i];
-    head->layout = layout.head;
-    const ParameterSegment& last = parameters.segments().back();
-    const std::size_t count = last.offset + last.size;
-    if (count == parameter_count) return;
+  /// Memory for the parameters of every candidate with up to `betas` of its own; `parameters` are those of one with so many. Freeing waits
+  /// for the whole device, so this is done once, unless a candidate has more.
+  void reserve(const Parameters& parameters, int betas) {
     for (CudaMemory* old : {&values, &momenta, &gradients, &weights, &weight_gradients, &chunks, &sums}) {
       memory.give_back(*old);
       *old = CudaMemory();
     }
-    parameter_count = count;
-    values = memory.floats(count);
-    momenta = memory.floats(count);
-    gradients = memory.floats(count);
-    weights = memory(count * storage_bytes(storage));
-    weight_gradients = memory(count * storage_bytes(storage));
-    upload_chunks(parameters);
+    most_betas = betas;
+    constexpr std::size_t kAligned = 8;
+    most_parameters = (count_of(parameters) + kAligned - 1) / kAligned * kAligned;
+    const std::size_t most_stored = most_parameters + 9 * kStoredImageChannels * features.front().layout.channels;
+    values = memory.floats(most_parameters);
+    momenta = memory.floats(most_parameters);
+    gradients = memory.floats(most_parameters);
+    weights = memory(most_stored * storage_bytes(storage));
+    weight_gradients = memory(most_stored * storage_bytes(storage));
+    chunks = memory(chunks_of(parameters).size() * sizeof(Chunk));
     sums = memory.floats(most_sums());
   }
 
-  void upload_chunks(const Parameters& parameters) {
+  static std::size_t count_of(const Parameters& parameters) {
+    const ParameterSegment& last = parameters.segments().back();
+    return last.offset + last.size;
+  }
+
+  /// Where the parameters of another candidate lie.
+  void lay_out_parameters(const Parameters& parameters, int betas) {
+    for (std::size_t i = 0; i < features.size(); ++i) features[i].layout = layout.features[i];
+    for (std::size_t i = 0; i < hidden.size(); ++i) hidden[i].layout = layout.hidden[i];
+    head->layout = layout.head;
+    if (betas > most_betas) {
+      const std::unique_lock alone(device.recording());
+      reserve(parameters, betas);
+    }
+    parameter_count = count_of(parameters);
+    const std::vector<Chunk> table = chunks_of(parameters);
+    chunk_count = static_cast<unsigned>(table.size());
+    stream.copy_to_device(chunks.address(), table.data(), table.size() * sizeof(Chunk));
+    stream.synchronise();
+  }
+
+  std::vector<Chunk> chunks_of(const Parameters& parameters) const {
     constexpr std::size_t kMost = 4096;
     std::vector<Chunk> table;
     for (const ParameterSegment& segment : parameters.segments()) {
-      const std::uint32_t kind =
-          (decays(segment.kind, recipe.decay_all) ? kDecays : 0) | (segment.kind == ParameterKind::kWeight ? kIsWeight : 0);
+      const std::uint32_t kind = (decays(segment.kind, recipe.decay_all) ? kDecays : 0) |
+                                 (segment.kind == ParameterKind::kWeight ? kIsWeight : 0) |
+                                 (segment.offset == features.front().layout.weights ? kIsPadded : 0);
       for (std::size_t done = 0; done < segment.size; done += kMost) {
         table.push_back({segment.offset + done, static_cast<std::uint32_t>(std::min(kMost, segment.size - done)), kind});
       }
     }
-    chunk_count = static_cast<unsigned>(table.size());
-    chunks = memory(table.size() * sizeof(Chunk));
-    stream.copy_to_device(chunks.address(), table.data(), chunks.size());
-    stream.synchronise();
+    return table;
   }
 
+  /// Of any block's sums, with up to most_betas.
   std::size_t most_sums() const {
+    const std::size_t kinds = 2 + static_cast<std::size_t>(most_betas);
     std::size_t most = 0;
-    for (const FeatureBlock& block : features) {
-      const std::size_t channels = block.layout.channels;
-      most = std::max({most, row_launch(device, storage, rows(block), channels, 2).grid.x * 2 * channels,
-                       activation->sum_count(rows(block), channels)});
-    }
-    for (const DenseBlock& block : hidden) most = std::max(most, activation->sum_count(batch, block.layout.units));
+    for (const FeatureBlock& block : features) most = std::max(most, most_row_sums(device, rows(block), block.layout.channels, kinds));
+    for (const DenseBlock& block : hidden) most = std::max(most, most_row_sums(device, batch, block.layout.units, kinds));
     return most;
   }
 
   void start_values(const Parameters& parameters) {
-    stream.copy_to_device(values.address(), parameters.value(0), values.size());
+    stream.copy_to_device(values.address(), parameters.value(0), parameter_count * sizeof(float));
     stream.set_zero(momenta.address(), momenta.size());
     stream.set_zero(gradients.address(), gradients.size());
+    stream.set_zero(weights.address(), weights.size());
     stream.set_zero(weight_gradients.address(), weight_gradients.size());
     std::size_t most = 0;
     for (const FeatureBlock& block : features) most = std::max(most, block.layout.channels);
@@ -347,20 +373,27 @@ struct CudaNetwork::Impl {
   }
 
   void record() {
-    stream.begin_capture();
-    begin_step_and_fill(dataset.train);
-    forward(true);
-    score(true);
-    backward();
-    descend();
-    training_step = stream.end_capture();
+    const std::shared_lock others_record_too(device.recording());
+    training_step = stream.record([&] {
+      begin_step_and_fill(dataset.train);
+      forward(true);
+      score(true);
+      backward();
+      descend();
+    });
     for (const ImageRole role : {ImageRole::kTraining, ImageRole::kTest}) {
-      stream.begin_capture();
-      begin_step_and_fill(images_of(role));
-      forward(false);
-      score(false);
-      evaluation_step[static_cast<std::size_t>(role)] = stream.end_capture();
+      evaluation_step[static_cast<std::size_t>(role)] = stream.record([&] {
+        begin_step_and_fill(images_of(role));
+        forward(false);
+        score(false);
+      });
     }
+  }
+
+  /// Graphs name the kernels of the candidate that they were recorded for, so they go before it does.
+  void forget_graphs() {
+    training_step = CudaGraph();
+    for (CudaGraph& graph : evaluation_step) graph = CudaGraph();
   }
 
   /// The step's library calls without what is between them, over whatever the tensors hold.
@@ -426,8 +459,10 @@ struct CudaNetwork::Impl {
   CudaMemory pixel_affine, ones_and_zeros;
   CudaAddress zeros = 0;
 
-  bool warmed_up = false;
-  std::size_t parameter_count = 0;
+  static constexpr int kUsualBetas = 4;
+  int most_betas = 0;
+  std::size_t most_parameters = 0;  ///< that there is memory for
+  std::size_t parameter_count = 0;  ///< of the candidate
   CudaMemory values, momenta, gradients, weights, weight_gradients, chunks;
   unsigned chunk_count = 0;
   CudaMemory sums;  ///< of blocks of rows, before they are added up
@@ -447,29 +482,29 @@ struct CudaNetwork::Impl {
 CudaNetwork::CudaNetwork(const CudaDevice& device, const CudaDataset& dataset, const Recipe& recipe, Precision precision,
                          EngineChoices& choices, const std::string& layers) {
   device.make_current();
+  const std::unique_lock alone(device.recording());
   impl_ = std::make_unique<Impl>(device, dataset, recipe, precision, choices, layers);
 }
 
 CudaNetwork::~CudaNetwork() {
+  const CudaDevice& device = impl_->device;
   try {
-    impl_->device.make_current();
+    device.make_current();
   } catch (const CudaError&) {  // the device is lost, and its memory with it
   }
+  const std::unique_lock alone(device.recording());
+  impl_.reset();
 }
 
 void CudaNetwork::begin_trial(const Program& program, const std::string& kernels, std::uint64_t seed) {
   Impl& network = *impl_;
   network.device.make_current();
+  network.forget_graphs();
   network.activation = std::make_unique<CudaActivation>(network.device, kernels, network.storage, program.parameter_count());
   Parameters parameters;
   network.layout = lay_out(network.recipe.network, program.parameter_count(), parameters);
   initialise(network.recipe.network, network.layout, seed, parameters);
-  network.lay_out_parameters(parameters);
-  if (!network.warmed_up) {
-    // Libraries load code at their first call, which a recording does not allow.
-    network.library_calls();
-    network.warmed_up = true;
-  }
+  network.lay_out_parameters(parameters, program.parameter_count());
   network.start_values(parameters);
   network.record();
   network.next_step = -1;
@@ -537,8 +572,9 @@ std::vector<std::span<float>> CudaNetwork::state() {
   Impl& network = *impl_;
   network.host_values.resize(network.parameter_count);
   network.host_momenta.resize(network.parameter_count);
-  network.stream.copy_to_host(network.host_values.data(), network.values.address(), network.values.size());
-  network.stream.copy_to_host(network.host_momenta.data(), network.momenta.address(), network.momenta.size());
+  const std::size_t bytes = network.parameter_count * sizeof(float);
+  network.stream.copy_to_host(network.host_values.data(), network.values.address(), bytes);
+  network.stream.copy_to_host(network.host_momenta.data(), network.momenta.address(), bytes);
   network.host_statistics.clear();
   for (const FeatureBlock& block : network.features) {
     for (const auto array : {ChannelArrays::kRunningMean, ChannelArrays::kRunningVariance}) {
@@ -554,8 +590,9 @@ std::vector<std::span<float>> CudaNetwork::state() {
 
 void CudaNetwork::restore() {
   Impl& network = *impl_;
-  network.stream.copy_to_device(network.values.address(), network.host_values.data(), network.values.size());
-  network.stream.copy_to_device(network.momenta.address(), network.host_momenta.data(), network.momenta.size());
+  const std::size_t bytes = network.parameter_count * sizeof(float);
+  network.stream.copy_to_device(network.values.address(), network.host_values.data(), bytes);
+  network.stream.copy_to_device(network.momenta.address(), network.host_momenta.data(), bytes);
   std::size_t next = 0;
   for (const FeatureBlock& block : network.features) {
     for (const auto array : {ChannelArrays::kRunningMean, ChannelArrays::kRunningVariance}) {
@@ -570,7 +607,7 @@ void CudaNetwork::restore() {
 std::vector<float> CudaNetwork::beta(int k) {
   Impl& network = *impl_;
   network.host_values.resize(network.parameter_count);
-  network.stream.copy_to_host(network.host_values.data(), network.values.address(), network.values.size());
+  network.stream.copy_to_host(network.host_values.data(), network.values.address(), network.parameter_count * sizeof(float));
   network.stream.synchronise();
   return beta_of(network.layout, k, network.host_values.data());
 }
@@ -580,9 +617,10 @@ std::size_t CudaNetwork::memory_bytes() const { return impl_->memory.total(); }
 
 double CudaNetwork::library_seconds() {
   Impl& network = *impl_;
-  network.stream.begin_capture();
-  network.library_calls();
-  const CudaGraph calls = network.stream.end_capture();
+  const CudaGraph calls = [&] {
+    const std::shared_lock others_record_too(network.device.recording());
+    return network.stream.record([&] { network.library_calls(); });
+  }();
   constexpr int kWarmUp = 3, kRepetitions = 20;
   for (int i = 0; i < kWarmUp; ++i) network.stream.launch(calls);
   CudaTimer timer;
@@ -593,7 +631,7 @@ double CudaNetwork::library_seconds() {
 
 std::size_t CudaNetwork::elementwise_bytes() const {
   const Impl& network = *impl_;
-  double elements = static_cast<double>(network.batch * network.image_pixels() * kImageChannels);
+  double elements = static_cast<double>(network.batch * network.image_pixels() * kStoredImageChannels);
   for (const FeatureBlock& block : network.features) {
     // Statistics read z; forward reads z and writes y; the two backward passes read z and dL_dy, the second writes dL_dz. A pool reads
     // y and writes a quarter; backward it reads y and two quarters and writes dL_dy.

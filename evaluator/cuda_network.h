@@ -45,7 +45,7 @@ class CudaNetwork : public Learner {
 
   void begin_epoch(const EpochPlan& plan) override;
   std::span<const BatchResult> train(std::int64_t first, std::int64_t count) override;
-  std::int64_t steps_at_once() const override { return 64; }
+  std::int64_t steps_at_once() const override { return 16; }
   BatchResult evaluate(ImageRole role, std::span<const std::uint32_t> indices) override;
   std::vector<std::span<float>> state() override;
   void restore() override;

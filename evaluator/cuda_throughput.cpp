@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <memory>
 #include <thread>
 
@@ -93,15 +94,37 @@ class Measurement {
     }
   }
 
+  /// work(0) … work(count - 1), all at once, each on a thread with the device current. What a thread throws is thrown on.
+  template <class Work>
+  void run_on_threads(std::size_t count, Work&& work) {
+    std::vector<std::exception_ptr> errors(count);
+    {
+      std::vector<std::jthread> threads;
+      for (std::size_t i = 0; i < count; ++i) {
+        threads.emplace_back([&, i] {
+          try {
+            device_.make_current();
+            work(i);
+          } catch (...) {
+            errors[i] = std::current_exception();
+          }
+        });
+      }
+    }
+    for (const std::exception_ptr& error : errors) {
+      if (error) std::rethrow_exception(error);
+    }
+  }
+
   /// Every job its own network and thread, all at once.
   void train(const Recipe& recipe, std::size_t activation, int jobs, const CudaDataset& images, const std::string& layers) {
     CudaThroughput::Training row{.recipe = recipe.name, .activation = what_.activations[activation], .batch = recipe.batch, .jobs = jobs};
-    std::vector<std::unique_ptr<CudaNetwork>> networks;
+    std::vector<std::unique_ptr<CudaNetwork>> networks(static_cast<std::size_t>(jobs));
     device_.make_current();
-    for (int job = 0; job < jobs; ++job) {
-      networks.push_back(std::make_unique<CudaNetwork>(device_, images, recipe, what_.precision, choices_, layers));
-      networks.back()->begin_trial(programs_[activation], cubins_[activation], 1);
-    }
+    run_on_threads(networks.size(), [&](std::size_t job) {
+      networks[job] = std::make_unique<CudaNetwork>(device_, images, recipe, what_.precision, choices_, layers);
+      networks[job]->begin_trial(programs_[activation], cubins_[activation], 1);
+    });
     const auto start = Clock::now();
     networks[0]->begin_trial(programs_[activation], cubins_[activation], 1);
     row.start_seconds = seconds_since(start);
@@ -112,15 +135,8 @@ class Measurement {
     row.floor_images_per_second = recipe.batch / least;
 
     std::vector<double> rates(networks.size());
-    {
-      std::vector<std::jthread> threads;
-      for (std::size_t job = 0; job < networks.size(); ++job) {
-        threads.emplace_back([&, job] {
-          device_.make_current();
-          rates[job] = recipe.batch * steps_per_second(*networks[job], recipe, images.train.count);
-        });
-      }
-    }
+    run_on_threads(networks.size(),
+                   [&](std::size_t job) { rates[job] = recipe.batch * steps_per_second(*networks[job], recipe, images.train.count); });
     for (const double rate : rates) row.images_per_second += rate;
     result_.training.push_back(row);
   }

@@ -22,8 +22,11 @@ struct CudaRowLaunch {
   CudaExtent grid, block;
   std::size_t shared_bytes = 0;
 };
-/// For a kernel that adds up `sums` values a channel in shared memory (0: none).
-CudaRowLaunch row_launch(const CudaDevice& device, Storage storage, std::size_t rows, std::size_t channels, std::size_t sums);
+/// As many blocks as the device works on at once. For a kernel that adds up `sums` values a channel in shared memory (0: none).
+CudaRowLaunch row_launch(const CudaDevice& device, CudaFunction kernel, Storage storage, std::size_t rows, std::size_t channels,
+                         std::size_t sums);
+/// The floats that any kernel so launched writes: `sums` of each block of rows and channel.
+std::size_t most_row_sums(const CudaDevice& device, std::size_t rows, std::size_t channels, std::size_t sums);
 
 /// Tensors, arrays and results are kernels/cuda_source.h's. The device outlives the object.
 class CudaActivation {

@@ -2,18 +2,20 @@
 
 #include <cuda.h>
 
+#include <cstdlib>
 #include <utility>
 
 // The functions used, by their names in cuda.h, whose macros choose the version.
 // clang-format off
 #define ACTSEARCH_DRIVER_FUNCTIONS(X) \
   X(cuInit) X(cuGetErrorName) X(cuGetErrorString) X(cuDeviceGetCount) X(cuDeviceGet) X(cuDeviceGetName) \
-  X(cuDeviceGetAttribute) X(cuDeviceTotalMem) X(cuDevicePrimaryCtxRetain) X(cuDevicePrimaryCtxRelease) \
+  X(cuDeviceGetAttribute) X(cuDeviceTotalMem) X(cuDevicePrimaryCtxRetain) X(cuDevicePrimaryCtxRelease) X(cuDevicePrimaryCtxSetFlags) \
   X(cuCtxSetCurrent) X(cuMemGetInfo) X(cuMemAlloc) X(cuMemFree) X(cuMemcpyHtoDAsync) X(cuMemcpyDtoHAsync) \
-  X(cuMemcpyDtoDAsync) X(cuMemsetD8Async) X(cuModuleLoadData) X(cuModuleUnload) X(cuModuleGetFunction) \
+  X(cuMemcpyDtoDAsync) X(cuMemsetD8Async) X(cuModuleLoadData) X(cuModuleUnload) X(cuModuleGetFunction) X(cuFuncGetAttribute) \
+  X(cuOccupancyMaxActiveBlocksPerMultiprocessor) \
   X(cuLaunchKernel) X(cuStreamCreate) X(cuStreamDestroy) X(cuStreamSynchronize) X(cuStreamBeginCapture) \
   X(cuStreamEndCapture) X(cuGraphInstantiateWithFlags) X(cuGraphGetNodes) X(cuGraphLaunch) X(cuGraphExecDestroy) \
-  X(cuGraphDestroy) X(cuEventCreate) X(cuEventRecord) X(cuEventSynchronize) X(cuEventElapsedTime) X(cuEventDestroy)
+  X(cuGraphDestroy) X(cuEventCreate) X(cuEventRecord) X(cuEventSynchronize) X(cuEventDestroy)
 // clang-format on
 #define ACTSEARCH_MEMBER(name) decltype(&::name) name;
 #define ACTSEARCH_TEXT_OF(name) #name
@@ -25,6 +27,7 @@ namespace {
 
 struct Driver {
   ACTSEARCH_DRIVER_FUNCTIONS(ACTSEARCH_MEMBER)
+  decltype(&::cuEventElapsedTime) elapsed_time;
 };
 
 /// Loaded once and kept.
@@ -33,6 +36,10 @@ const Driver& driver() {
     static const SharedLibrary library("the NVIDIA driver", {"libcuda.so.1"});
     Driver functions{};
     ACTSEARCH_DRIVER_FUNCTIONS(ACTSEARCH_FIND)
+    library.find("cuEventElapsedTime", functions.elapsed_time);  // the header's own name for it needs driver 570
+    // As many streams side by side as the hardware has queues for; the driver reads this when it starts.
+    constexpr int kKeepTheUsers = 0;
+    setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", kKeepTheUsers);
     const CUresult result = functions.cuInit(0);
     if (result == CUDA_ERROR_NO_DEVICE) throw CudaMissing("the NVIDIA driver finds no GPU");
     if (result != CUDA_SUCCESS) {
@@ -67,17 +74,22 @@ int CudaDevice::count() {
   return count;
 }
 
-CudaDevice::CudaDevice(int ordinal) : ordinal_(ordinal) {
+std::string CudaDevice::name_of(int ordinal) {
   const int devices = count();
   if (ordinal < 0 || ordinal >= devices) {
     throw std::out_of_range("there is no CUDA device " + std::to_string(ordinal) + ": " + std::to_string(devices) +
                             (devices == 1 ? " is" : " are") + " there, counted from 0");
   }
+  CUdevice device = 0;
+  check(driver().cuDeviceGet(&device, ordinal), "find the device");
+  std::array<char, 256> text{};
+  check(driver().cuDeviceGetName(text.data(), static_cast<int>(text.size()), device), "name the device");
+  return text.data();
+}
+
+CudaDevice::CudaDevice(int ordinal) : ordinal_(ordinal), name_(name_of(ordinal)) {
   const Driver& cuda = driver();
   check(cuda.cuDeviceGet(&handle_, ordinal), "find the device");
-  std::array<char, 256> text{};
-  check(cuda.cuDeviceGetName(text.data(), static_cast<int>(text.size()), handle_), "name the device");
-  name_ = text.data();
   const auto attribute = [&](CUdevice_attribute wanted) {
     int value = 0;
     check(cuda.cuDeviceGetAttribute(&value, wanted, handle_), "ask the device");
@@ -87,8 +99,15 @@ CudaDevice::CudaDevice(int ordinal) : ordinal_(ordinal) {
                   std::to_string(attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR));
   multiprocessors_ = attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
   check(cuda.cuDeviceTotalMem(&total_memory_, handle_), "ask for the memory");
+  // Threads that wait for the device sleep. Another user of the context may have chosen otherwise: then it stays so.
+  cuda.cuDevicePrimaryCtxSetFlags(handle_, CU_CTX_SCHED_BLOCKING_SYNC);
   CUcontext context = nullptr;
-  check(cuda.cuDevicePrimaryCtxRetain(&context, handle_), "open the device");
+  const CUresult opened = cuda.cuDevicePrimaryCtxRetain(&context, handle_);
+  if (opened == CUDA_ERROR_DEVICE_UNAVAILABLE) {
+    throw CudaMissing("CUDA device " + std::to_string(ordinal) + ", " + name_ +
+                      ", is busy or gone: another process may have it for itself");
+  }
+  check(opened, "open the device");
   context_ = context;
 }
 
@@ -131,7 +150,17 @@ CudaModule::~CudaModule() { driver().cuModuleUnload(static_cast<CUmodule>(handle
 CudaFunction CudaModule::function(const char* name) const {
   CUfunction function = nullptr;
   check(driver().cuModuleGetFunction(&function, static_cast<CUmodule>(handle_), name), name);
+  int registers = 0;  // asked for to have the code loaded: the driver otherwise loads it at the first launch
+  check(driver().cuFuncGetAttribute(&registers, CU_FUNC_ATTRIBUTE_NUM_REGS, function), name);
   return {function};
+}
+
+unsigned blocks_at_once(CudaFunction function, unsigned threads, std::size_t shared_bytes) {
+  int blocks = 0;
+  check(driver().cuOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, static_cast<CUfunction>(function.handle), static_cast<int>(threads),
+                                                             shared_bytes),
+        "ask about a kernel");
+  return static_cast<unsigned>(blocks);
 }
 
 CudaGraph::~CudaGraph() {
@@ -189,6 +218,11 @@ CudaGraph CudaStream::end_capture() {
   check(made, "make a graph");
   return graph;
 }
+void CudaStream::give_up_capture() noexcept {
+  CUgraph recorded = nullptr;
+  driver().cuStreamEndCapture(stream_of(handle_), &recorded);
+  if (recorded) driver().cuGraphDestroy(recorded);
+}
 void CudaStream::launch(const CudaGraph& graph) {
   check(driver().cuGraphLaunch(static_cast<CUgraphExec>(graph.executable_), stream_of(handle_)), "launch a graph");
 }
@@ -212,7 +246,7 @@ double CudaTimer::stop_seconds(const CudaStream& stream) {
   check(cuda.cuEventRecord(static_cast<CUevent>(end_), stream_of(stream.handle())), "record an event");
   check(cuda.cuEventSynchronize(static_cast<CUevent>(end_)), "wait for an event");
   float milliseconds = 0;
-  check(cuda.cuEventElapsedTime(&milliseconds, static_cast<CUevent>(begin_), static_cast<CUevent>(end_)), "measure time");
+  check(cuda.elapsed_time(&milliseconds, static_cast<CUevent>(begin_), static_cast<CUevent>(end_)), "measure time");
   return static_cast<double>(milliseconds) * 1e-3;
 }
 

@@ -8,9 +8,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <shared_mutex>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include "kernels/shared_library.h"
 
@@ -32,8 +34,11 @@ class CudaDevice {
  public:
   /// Devices that the driver shows. CudaMissing, naming what is missing, if there is no driver or no device.
   static int count();
+  /// The name of a device, without opening it. Errors as the constructor's.
+  static std::string name_of(int ordinal);
 
-  /// CudaMissing as for count; std::out_of_range if there is no such device.
+  /// Opens the device. CudaMissing as for count, and where the device is busy: another process may have it for itself.
+  /// std::out_of_range if there is no such device.
   explicit CudaDevice(int ordinal);
   ~CudaDevice();
   CudaDevice(const CudaDevice&) = delete;
@@ -48,8 +53,12 @@ class CudaDevice {
   std::size_t free_memory() const;
   /// What the calling thread does from here on, it does on this device.
   void make_current() const;
+  /// Held shared while a stream records, and alone around calls that wait for the whole device, which would spoil the recording: making
+  /// and destroying what the libraries keep on it.
+  std::shared_mutex& recording() const { return recording_; }
 
  private:
+  mutable std::shared_mutex recording_;
   int ordinal_;
   int handle_ = 0;
   void* context_ = nullptr;
@@ -80,6 +89,8 @@ class CudaMemory {
 struct CudaFunction {
   void* handle = nullptr;
 };
+/// How many such blocks of the kernel a multiprocessor of the current device works on at once.
+unsigned blocks_at_once(CudaFunction function, unsigned threads, std::size_t shared_bytes);
 
 /// A loaded cubin.
 class CudaModule {
@@ -88,7 +99,7 @@ class CudaModule {
   ~CudaModule();
   CudaModule(const CudaModule&) = delete;
   CudaModule& operator=(const CudaModule&) = delete;
-  /// CudaError if it has no such kernel.
+  /// Loaded whole, so that a recording may launch it. CudaError if it has no such kernel.
   CudaFunction function(const char* name) const;
 
  private:
@@ -140,12 +151,24 @@ class CudaStream {
     launch_places(function, grid, block, shared_bytes, places.data());
   }
 
-  /// What is asked for from here on is recorded, not done.
-  void begin_capture();
-  CudaGraph end_capture();
+  /// What `calls` asks of this stream is recorded, not done. If it throws, the recording is given up and the stream is as it was.
+  template <class Calls>
+  CudaGraph record(Calls&& calls) {
+    begin_capture();
+    try {
+      std::forward<Calls>(calls)();
+    } catch (...) {
+      give_up_capture();
+      throw;
+    }
+    return end_capture();
+  }
   void launch(const CudaGraph& graph);
 
  private:
+  void begin_capture();
+  CudaGraph end_capture();
+  void give_up_capture() noexcept;
   void launch_places(CudaFunction function, CudaExtent grid, CudaExtent block, std::size_t shared_bytes, void** places);
   void* handle_ = nullptr;
 };

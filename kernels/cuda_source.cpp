@@ -83,6 +83,25 @@ struct alignas(WIDTH * sizeof(Stored)) Vector {
 __device__ __forceinline__ Vector read(const Stored* tensor, unsigned long long row, unsigned int channels, unsigned int channel) {
   return *reinterpret_cast<const Vector*>(tensor + row * channels + channel);
 }
+// WIDTH of a channel's constants, four at once where that is possible.
+struct alignas(16) Four {
+  float lane[4];
+};
+__device__ __forceinline__ void read_constants(const float* from, float* to) {
+#if WIDTH % 4 == 0
+#pragma unroll
+  for (int i = 0; i < WIDTH; i += 4) {
+    const Four four = *reinterpret_cast<const Four*>(from + i);
+    to[i] = four.lane[0];
+    to[i + 1] = four.lane[1];
+    to[i + 2] = four.lane[2];
+    to[i + 3] = four.lane[3];
+  }
+#else
+#pragma unroll
+  for (int i = 0; i < WIDTH; ++i) to[i] = from[i];
+#endif
+}
 __device__ __forceinline__ void write(Stored* tensor, unsigned long long row, unsigned int channels, unsigned int channel, const Vector& v) {
   *reinterpret_cast<Vector*>(tensor + row * channels + channel) = v;
 }
@@ -98,13 +117,32 @@ struct Channels {
     first = (blockIdx.y * blockDim.x + threadIdx.x) * WIDTH;
     inside = first < channels;
     if (!inside) return;
+    read_constants(scales + first, scale);
+    read_constants(shifts + first, shift);
 #pragma unroll
-    for (int i = 0; i < WIDTH; ++i) {
-      scale[i] = scales[first + i];
-      shift[i] = shifts[first + i];
+    for (int k = 0; k < PARAMETERS; ++k) {
+      float betas_here[WIDTH];
+      read_constants(betas + k * channels + first, betas_here);
 #pragma unroll
-      for (int k = 0; k < PARAMETERS; ++k) beta[i][k] = betas[k * channels + first + i];
+      for (int i = 0; i < WIDTH; ++i) beta[i][k] = betas_here[i];
     }
+  }
+};
+
+// The rows of one thread. Each is read while the one before it is worked on: memory is slow, and the compiler may not move a read over a
+// write that could be to the same place.
+struct Rows {
+  unsigned long long first, step, rows;
+  __device__ __forceinline__ explicit Rows(unsigned long long count) {
+    first = (unsigned long long)blockIdx.x * blockDim.y + threadIdx.y;
+    step = (unsigned long long)gridDim.x * blockDim.y;
+    rows = count;
+  }
+  __device__ __forceinline__ Vector read_first(const Stored* tensor, unsigned int channels, unsigned int channel) const {
+    return first < rows ? read(tensor, first, channels, channel) : Vector();
+  }
+  __device__ __forceinline__ Vector read_after(const Stored* tensor, unsigned long long row, unsigned int channels, unsigned int channel) const {
+    return row + step < rows ? read(tensor, row + step, channels, channel) : Vector();
   }
 };
 
@@ -112,9 +150,11 @@ KERNEL void activation_forward(const Stored* z, const float* scale, const float*
                                               unsigned long long rows, unsigned int channels) {
   const Channels c(scale, shift, beta, channels);
   if (!c.inside) return;
-  const unsigned long long step = (unsigned long long)gridDim.x * blockDim.y;
-  for (unsigned long long row = (unsigned long long)blockIdx.x * blockDim.y + threadIdx.y; row < rows; row += step) {
-    Vector v = read(z, row, channels, c.first);
+  const Rows mine(rows);
+  Vector next = mine.read_first(z, channels, c.first);
+  for (unsigned long long row = mine.first; row < rows; row += mine.step) {
+    Vector v = next;
+    next = mine.read_after(z, row, channels, c.first);
 #pragma unroll
     for (int i = 0; i < WIDTH; ++i) v.lane[i] = store(activation(c.scale[i] * load(v.lane[i]) + c.shift[i], c.beta[i]));
     write(y, row, channels, c.first, v);
@@ -131,9 +171,12 @@ KERNEL void activation_sums(const Stored* z, const Stored* dy, const float* scal
     for (int i = 0; i < WIDTH; ++i) sum[k][i] = 0.0f;
   }
   if (c.inside) {
-    const unsigned long long step = (unsigned long long)gridDim.x * blockDim.y;
-    for (unsigned long long row = (unsigned long long)blockIdx.x * blockDim.y + threadIdx.y; row < rows; row += step) {
-      const Vector v = read(z, row, channels, c.first), w = read(dy, row, channels, c.first);
+    const Rows mine(rows);
+    Vector next_z = mine.read_first(z, channels, c.first), next_dy = mine.read_first(dy, channels, c.first);
+    for (unsigned long long row = mine.first; row < rows; row += mine.step) {
+      const Vector v = next_z, w = next_dy;
+      next_z = mine.read_after(z, row, channels, c.first);
+      next_dy = mine.read_after(dy, row, channels, c.first);
 #pragma unroll
       for (int i = 0; i < WIDTH; ++i) {
         const float zi = load(v.lane[i]), dyi = load(w.lane[i]);
@@ -172,16 +215,16 @@ KERNEL void activation_apply(const Stored* z, const Stored* dy, const float* sca
   const Channels c(scale, shift, beta, channels);
   if (!c.inside) return;
   float ca[WIDTH], cb[WIDTH], cd[WIDTH];
-#pragma unroll
-  for (int i = 0; i < WIDTH; ++i) {
-    ca[i] = a[c.first + i];
-    cb[i] = b[c.first + i];
-    cd[i] = d[c.first + i];
-  }
-  const unsigned long long step = (unsigned long long)gridDim.x * blockDim.y;
-  for (unsigned long long row = (unsigned long long)blockIdx.x * blockDim.y + threadIdx.y; row < rows; row += step) {
-    const Vector v = read(z, row, channels, c.first);
-    Vector w = read(dy, row, channels, c.first);
+  read_constants(a + c.first, ca);
+  read_constants(b + c.first, cb);
+  read_constants(d + c.first, cd);
+  const Rows mine(rows);
+  Vector next_z = mine.read_first(z, channels, c.first), next_dy = mine.read_first(dy, channels, c.first);
+  for (unsigned long long row = mine.first; row < rows; row += mine.step) {
+    const Vector v = next_z;
+    Vector w = next_dy;
+    next_z = mine.read_after(z, row, channels, c.first);
+    next_dy = mine.read_after(dy, row, channels, c.first);
 #pragma unroll
     for (int i = 0; i < WIDTH; ++i) {
       const float zi = load(v.lane[i]);

@@ -1,6 +1,7 @@
 #include "search/candidate.h"
 
 #include <map>
+#include <set>
 #include <stdexcept>
 
 #include "grammar/fingerprint.h"
@@ -47,6 +48,16 @@ Candidate candidate_of(std::string_view formula) {
     throw std::invalid_argument("'" + refusal->formula + "' cannot be trained: " + refusal->reason);
   }
   return std::get<Candidate>(std::move(considered));
+}
+
+std::vector<Candidate> candidates_of(const std::vector<std::string>& formulas) {
+  std::vector<Candidate> candidates;
+  std::set<std::string> met;
+  for (const std::string& formula : formulas) {
+    Candidate candidate = candidate_of(formula);
+    if (met.insert(candidate.fingerprint).second) candidates.push_back(std::move(candidate));
+  }
+  return candidates;
 }
 
 }  // namespace actsearch

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "grammar/expression.h"
 #include "grammar/program.h"
@@ -35,5 +36,7 @@ std::variant<Candidate, Refusal> consider(const Expression& expression);
 /// The formula, or named function, as a candidate. std::invalid_argument with the reason where it is refused, ParseError where it is no
 /// formula.
 Candidate candidate_of(std::string_view formula);
+/// All of them, each function once. Errors as candidate_of.
+std::vector<Candidate> candidates_of(const std::vector<std::string>& formulas);
 
 }  // namespace actsearch

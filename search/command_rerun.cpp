@@ -1,7 +1,6 @@
 // actsearch rerun: full-length training of the best candidates, or of given formulas.
 
 #include <iostream>
-#include <set>
 
 #include "evaluator/data_source.h"
 #include "grammar/notation.h"
@@ -34,19 +33,9 @@ Options declared() {
   options.value("seeds", "N", "runs of each formula, with different seeds [1]");
   options.value("seed", "S", "the first seed [0]");
   options.value("threads", "T", "threads of one run on the CPU [all cores]");
+  options.value("jobs", "J", "runs at once on each CUDA device [1]");
   options.value("format", "F", "table, csv or json [table]");
   return options;
-}
-
-/// Of --expr, before the database is touched; each function once.
-std::vector<Candidate> given_candidates(const Options& options) {
-  std::vector<Candidate> candidates;
-  std::set<std::string> met;
-  for (const std::string& formula : options.texts("expr")) {
-    Candidate candidate = candidate_of(formula);
-    if (met.insert(candidate.fingerprint).second) candidates.push_back(std::move(candidate));
-  }
-  return candidates;
 }
 
 std::vector<Candidate> best_candidates(const Database& database, const Options& options, int top) {
@@ -71,8 +60,12 @@ RerunPlan planned(const Options& options, const Device& device) {
   const int cores = available_cores();
   plan.run.threads = static_cast<int>(options.integer("threads", 1, cores).value_or(cores));
   plan.machine = machine_text() + ", " + (device.is_cuda() ? device.description : std::to_string(plan.run.threads) + " threads a run");
-  plan.run.jobs = device.is_cuda() ? static_cast<int>(device.cuda.size()) : 1;
-  plan.candidates = given_candidates(options);
+  constexpr std::int64_t kMost = 128;
+  const auto jobs = options.integer("jobs", 1, kMost);
+  if (jobs && !device.is_cuda())
+    throw UsageError("--jobs is for CUDA devices; on the CPU a run has all cores\nsee: actsearch rerun --help");
+  plan.run.jobs = device.is_cuda() ? static_cast<int>(jobs.value_or(1)) * static_cast<int>(device.cuda.size()) : 1;
+  plan.candidates = candidates_of(options.texts("expr"));
   return plan;
 }
 

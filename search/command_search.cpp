@@ -43,6 +43,7 @@ Options declared() {
   options.value(
       "strategy", "NAME",
       "how it proposes formulas: random; exhaustive, all in a shuffled order; evolution or ppo, which learn from scores [random]");
+  options.values("expr", "E", "also train this formula or name, in turn with the proposals; may be given several times");
   options.flag("baselines", "also train ReLU, Swish and the other named functions of the paper, in turn with the proposals");
   declare_training(options, kDefaultSearchRecipe);
   declare_device(options);
@@ -125,6 +126,7 @@ SearchPlan planned(const Options& options, const Device& device) {
                   .space = Space(options.text("space").value_or("core1"), options.list("unary"), options.list("binary")),
                   .strategy = options.choice("strategy", strategy_names()),
                   .baselines = options.has("baselines"),
+                  .given = candidates_of(options.texts("expr")),
                   .data = "",
                   .commit = std::string(program_commit()),
                   .machine = machine_text() + (device.is_cuda() ? ", " + device.description : "")};

@@ -29,9 +29,25 @@ Device cuda(std::vector<int> ordinals) {
       throw CudaMissing("there is no CUDA device " + std::to_string(ordinal) + ": there " + (count == 1 ? "is " : "are ") +
                         std::to_string(count) + ", counted from 0");
     }
+    require_cuda_device(ordinal);
     device.description += (device.description.empty() ? "" : " + ") + names[static_cast<std::size_t>(ordinal)];
   }
   return device;
+}
+
+/// The first CUDA device that can be used, else the CPU with a note that says why not each of them.
+Device first_usable() {
+  std::string reasons;
+  int count = 1;
+  for (int ordinal = 0; ordinal < count; ++ordinal) {
+    try {
+      count = static_cast<int>(cuda_devices().size());
+      return cuda({ordinal});
+    } catch (const CudaMissing& missing) {
+      reasons += (reasons.empty() ? "" : "; ") + std::string(missing.what());
+    }
+  }
+  return cpu(reasons);
 }
 
 int ordinal_of(const std::string& text) {
@@ -84,11 +100,7 @@ Device chosen_device(const Options& options) {
     if (text == "all") return cuda({});
     if (text == "cuda") return cuda({0});
     if (text != "auto") return cuda({ordinal_of(text)});
-    try {
-      return cuda({0});
-    } catch (const CudaMissing& missing) {
-      return cpu(missing.what());
-    }
+    return first_usable();
   };
   Device device = chosen();
   device.deterministic = options.has("deterministic");

@@ -151,6 +151,11 @@ std::optional<Candidate> StudyCandidates::next() {
 }
 
 std::optional<Candidate> StudyCandidates::next_baseline() {
+  while (given_ < plan_.given.size()) {
+    const Candidate& candidate = plan_.given[given_++];
+    if (fingerprints_.insert(candidate.fingerprint).second) return candidate;
+    ++repeated_;
+  }
   while (!baselines_.empty()) {
     const NamedActivation& baseline = *baselines_.back();
     baselines_.pop_back();

@@ -20,8 +20,9 @@ struct SearchPlan {
   RunPlan run;
   Space space;
   std::string strategy = "random";
-  bool baselines = false;  ///< the named functions too, in turn with the proposals
-  std::string data;        ///< Dataset::source
+  bool baselines = false;        ///< the named functions too, in turn with the proposals
+  std::vector<Candidate> given;  ///< these too, before the named ones
+  std::string data;              ///< Dataset::source
   std::string commit, machine;
 };
 
@@ -83,7 +84,7 @@ class StudyCandidates : public CandidateSource {
 
  private:
   std::optional<Candidate> accept(const Expression& expression);
-  /// The next of the named functions that has not been met, or absent when there is none.
+  /// The next of the given and the named functions that has not been met, or absent when there is none.
   std::optional<Candidate> next_baseline();
   /// The next candidate of the strategy, or absent when there is none.
   std::optional<Candidate> propose();
@@ -99,6 +100,7 @@ class StudyCandidates : public CandidateSource {
   const std::atomic<bool>& interrupt_;
   std::unique_ptr<Strategy> strategy_;
   std::vector<const NamedActivation*> baselines_;  ///< that are still to come, the next one last
+  std::size_t given_ = 0;                          ///< of the plan's, how many had their turn
   bool baseline_was_last_ = false;                 ///< whose turn it was
   std::unordered_set<std::string> fingerprints_;
   // Of a strategy that learns:

@@ -590,6 +590,8 @@ cudnnStatus_t cudnnCreate(cudnnHandle_t* handle) {
 
 cudnnStatus_t cudnnDestroy(cudnnHandle_t handle) {
   return answer("cudnnDestroy", [&] {
+    // It waits for the whole device, which spoils what any stream of it records.
+    require(cuCtxSynchronize() == CUDA_SUCCESS, CUDNN_STATUS_INTERNAL_ERROR, "the device cannot be waited for");
     const std::lock_guard lock(library().mutex);
     require(library().handles.erase(handle) == 1, CUDNN_STATUS_NOT_INITIALIZED, "no live handle");
   });

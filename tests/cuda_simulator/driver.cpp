@@ -370,6 +370,14 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice handle) {
   });
 }
 
+CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice handle, unsigned int flags) {
+  return answer("cuDevicePrimaryCtxSetFlags", [&] {
+    const std::lock_guard lock(state().mutex);
+    device(handle);
+    require((flags & ~CU_CTX_FLAGS_MASK) == 0, CUDA_ERROR_INVALID_VALUE, "unknown flags");
+  });
+}
+
 CUresult cuDevicePrimaryCtxRelease_v2(CUdevice handle) {
   return answer("cuDevicePrimaryCtxRelease", [&] {
     const std::lock_guard lock(state().mutex);
@@ -601,6 +609,18 @@ CUresult cuFuncGetAttribute(int* value, CUfunction_attribute which, CUfunction h
     const auto at = values.find(which);
     require(at != values.end(), CUDA_ERROR_INVALID_VALUE, "the attribute is not simulated");
     *value = at->second;
+  });
+}
+
+CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, CUfunction handle, int threads, std::size_t shared_bytes) {
+  return answer("cuOccupancyMaxActiveBlocksPerMultiprocessor", [&] {
+    Call call;
+    require_not_null(blocks);
+    function_of(call, handle);
+    constexpr int kThreads = 2048;
+    constexpr std::size_t kShared = 228 << 10;
+    require(threads > 0 && threads <= 1024, CUDA_ERROR_INVALID_VALUE, "1 to 1024 threads");
+    *blocks = std::min(kThreads / threads, shared_bytes > 0 ? static_cast<int>(kShared / shared_bytes) : kThreads);
   });
 }
 

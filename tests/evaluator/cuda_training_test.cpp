@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -223,8 +224,31 @@ TEST_F(CudaTraining, ANetworkTakesOneCandidateAfterTheOther) {
   const auto first = losses("swish");
   const auto other = losses("x * sigmoid(beta0 * x) + beta1 * x");  // more parameters, so more memory
   EXPECT_NE(first, other);
+  EXPECT_NE(losses("beta0 * x + beta1 * abs(x) + beta2 * max(x, 0) + beta3 * tanh(x) + beta4 * sigmoid(x)"), other);  // more than usual
   EXPECT_EQ(losses("swish"), first) << "nothing of the candidate in between is left";
   EXPECT_GT(cuda.network->nodes_per_step(), 30u);
+}
+
+// Destroying a network waits for the whole device, and a stream that records at that moment would lose its recording.
+TEST_F(CudaTraining, ANetworkRecordsWhileOthersComeAndGo) {
+  const Recipe recipe = small_recipe();
+  OnDevice cuda(recipe, small_dataset(), Precision::kFp32);
+  const std::string layers = cuda.compiler.cubin(cuda_layers_source(cuda.storage), cuda.device.architecture());
+  std::atomic<bool> over = false;
+  std::jthread others([&] {
+    cuda.device.make_current();
+    while (!over) CudaNetwork(cuda.device, *cuda.images, recipe, Precision::kFp32, cuda.choices, layers);
+  });
+  constexpr int kRecordings = 30;
+  for (int i = 0; i < kRecordings; ++i) {
+    try {
+      cuda.begin("relu", 1);
+    } catch (const CudaError& error) {
+      ADD_FAILURE() << error.what();
+      break;
+    }
+  }
+  over = true;
 }
 
 TEST_F(CudaTraining, TwoTrialsOfASeedAreTheSameBitForBit) {

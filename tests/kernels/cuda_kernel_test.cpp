@@ -122,6 +122,24 @@ TEST_F(CudaKernels, AMissingKernelIsNamed) {
   EXPECT_THROW(module.function("absent"), CudaError);
 }
 
+TEST_F(CudaKernels, ARecordingThatThrowsLeavesTheStreamAsItWas) {
+  const CudaDevice device(0);
+  device.make_current();
+  CudaStream stream;
+  const CudaMemory memory(sizeof(float));
+  const auto fails = [&] {
+    stream.set_zero(memory.address(), memory.size());
+    throw std::runtime_error("in between");
+  };
+  EXPECT_THROW(stream.record(fails), std::runtime_error);
+  float value = 1;
+  stream.copy_to_device(memory.address(), &value, sizeof value);
+  stream.launch(stream.record([&] { stream.set_zero(memory.address(), memory.size()); }));
+  stream.copy_to_host(&value, memory.address(), sizeof value);
+  stream.synchronise();
+  EXPECT_EQ(value, 0.0f);
+}
+
 TEST_F(CudaKernels, ALackOfMemoryIsItsOwnError) {
   const CudaDevice device(0);
   device.make_current();

@@ -89,6 +89,22 @@ TEST_F(CudaCommandLine, WithoutADeviceAutoTakesTheCpuAndCudaNamesWhatIsMissing) 
   EXPECT_NE(automatic.err.find("finds no GPU"), std::string::npos) << automatic.err;
 }
 
+TEST_F(CudaCommandLine, AutoPassesABusyDeviceByAndCudaSaysThatItIsBusy) {
+  const Variable busy("ACTSEARCH_SIMULATOR_LOST_AFTER", "0"), which("ACTSEARCH_SIMULATOR_LOST_DEVICE", "0");
+  const Ran cuda = search("1", "cuda");
+  EXPECT_EQ(cuda.code, 1);
+  EXPECT_NE(cuda.err.find("is busy or gone: another process may have it for itself"), std::string::npos) << cuda.err;
+  EXPECT_FALSE(std::filesystem::exists(directory_.path() / "s.db")) << "nothing was begun";
+  const Ran alone = search("1", "auto");
+  EXPECT_EQ(alone.code, 0) << alone.err;
+  EXPECT_NE(alone.err.find("device: the CPU"), std::string::npos) << alone.err;
+  EXPECT_NE(alone.err.find("is busy or gone"), std::string::npos) << alone.err;
+  const Variable two("ACTSEARCH_SIMULATOR_DEVICES", "2");
+  const Ran other = search("1", "auto");
+  EXPECT_EQ(other.code, 0) << other.err;
+  EXPECT_NE(other.err.find("device: simulated device 1"), std::string::npos) << other.err;
+}
+
 TEST_F(CudaCommandLine, NamesTheLibraryThatDoesNotLoad) {
   for (const auto& [file, name] : {std::pair("libcuda.so.1", "the NVIDIA driver"), std::pair("libcudnn.so.9", "cuDNN 9")}) {
     const TemporaryDirectory broken;

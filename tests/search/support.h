@@ -70,6 +70,7 @@ inline SearchPlan small_plan() {
                   .space = Space("core1", std::vector<std::string>{"identity", "sigmoid", "tanh"}, std::vector<std::string>{"add", "mul"}),
                   .strategy = "exhaustive",
                   .baselines = false,
+                  .given = {},
                   .data = "none",
                   .commit = "abc",
                   .machine = "a machine"};
