@@ -114,7 +114,7 @@ CREATE VIEW pauses AS
 )sql";
 
 /// How far a trial has come that is not ended: told by its process as it trains, and exact where the trial was given back.
-const char* const kVersion5 = R"sql(
+constexpr const char* kVersion5 = R"sql(
 ALTER TABLE trial ADD COLUMN trained_epochs INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE trial ADD COLUMN trained_steps INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE trial ADD COLUMN epoch_steps INTEGER NOT NULL DEFAULT 0;
@@ -136,7 +136,7 @@ CREATE VIEW running AS
 /// How far a trial has come that was given back, and its training loss there: what a leaderboard says of what a race has stopped. In an
 /// index, so that it reads as many rows as it shows. With each recipe the deviation of a seed, and its margin: by how much the bound of a
 /// single trial lies below it. So a view can rank, and it ranks within one set of conditions.
-const char* const kVersion6 = R"sql(
+constexpr const char* kVersion6 = R"sql(
 ALTER TABLE trial ADD COLUMN reached REAL;
 ALTER TABLE trial ADD COLUMN reached_loss REAL;
 CREATE INDEX trial_reached ON trial (recipe, reached DESC, reached_loss) WHERE status = 'released' AND reached IS NOT NULL;

@@ -129,7 +129,7 @@ fi
   inside 'printf "%s, %s, %s, " "$(. /etc/os-release; echo "$PRETTY_NAME")" "$(${CXX:-c++} --version | head -n 1)" "$(cmake --version | head -n 1)"
     dpkg-query -W -f "\${source:Package} \${source:Upstream-Version}, " libdnnl-dev libcpp-httplib-dev libeigen3-dev libsqlite3-dev libtbb-dev
     grep -m 1 "^model name" /proc/cpuinfo | sed "s/.*: //"'
-  echo "commit $(git -C "$root" rev-parse --short=12 HEAD)$([[ -z $(git -C "$root" status --porcelain) ]] || echo ', without what is not committed')"
+  echo "commit $(git -C "$system/root/actsearch" rev-parse --short=12 HEAD)$([[ -z $(git -C "$root" status --porcelain) ]] || echo ', without what is not committed')"
   printf '%s\n' "${results[@]}"
 } >&2
 exit $failed

@@ -205,13 +205,18 @@ std::vector<int> jobs_of(const Options& options) {
 }  // namespace
 
 int bench_command(const Words& words) {
-  Options options(
-      "bench", "[flags]",
-      "Measures this machine. On the CPU: the fused Eigen kernels on one core, in ns an element (the fastest call, in training's\n"
-      "storage), and training of vgg-s and vgg16-slim (a network to a core) and of vgg16-bn (all cores in one) beside what their\n"
-      "convolutions alone would allow. On a CUDA device: the fused kernels beside a copy, compilation, and training with several\n"
-      "networks at once, beside the least time that the library's calls and the bytes of the rest allow one network. Rates of\n"
-      "several networks at once are added up.");
+  Options options("bench", "[flags]",
+                  "Measures this machine. It says first how long it will take.\n"
+                  "\n"
+                  "On the CPU\n"
+                  "  the kernels of activations on one core, in ns an element;\n"
+                  "  training of vgg-s and vgg16-slim, one network to a core, and of vgg16-bn, all cores in one;\n"
+                  "  beside it what the convolutions alone would allow.\n"
+                  "\n"
+                  "On a CUDA device\n"
+                  "  the kernels, beside a copy of as many bytes, and their compilation;\n"
+                  "  training of several networks at once, whose rates are added up;\n"
+                  "  beside it the least time for one network: the library's calls, and the bytes of the rest.");
   declare_device(options);
   options.value("precision", "P", "auto, bf16 or fp32 [auto]");
   options.value("seconds", "S", "measure each training for at least S seconds [2]");

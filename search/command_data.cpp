@@ -11,8 +11,9 @@ namespace actsearch {
 
 int data_command(const Words& words) {
   Options options("data", "fetch DIR | check DIR",
-                  "fetch downloads CIFAR-10's official archive to DIR, verifies its checksum and unpacks it to DIR/cifar-10-batches-bin.\n"
-                  "check verifies a directory's files: sizes, labels, counts per class, checksums.");
+                  "fetch downloads CIFAR-10's official archive to DIR, verifies its checksum and unpacks it to\n"
+                  "DIR/cifar-10-batches-bin. check verifies the files of a directory: sizes, labels, counts per class\n"
+                  "and checksums.");
   options.arguments("action", 2);
   options.epilogue("Example: actsearch data fetch data   (where every command then finds it)");
   if (!options.parse(words)) return 0;

@@ -104,15 +104,15 @@ const ExportTarget& chosen_target(const Options& options) {
 }  // namespace
 
 int export_command(const Words& words) {
-  Options options(
-      "export", "(EXPR | --db FILE [--rank K]) --to TARGET [flags]",
-      "Writes a formula, or one of a leaderboard, for use elsewhere: as a module with its derivatives for a framework, as a header,\n"
-      "or for display. Every file begins with the formula, where it comes from and its licence.");
+  Options options("export", "(EXPR | --db FILE [--rank K]) --to TARGET [flags]",
+                  "Writes a formula, or row K of a leaderboard, for use elsewhere: a module for a framework, a header,\n"
+                  "or text for display. Derivatives come with it. Every file begins with the formula, where it comes\n"
+                  "from and its licence.");
   options.value("db", "FILE", "take the formula from this database's leaderboard");
   options.value("rank", "K", "which row of the leaderboard [1]");
-  options.value("recipe", "R", "trials of this recipe, as for leaderboard [the one with the most trials]");
+  options.value("recipe", "R", "the leaderboard of this recipe, as `actsearch leaderboard` takes it [the search's with the most trials]");
   options.value("to", "TARGET", "what to write; see below");
-  options.value("out", "FILE", "where to [standard output]");
+  options.value("out", "FILE", "the file to write [standard output]");
   options.flag("force", "replace a file that exists");
   options.arguments("expression", 1);
   std::string targets = "Targets\n";

@@ -22,25 +22,31 @@ constexpr std::int64_t kFirstFreshSeed = 1'000;
 constexpr int kFold = 1;  // searches validate on fold 0
 
 Options declared() {
-  Options options(
-      "finalists", "--db FILE --top N [flags]",
-      "Judges the best of a search again, each against a reference: first under the search's recipe with fresh seeds, and with\n"
-      "images validating that the search never validated on; then at full length, with test accuracy. The scores are kept\n"
-      "apart, for the best of many looks better than it is. The same command goes on after any interruption.");
+  Options options("finalists", "--db FILE --top N [flags]",
+                  "The best of many scores owes a part of it to luck. This command judges the best N of a search again,\n"
+                  "each against a reference, in two stages.\n"
+                  "\n"
+                  "  fresh   the search's recipe, with new seeds and other validation images\n"
+                  "  full    training at full length, with test accuracy\n"
+                  "\n"
+                  "The scores of the search and of both stages stay apart. The same command goes on after any\n"
+                  "interruption.");
   options.value("db", "FILE", "the database of a search");
-  options.value("top", "N", "how many of the leaderboard");
-  options.value("from", "RECIPE", "the recipe whose leaderboard that is [the search's with the most trials]");
-  options.value("compare", "F", "the reference: a formula or a name [relu]");
-  options.value("seeds", "K", "fresh trials a candidate, at least 2 [5]");
+  options.value("top", "N", "judge the N best of the leaderboard");
+  options.value("from", "RECIPE", "whose leaderboard: the recipe that --top ranks by [the search's with the most trials]");
+  options.value("compare", "F", "the reference, a formula or a name [relu]");
+  options.value("seeds", "K", "fresh trials of each formula, at least 2 [5]");
   options.value("seed", "S", "the first fresh seed [" + std::to_string(kFirstFreshSeed) + "]");
   declare_jobs(options);
-  options.value("full", "M", "how many are then trained at full length, the best by their fresh score; 0 for none [all]");
-  options.value("full-seeds", "K", "full-length runs a candidate [1]");
+  options.value("full", "M", "train the M best of the fresh stage at full length; 0 for none [all]");
+  options.value("full-seeds", "K", "full-length runs of each formula [1]");
   declare_training(options, kDefaultRerunRecipe);
   declare_device(options);
   declare_deterministic(options);
   options.value("format", "F", "table, csv or json [table]");
-  options.epilogue("--recipe, --epochs, --batch, --rate and --precision are those of the full-length runs.");
+  options.epilogue(
+      "--recipe, --epochs, --batch, --rate and --precision are those of the full-length runs. The fresh stage\n"
+      "takes them from the search.");
   return options;
 }
 

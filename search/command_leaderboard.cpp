@@ -49,20 +49,23 @@ void say_conditions(const Database& database, const std::optional<std::string>& 
 }  // namespace
 
 int leaderboard_command(const Words& words) {
-  Options options(
-      "leaderboard", "--db FILE [flags]",
-      "Ranks the functions of a database by accuracy, the mean over n trials with different seeds. ± is what such a mean is worth:\n"
-      "half of its 95 % interval, by how far the seeds of a function lie apart. `tied` are the ranks that it is not told apart from.\n"
-      "The order is by `bound`, the accuracy less what so few seeds may have added. Functions that a race has paused follow without\n"
-      "a rank, with how far they came. Safe while a search writes.");
+  Options options("leaderboard", "--db FILE [flags]",
+                  "Ranks the functions of a database by validation accuracy, the mean of n trials with different seeds.\n"
+                  "\n"
+                  "  ± %      half of the 95 % interval of that mean, by how far the seeds of a function lie apart\n"
+                  "  tied     the ranks that the row is not told apart from\n"
+                  "  bound %  the mean less what so few seeds may have added; the order of the rows, where there is one\n"
+                  "  status   finished, or paused: a race stopped it early. Paused rows come last and have no rank\n"
+                  "\n"
+                  "It is safe while a search writes.");
   options.value("db", "FILE", "the database");
   options.value(
       "recipe", "R",
-      "trials of this recipe: its name, its whole text, or its name and fields: \"vgg-s epochs=8\" [the search's with the most trials]");
-  options.value("top", "N", "how many [20]");
+      "rank this recipe: its name, its whole text, or its name and some fields, \"vgg-s epochs=8\" [the search's with the most trials]");
+  options.value("top", "N", "how many rows [20]");
   options.value("sort", "BY", "lower-bound, accuracy, time or trials [lower-bound]");
-  options.value("compare", "F", "also each row's difference from this formula or name over the seeds that both have, with a paired test");
-  options.flag("failures", "list failed trials with their reasons instead");
+  options.value("compare", "F", "add each row's difference from this formula or name, over the seeds that both have, with a paired t test");
+  options.flag("failures", "list the failed trials and their reasons instead");
   options.value("format", "F", "table, csv or json [table]");
   options.epilogue("Example: actsearch leaderboard --db first.db --top 10");
   if (!options.parse(words)) return 0;
@@ -93,10 +96,10 @@ int leaderboard_command(const Words& words) {
 }
 
 int query_command(const Words& words) {
-  Options options(
-      "query", "--db FILE \"SELECT …\" [flags]",
-      "Runs one read-only SELECT on the documented views: leaderboard, trials, epochs, failures, candidates, rejections, recipes,\n"
-      "studies, study_trials, pauses and paused (docs/schema.md).");
+  Options options("query", "--db FILE \"SELECT …\" [flags]",
+                  "Runs one read-only SELECT. docs/schema.md describes the views that it reads: leaderboard, standings,\n"
+                  "trials, epochs, failures, candidates, rejections, recipes, studies, study_trials, running, pauses\n"
+                  "and paused.");
   options.value("db", "FILE", "the database");
   options.value("format", "F", "table, csv or json [table]");
   options.arguments("sql", 1);

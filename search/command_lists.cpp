@@ -71,8 +71,8 @@ Table spellings_of(const Candidate& candidate, const Space& space) {
 
 int operators_command(const Words& words) {
   Options options("operators", "[flags]",
-                  "Lists the operators that candidates are spelled with, and the named activations. In a binary operator's formula,\nx and "
-                  "y are its arguments.");
+                  "Lists the operators that formulas are built from, and the named activations. In a binary operator's\n"
+                  "formula, x and y are its arguments.");
   options.value("format", "F", "table, csv, json or markdown (docs/operators.md) [table]");
   if (!options.parse(words)) return 0;
   if (options.choice("format", {"table", "csv", "json", "markdown"}) == "markdown") {
@@ -84,12 +84,13 @@ int operators_command(const Words& words) {
 }
 
 int spaces_command(const Words& words) {
-  Options options(
-      "spaces", "[flags]",
-      "Lists the search spaces: core units composed, and how many spellings each has. Spellings of the same function are\ntrained once.");
+  Options options("spaces", "[flags]",
+                  "Lists the search spaces and how many spellings each has. A core unit is b(u, v), a binary operator b of\n"
+                  "two unary ones: core1 has one unit, core2 two, core3 three. Many spellings are the same function,\n"
+                  "which a search trains once.");
   options.value("unary", "A,B,...", "count with only these unary operators");
   options.value("binary", "A,B,...", "count with only these binary operators");
-  options.value("find", "F", "instead, every spelling in core1 of this formula's or name's function");
+  options.value("find", "F", "list every spelling in core1 of this formula or name instead");
   options.value("format", "F", "table, csv or json [table]");
   options.epilogue("Example: actsearch spaces --find swish1");
   if (!options.parse(words)) return 0;
@@ -112,9 +113,10 @@ int spaces_command(const Words& words) {
 
 int recipes_command(const Words& words) {
   Options options("recipes", "[flags]",
-                  "Lists the training recipes: trainable parameters and MFLOP of one image's forward pass. With --measure also the images\n"
-                  "per second that training does here (ReLU): one thread for what search uses, all cores for full-length recipes.");
-  options.flag("measure", "measure them too, which takes some seconds a recipe; how long is said first");
+                  "Lists the training recipes, with their trainable parameters and the work of one image's forward pass\n"
+                  "(MFLOP). --measure adds how many images per second training does here, with ReLU: one thread for\n"
+                  "recipes of a search, all cores for full-length ones.");
+  options.flag("measure", "measure the speed, some seconds a recipe; it says first how long");
   options.value("precision", "P", "auto, bf16 or fp32 [auto]");
   options.value("format", "F", "table, csv or json [table]");
   if (!options.parse(words)) return 0;

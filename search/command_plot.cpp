@@ -331,22 +331,22 @@ Chart chart_of(const Options& options, const std::vector<Function>& functions) {
 }  // namespace
 
 int plot_command(const Words& words) {
-  Options options(
-      "plot", "EXPR… [--db FILE --rank K,…] [flags]",
-      "Draws formulas and named functions, in one picture, as SVG or PNG. The curves differ in dashes and markers too, so the picture\n"
-      "can be printed in black and white. Parameters are at 1, those of a formula from a database at the mean that training left.");
-  options.values("out", "FILE", "FILE.svg or FILE.png; several times for several files [SVG on standard output]");
+  Options options("plot", "EXPR… [--db FILE --rank K,…] [flags]",
+                  "Draws formulas and named functions in one picture, as SVG or PNG. Curves differ in dashes and markers\n"
+                  "too, for printing in black and white. Each beta is 1; for a formula from a database it is the mean\n"
+                  "that training left.");
+  options.values("out", "FILE", "FILE.svg or FILE.png; may be given several times [SVG on standard output]");
   options.flag("force", "replace files that exist");
-  options.value("db", "FILE", "also functions from this database");
-  options.value("rank", "K1,K2,...", "with --db: which, by their ranks on its leaderboard [1]");
-  options.value("recipe", "R", "with --db: the leaderboard of this recipe, as in actsearch leaderboard");
-  options.flag("derivative", "a second panel with the derivatives");
+  options.value("db", "FILE", "also draw functions from this database");
+  options.value("rank", "K1,K2,...", "with --db: these rows of its leaderboard [1]");
+  options.value("recipe", "R", "with --db: the leaderboard of this recipe, as `actsearch leaderboard` takes it");
+  options.flag("derivative", "add a panel with the derivatives");
   options.value("beta-family", "B1,B2,...",
-                "formulas with a beta once for each of these values (of the first beta, where there are several); or 'learned': the range "
-                "and the deviation of beta over all channels that a formula of the database was trained with");
-  options.value("range", "A,B", "from which x to which [-5,5]");
-  options.value("y-range", "A,B", "from which f(x) to which [what the functions need]");
-  options.value("title", "TEXT", "in place of the formula or names");
+                "draw a formula once for each of these values of its first beta; or learned, for a formula of a database: the mean, "
+                "deviation and range of beta over all trained channels");
+  options.value("range", "A,B", "x from A to B [-5,5]");
+  options.value("y-range", "A,B", "f(x) from A to B [what the functions need]");
+  options.value("title", "TEXT", "the title, in place of the formulas or names");
   options.arguments("expression", -1);
   options.epilogue(
       "Examples:  actsearch plot relu swish1 \"max(x, sigmoid(x))\" --derivative --out functions.svg --out functions.png\n"

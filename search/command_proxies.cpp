@@ -53,12 +53,17 @@ Table agreement_table(const std::vector<Agreement>& agreements, Format format) {
 
 int proxies_command(const Words& words) {
   Options options("proxies", "--db FILE --truth RECIPE [flags]",
-                  "How far each recipe of a database agrees with the one that stands for the truth, over the functions that both have\n"
-                  "tried: Spearman's rank correlation of the mean accuracies with its 95 % interval, how many of the truth's best are\n"
-                  "among its own best, and what a trial costs. A function all of whose trials failed counts as the worst.");
+                  "A proxy is a short training that stands in for a long one. This command compares each recipe of a\n"
+                  "database with the one that --truth names, over the functions that both have tried.\n"
+                  "\n"
+                  "  Spearman      rank correlation of the mean accuracies, with its 95 % interval\n"
+                  "  best shared   how many of the truth's best functions are among the recipe's own best\n"
+                  "  s/trial       mean seconds of a trial\n"
+                  "\n"
+                  "A function whose trials all failed counts as the worst.");
   options.value("db", "FILE", "the database");
-  options.value("truth", "RECIPE", "a recipe's name, its whole text as the view `recipes` has it, or its name and some of its fields");
-  options.value("top", "K", "how many are the best [5]");
+  options.value("truth", "RECIPE", "the recipe to compare with: its name, its whole text, or its name and some fields");
+  options.value("top", "K", "how many count as the best [5]");
   options.value("format", "F", "table, csv or json [table]");
   options.epilogue("Example: actsearch proxies --db docs/results/panel.db --truth \"vgg16-slim epochs=10\" --top 10");
   if (!options.parse(words)) return 0;

@@ -45,14 +45,13 @@ void write_whole(const fs::path& file, const std::string& text) {
 }  // namespace
 
 int report_command(const Words& words) {
-  Options options(
-      "report", "--db FILE --out DIR [flags]",
-      "Writes what a search did as one page, DIR/index.html: leaderboard, race, accuracy beside the kernel's time and complexity,\n"
-      "curves, seeds, comparison with ReLU and Swish, learned betas, failures, conditions. Kernels are measured meanwhile, for a\n"
-      "second at most. It needs no network and opens from the disk; its\n"
-      "numbers can be saved from it as CSV. Safe while a search writes.");
+  Options options("report", "--db FILE --out DIR [flags]",
+                  "Writes a whole search as one page, DIR/index.html: leaderboard, race, accuracy beside cost, curves,\n"
+                  "seeds, comparison with ReLU and Swish, learned betas, failures and conditions. The page needs no\n"
+                  "network and no other file. Its numbers can be saved as CSV. Making it takes a second more, in which\n"
+                  "the functions' speed is measured. It is safe while a search writes.");
   options.value("db", "FILE", "the database");
-  options.value("out", "DIR", "where index.html is written; made if it is not there");
+  options.value("out", "DIR", "the directory for index.html; made if it is not there");
   options.flag("force", "replace an index.html that is there");
   options.epilogue("Example: actsearch report --db first.db --out first");
   if (!options.parse(words)) return 0;

@@ -20,21 +20,21 @@ namespace {
 
 Options declared() {
   Options options("rerun", "--db FILE (--top N | --expr E …) [flags]",
-                  "Trains candidates at full length, one after the other with all cores, and reports test accuracy after every epoch,\n"
-                  "the best and the final one. After each epoch a checkpoint is written under FILE.checkpoints; the same command goes\n"
-                  "on from there after any interruption.");
-  options.value("db", "FILE", "the database, created if it is not there");
-  options.value("top", "N", "the N best of the leaderboard");
-  options.value("from", "RECIPE", "the recipe whose leaderboard --top means [the search's with the most trials]");
-  options.values("expr", "E", "a formula or a name; may be given several times");
+                  "Trains formulas at full length, one after the other with all cores. It measures test accuracy after\n"
+                  "every epoch, and reports the best and the last. After each epoch it writes a checkpoint under\n"
+                  "FILE.checkpoints; the same command goes on from there after any interruption.");
+  options.value("db", "FILE", "the database; created if it is not there");
+  options.value("top", "N", "train the N best of the leaderboard");
+  options.value("from", "RECIPE", "whose leaderboard: the recipe that --top ranks by [the search's with the most trials]");
+  options.values("expr", "E", "train this formula or name; may be given several times");
   declare_training(options, kDefaultRerunRecipe);
   declare_device(options);
   declare_deterministic(options);
-  options.value("seeds", "N", "runs a candidate, with different seeds [1]");
+  options.value("seeds", "N", "runs of each formula, with different seeds [1]");
   options.value("seed", "S", "the first seed [0]");
-  options.value("threads", "T", "threads inside a run on the CPU [all cores]");
+  options.value("threads", "T", "threads of one run on the CPU [all cores]");
   options.value("jobs", "J", "runs at once on each CUDA device [1]");
-  options.value("format", "F", "table, csv or json for the results on standard output [table]");
+  options.value("format", "F", "table, csv or json [table]");
   return options;
 }
 

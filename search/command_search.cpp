@@ -29,35 +29,42 @@ constexpr double kUsualEta = 2.2;
 
 Options declared() {
   Options options("search", "--db FILE [flags]",
-                  "Trains candidates of a space, each for a short while, and ranks them in FILE. The same flags on the same file go on\n"
-                  "with the study: what is finished is not trained again, and several processes may share the work. A run ends with\n"
-                  "the first budget it reaches, or when the space is exhausted; budgets count what this run does.");
-  options.value("db", "FILE", "the database, created if it is not there");
-  options.value("space", "NAME", "core1, core2 or core3 [core1]");
-  options.value("unary", "A,B,...", "only these unary operators");
-  options.value("binary", "A,B,...", "only these binary operators");
-  options.value("strategy", "NAME", "random, exhaustive, evolution or ppo [random]");
-  options.values("expr", "E", "train this formula or named function too; may be given several times");
-  options.flag("baselines", "train the named functions too (ReLU, Swish and the others of the paper), in turn with the proposals");
+                  "Trains formulas, each for a short while, and ranks them in FILE by validation accuracy. A trial is\n"
+                  "one training of one formula with one seed. The same command on the same file goes on where it\n"
+                  "stopped: what is finished is not trained again. Several processes may share one file. A run ends at\n"
+                  "the first budget that it reaches, or when every formula of the space is tried. Budgets count what\n"
+                  "this run does.");
+  options.value("db", "FILE", "the database; created if it is not there");
+  options.value("space", "NAME",
+                "the formulas to search. core1: b(u(x), v(x)), of two unary operators u, v and a binary b; core2, core3: two or three such "
+                "units, one after the other [core1]");
+  options.value("unary", "A,B,...", "only these unary operators [all; `actsearch operators` lists them]");
+  options.value("binary", "A,B,...", "only these binary operators [all]");
+  options.value(
+      "strategy", "NAME",
+      "how it proposes formulas: random; exhaustive, all in a shuffled order; evolution or ppo, which learn from scores [random]");
+  options.values("expr", "E", "also train this formula or name, in turn with the proposals; may be given several times");
+  options.flag("baselines", "also train ReLU, Swish and the other named functions of the paper, in turn with the proposals");
   declare_training(options, kDefaultSearchRecipe);
   declare_device(options);
   declare_deterministic(options);
-  options.value("seeds", "N", "trials a candidate, with different seeds [1]");
-  options.value("seed", "S", "the first seed, also of the order of proposals [0]");
+  options.value("seeds", "N", "trials of each formula, with different seeds [1]");
+  options.value("seed", "S", "the first seed; the order of proposals follows from it too [0]");
   options.value("budget-time", "T", "end after this time, such as 45s, 30m, 1h30m");
   options.value("budget-trials", "N", "end after N trials");
-  options.value("budget-epochs", "N", "end before more than N epochs");
-  options.flag("racing", "pause trials early and go on with the best of them (asynchronous successive halving by training loss)");
+  options.value("budget-epochs", "N", "train at most N epochs");
+  options.flag("racing",
+               "stop the weak early: every trial pauses at a few points, the rungs, and only those of low training loss go on "
+               "(asynchronous successive halving)");
   std::string usual_rungs;
   for (const double rung : kUsualRungs) usual_rungs += (usual_rungs.empty() ? "" : ",") + exact(rung);
-  options.value("rungs", "E,E,...",
-                "epochs after which a racing trial pauses; parts of epochs are rounded to whole steps [" + usual_rungs + "]");
-  options.value("eta", "F", "of those that reach a rung, one in F goes on [" + exact(kUsualEta) + "]");
-  options.value("trial-time", "T", "a trial that takes longer fails with a time-out [no limit]");
+  options.value("rungs", "E,E,...", "the rungs, in epochs; 0.25 is a quarter of an epoch, rounded to whole steps [" + usual_rungs + "]");
+  options.value("eta", "F", "the best 1/F of those that reach a rung go on [" + exact(kUsualEta) + "]");
+  options.value("trial-time", "T", "a trial that takes longer counts as failed [no limit]");
   declare_jobs(options);
   options.epilogue(
-      "Ctrl-C stops between batches, keeps what was in progress and prints the leaderboard (exit code 130); a second one ends at\n"
-      "once. Either way the same command goes on later.\n"
+      "Ctrl-C stops the run, keeps unfinished trials and prints the leaderboard (exit code 130). A second Ctrl-C\n"
+      "ends it at once. The same command goes on later in both cases.\n"
       "\nExample: actsearch search --db first.db --baselines --budget-time 10m");
   return options;
 }

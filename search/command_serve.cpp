@@ -24,13 +24,12 @@ std::string chosen_address(const Options& options) {
 }  // namespace
 
 int serve_command(const Words& words) {
-  Options options(
-      "serve", "--db FILE [flags]",
-      "Serves the page of actsearch report to browsers of this machine, and keeps it up to date while a search runs: a trial is on\n"
-      "the page within two seconds of its end. Read-only. Ctrl-C ends it.");
+  Options options("serve", "--db FILE [flags]",
+                  "Shows the page of `actsearch report` to browsers of this machine, live: a trial is on it within two\n"
+                  "seconds of its end. It only reads the database. Ctrl-C ends it.");
   options.value("db", "FILE", "the database");
-  options.value("port", "N", "the port, from 0 (any that is free) to 65535 [8080]");
-  options.value("bind", "ADDRESS", "the address to listen on; anything but this machine's own lets others read the results [127.0.0.1]");
+  options.value("port", "N", "the port, up to 65535; 0 takes one that is free [8080]");
+  options.value("bind", "ADDRESS", "the address to listen on; any but the usual one lets other machines read the results [127.0.0.1]");
   if (!options.parse(words)) return 0;
   ServePlan plan;
   plan.database = options.required("db");

@@ -187,14 +187,15 @@ void print_text(const Shown& shown) {
 
 int show_command(const Words& words) {
   Options options("show", "EXPR [flags]",
-                  "Shows a formula or a named function: its canonical form, derivatives, properties and a plot. With --at it prints JSON\n"
-                  "instead, or a table with --format text: {formula, beta, reference, eigen}, the last two being rows {x, y, dydx, "
-                  "dydbeta} from the reference in double\n"
-                  "precision and from the Eigen kernel in single precision; what is not finite is the text nan, inf or -inf.");
-  options.value("at", "X1,X2,...", "points to evaluate at");
-  options.value("beta", "B1,...", "values of the parameters, in order [1 each]");
-  options.value("emit", "LANGUAGE", "print code instead: cuda, the kernels of the GPU (bf16, 8 channels a thread)");
-  options.value("format", "F", "text or json [text; with --at json]");
+                  "Explains a formula or a named function: derivatives, properties and a plot.\n"
+                  "\n"
+                  "With --at it evaluates the formula instead and prints JSON: {formula, beta, reference, eigen}. The\n"
+                  "last two are rows {x, y, dydx, dydbeta}: reference in double precision, eigen from the kernel of\n"
+                  "training in single precision. A value that is not finite is the text nan, inf or -inf.");
+  options.value("at", "X1,X2,...", "evaluate at these points");
+  options.value("beta", "B1,...", "values of the betas, in the formula's order [1 each]");
+  options.value("emit", "LANGUAGE", "print code instead: cuda, the kernels for a GPU (bf16, 8 channels a thread)");
+  options.value("format", "F", "text or json [text; with --at: json]");
   options.arguments("expression", 1);
   options.epilogue("Example: actsearch show \"x * sigmoid(beta * x)\" --at -2,0,2 --beta 1.5");
   if (!options.parse(words)) return 0;

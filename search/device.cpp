@@ -72,7 +72,7 @@ void declare_device(Options& options) {
 }
 
 void declare_deterministic(Options& options) {
-  options.flag("deterministic", "on CUDA: take cuDNN's engines as proposed, not the fastest, so that every run gives the same bits");
+  options.flag("deterministic", "on CUDA: every run gives the same bits, at the price of speed");
 }
 
 void declare_jobs(Options& options) {

@@ -26,35 +26,43 @@ struct Command {
 };
 
 constexpr auto kCommands = std::to_array<Command>({
-    {"search", "generate, train and rank candidate activations under a budget", search_command},
-    {"leaderboard", "the best candidates of a database, or what failed", leaderboard_command},
-    {"query", "read-only SQL on a database", query_command},
-    {"rerun", "full-length training of the best, or of given formulas, with test accuracy", rerun_command},
-    {"finalists", "the best of a search on fresh seeds and images, then at full length", finalists_command},
-    {"proxies", "how far short trainings agree with a long one", proxies_command},
-    {"report", "what a search did, as one page of HTML", report_command},
-    {"serve", "the same page live, while a search runs", serve_command},
-    {"show", "one formula: derivative, properties, plot, values", show_command},
-    {"plot", "functions and their derivatives as a picture, SVG or PNG", plot_command},
-    {"export", "a formula for PyTorch, JAX, Keras, ONNX, CUDA, C, LaTeX, SymPy or MathML", export_command},
-    {"operators", "the operators and named activations", operators_command},
-    {"recipes", "the training recipes, and how fast they run here", recipes_command},
-    {"spaces", "the search spaces and their sizes", spaces_command},
-    {"data", "fetch CIFAR-10, or check a copy of it", data_command},
-    {"bench", "kernel and training throughput of this machine", bench_command},
+    {"search", "trains and ranks formulas until a budget ends", search_command},
+    {"leaderboard", "shows the best of a database, or what failed", leaderboard_command},
+    {"query", "runs a read-only SELECT on a database", query_command},
+    {"rerun", "trains the best, or given formulas, at full length, with test accuracy", rerun_command},
+    {"finalists", "judges the best of a search again: fresh seeds and images, then full length", finalists_command},
+    {"proxies", "compares short trainings with a long one", proxies_command},
+    {"report", "writes a whole search as one page of HTML", report_command},
+    {"serve", "shows the same page live, while a search runs", serve_command},
+    {"show", "explains one formula: derivative, properties, plot, values", show_command},
+    {"plot", "draws functions and their derivatives as SVG or PNG", plot_command},
+    {"export", "writes a formula for PyTorch, JAX, Keras, ONNX, CUDA, C, LaTeX, SymPy or MathML", export_command},
+    {"operators", "lists the operators and the named activations", operators_command},
+    {"recipes", "lists the training recipes, and how fast they run here", recipes_command},
+    {"spaces", "lists the search spaces and their sizes", spaces_command},
+    {"data", "fetches CIFAR-10, or checks a copy of it", data_command},
+    {"bench", "measures kernels and training on this machine", bench_command},
 });
 
 void print_help() {
   std::cout << "usage: actsearch COMMAND [flags]\n\n"
-               "Searches for activation functions: generates candidates from a grammar, trains each on CIFAR-10 for a short\n"
-               "while, ranks them in an SQLite file, and reruns the best at full length.\n\nCommands\n";
+               "Searches for activation functions, such as ReLU or Swish. It builds formulas from operators and\n"
+               "trains a small network on CIFAR-10 with each, for a short time. The scores are kept and ranked in\n"
+               "one SQLite file. The best formulas are then trained at full length.\n\nCommands\n";
   for (const Command& command : kCommands) {
     std::cout << "  " << command.name << std::string(14 - command.name.size(), ' ') << command.summary << '\n';
   }
-  std::cout << "\nactsearch help COMMAND explains a command's flags; actsearch --version says what was built.\n"
+  std::cout << "\n`actsearch help COMMAND` explains a command's flags, `actsearch --version` says what was built.\n"
+               "\nWords that the other help texts use\n"
+               "  formula     an activation as text, \"x * sigmoid(beta * x)\", or a name such as swish\n"
+               "  beta        a number in a formula that training learns, one for each channel\n"
+               "  seed        the number that fixes a training's initial weights and order of images\n"
+               "  trial       one training of one function with one seed\n"
+               "  recipe      the network, optimiser, schedule and length of a training\n"
+               "  proxy       a short recipe, which stands in for a long training\n"
                "\nA first search:   actsearch search --db first.db --baselines --budget-time 10m\n"
                "Its ranking:      actsearch leaderboard --db first.db\n"
-               "\nExit codes: 0 success, 1 failure, 2 usage, 130 interrupted.\n";
+               "\nExit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.\n";
 }
 
 void print_version() {

@@ -48,7 +48,10 @@ std::string listed(const std::vector<std::string_view>& names) {
 }  // namespace
 
 Options::Options(std::string command, std::string usage, std::string about)
-    : command_(std::move(command)), usage_(std::move(usage)), about_(std::move(about)), visible_("Flags", kHelpWidth, kHelpWidth / 2) {
+    : command_(std::move(command)),
+      usage_(std::move(usage)),
+      about_(std::move(about)),
+      visible_("Flags (defaults in brackets)", kHelpWidth, kHelpWidth / 2) {
   visible_.add_options()("help", "print this help");
 }
 
@@ -179,15 +182,15 @@ Format Options::format(const std::vector<std::string_view>& known) const {
 }
 
 void declare_training(Options& options, const std::string& default_recipe) {
-  options.value("recipe", "NAME", "network, optimiser and schedule [" + default_recipe + "]; actsearch recipes lists them");
-  options.value("epochs", "E", "epochs in place of the recipe's (which makes it another recipe)");
-  options.value("batch", "B", "images a step in place of the recipe's, likewise");
-  options.value("rate", "R", "the schedule's peak learning rate in place of the recipe's, likewise");
-  options.value("precision", "P", "auto, bf16 or fp32 [auto: bf16 on CUDA, and where the processor has it natively]");
-  options.value(
-      "data", "D",
-      "a directory with CIFAR-10's binary files, or synthetic for drawn images, or synthetic:N for N of them to train on [$ACTSEARCH_DATA, "
-      "data/cifar-10-batches-bin, a download to there]");
+  options.value("recipe", "NAME", "network, optimiser and schedule, as `actsearch recipes` lists them [" + default_recipe + "]");
+  options.value("epochs", "E", "epochs, in place of the recipe's; results are then ranked separately");
+  options.value("batch", "B", "images a step, in place of the recipe's; likewise");
+  options.value("rate", "R", "the schedule's peak learning rate, in place of the recipe's; likewise");
+  options.value("precision", "P",
+                "number format: auto, bf16 or fp32 [auto: bf16 on CUDA and on processors with bf16 arithmetic, else fp32]");
+  options.value("data", "D",
+                "a directory with CIFAR-10's binary files; or synthetic for drawn images, synthetic:N for N of them [$ACTSEARCH_DATA, else "
+                "data/cifar-10-batches-bin, else a download to there]");
 }
 
 Recipe chosen_recipe(const Options& options, const std::string& default_recipe) {
