@@ -20,9 +20,9 @@ namespace {
 
 Options declared() {
   Options options("rerun", "--db FILE (--top N | --expr E …) [flags]",
-                  "Trains formulas at full length, one after the other with all cores. It measures test accuracy after\n"
-                  "every epoch, and reports the best and the last. After each epoch it writes a checkpoint under\n"
-                  "FILE.checkpoints; the same command goes on from there after any interruption.");
+                  "Trains formulas at full length, on the CPU one after the other with all cores. It measures test\n"
+                  "accuracy after every epoch, and reports the best and the last. After each epoch it writes a\n"
+                  "checkpoint under FILE.checkpoints; the same command goes on from there after any interruption.");
   options.value("db", "FILE", "the database; created if it is not there");
   options.value("top", "N", "train the N best of the leaderboard");
   options.value("from", "RECIPE", "whose leaderboard: the recipe that --top ranks by [the search's with the most trials]");
