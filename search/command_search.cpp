@@ -153,15 +153,15 @@ void say_plan(Progress& progress, const SearchPlan& plan, const Device& device) 
                (plan.run.jobs == 1 ? " job" : " jobs"));
 }
 
-void say_race(Progress& progress, const Racing& racing) {
+void say_race(Progress& progress, const Racing& racing, int epochs) {
   std::string rungs;
-  for (const auto& [epochs, steps] : racing.rungs) {
-    rungs += rungs.empty() ? "" : ", ";
-    if (epochs > 0) rungs += std::to_string(epochs) + (steps > 0 ? " + " : "");
-    if (steps > 0) rungs += std::to_string(steps) + "/" + std::to_string(racing.steps_per_epoch);
+  for (std::size_t i = 0; i < racing.rungs.size(); ++i) {
+    const TrainingPoint& rung = racing.rungs[i];
+    rungs += i == 0 ? "" : i + 1 == racing.rungs.size() ? " and " : ", ";
+    rungs += std::to_string(rung.epochs * racing.steps_per_epoch + rung.steps);
   }
-  progress.say("racing: trials pause after " + rungs + " epochs; of those that came as far the best " + fixed(100 / racing.eta, 0) +
-               " % continue");
+  progress.say("racing: a trial has " + std::to_string(epochs * racing.steps_per_epoch) + " steps and pauses after " + rungs +
+               "; the best " + fixed(100 / racing.eta, 0) + " % of those that came as far go on");
 }
 
 /// What the file has under the conditions already, so that nobody thinks that it begins anew.
@@ -261,7 +261,7 @@ int search_command(const Words& words) {
   };
   say(note_on_data(dataset));
   say_plan(progress, plan, device);
-  if (plan.run.racing) say_race(progress, *plan.run.racing);
+  if (plan.run.racing) say_race(progress, *plan.run.racing, plan.run.recipe.epochs);
   say(note_on_precision(database, plan.run));
   say_before(progress, database, plan.run);
   const std::atomic<bool>& interrupt = catch_interrupts();  // before this there is nothing to end cleanly

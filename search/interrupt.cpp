@@ -1,16 +1,32 @@
 #include "search/interrupt.h"
 
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
+
+#include <cstdint>
 
 namespace actsearch {
 namespace {
 
-std::atomic<bool> interrupted{false};  // a signal handler reaches nothing but globals
-static_assert(std::atomic<bool>::is_always_lock_free);
+// A signal handler reaches nothing but globals.
+std::atomic<bool> interrupted{false};
+std::atomic<std::int64_t> first_at{0};  // milliseconds
+static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<std::int64_t>::is_always_lock_free);
+
+std::int64_t now_in_milliseconds() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return std::int64_t{now.tv_sec} * 1'000 + now.tv_nsec / 1'000'000;
+}
 
 extern "C" void on_signal(int) {
-  if (interrupted.exchange(true)) _exit(kInterruptedExit);
+  constexpr std::int64_t kTheSame = 333;
+  const std::int64_t now = now_in_milliseconds();
+  std::int64_t none = 0;
+  const bool is_first = first_at.compare_exchange_strong(none, now);
+  if (!is_first && now - none > kTheSame) _exit(kInterruptedExit);
+  interrupted = true;
 }
 
 extern "C" void end_at_once(int) {

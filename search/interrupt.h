@@ -10,7 +10,8 @@ inline constexpr int kInterruptedExit = 130;
 /// From here on SIGINT and SIGTERM end the process with a line on standard error and exit code 130: for commands that hold nothing.
 void end_on_interrupts();
 
-/// Catches SIGINT and SIGTERM from here on: the first sets the flag that is returned, the next ends the process with exit code 130.
+/// Catches SIGINT and SIGTERM from here on: the first sets the flag that is returned, the next ends the process with exit code 130. What
+/// comes within a third of a second of the first counts as the first: `timeout` and terminals send some signals twice.
 const std::atomic<bool>& catch_interrupts();
 
 }  // namespace actsearch

@@ -189,6 +189,17 @@ TEST_F(Runs, CtrlCEndsWithTheLeaderboardAndKeepsWhatItHeld) {
   EXPECT_GE(finished().size(), 2u);
 }
 
+TEST_F(Runs, TwoSignalsAtOnceAreOneCtrlC) {
+  Process process(directory_.path(), study());
+  for (int i = 0; i < 600 && process.err().find("trial 1:") == std::string::npos; ++i) std::this_thread::sleep_for(50ms);
+  process.kill(SIGINT);
+  std::this_thread::sleep_for(20ms);  // as timeout sends them, to the process and to its group
+  process.kill(SIGINT);
+  const Ran ran = process.wait();
+  EXPECT_EQ(ran.code, 130) << ran.err;
+  EXPECT_EQ(ran.out.rfind("rank", 0), 0u) << "it ended in order: " << ran.out;
+}
+
 TEST_F(Runs, ASearchWithoutAScoreOffersNothingToRank) {
   const std::vector<std::string> longer_than_a_second{"search",   "--db",       file_.string(), "--data", "synthetic:20000",
                                                       "--recipe", "vgg16-slim", "--epochs",     "30"};

@@ -18,6 +18,12 @@ TEST(KnownSpread, IsOfTheDefaultProxyOnRealImagesInEitherPrecision) {
   }
 }
 
+TEST(KnownSpread, TheQuickFidelityHasItsOwn) {
+  const auto known = known_spread(conditions_text(find_recipe("quick"), Precision::kFp32, kRealData));
+  ASSERT_TRUE(known);
+  EXPECT_NE(spread_line(*known).find("0.56 points (docs/results/quick.md)"), std::string::npos);
+}
+
 TEST(KnownSpread, IsNotThatOfOtherConditions) {
   Recipe longer = find_recipe("vgg16-slim"), fold = longer;
   longer.epochs = 10;
