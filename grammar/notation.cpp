@@ -1,5 +1,6 @@
 #include "grammar/notation.h"
 
+#include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <cmath>
@@ -11,6 +12,7 @@
 
 #include "grammar/nearest.h"
 #include "grammar/operators.h"
+#include "grammar/spellings.h"
 
 namespace actsearch {
 namespace {
@@ -46,16 +48,60 @@ const OperatorInfo* find_activation(std::string_view name) {
 std::vector<std::string_view> known_words() {
   std::vector<std::string_view> words{"x", "beta"};
   for (const auto& [name, meaning] : callables()) words.push_back(name);
+  for (const Spelling& spelling : spellings()) words.push_back(spelling.name);
   return words;
+}
+
+/// A text in ASCII, with the column in the original, from 1 and in characters, of every byte and of the end.
+struct Plain {
+  std::string text;
+  std::vector<std::size_t> columns;
+};
+
+/// Mathematical signs and Greek letters become what the notation calls them. What is none of them stays as it is.
+Plain plain(std::string_view given) {
+  struct Sign {
+    std::string_view sign, text;
+    bool word = false;
+  };
+  static constexpr Sign kSigns[] = {
+      {"β", "beta", true}, {"σ", "sigmoid", true}, {"−", "-"}, {"–", "-"}, {"·", "*"}, {"⋅", "*"}, {"×", "*"}, {"÷", "/"}, {"²", "^2"},
+      {"³", "^3"}};
+  Plain result;
+  std::size_t column = 0;
+  const auto add = [&](std::string_view text) {
+    result.text += text;
+    result.columns.resize(result.text.size(), column);
+  };
+  for (std::size_t at = 0; at < given.size();) {
+    if ((static_cast<unsigned char>(given[at]) & 0xC0u) != 0x80u) ++column;  // the later bytes of a character do not count
+    const auto* const sign =
+        std::find_if(std::begin(kSigns), std::end(kSigns), [&](const Sign& one) { return given.substr(at).starts_with(one.sign); });
+    if (sign == std::end(kSigns)) {
+      add(given.substr(at, 1));
+      ++at;
+      continue;
+    }
+    at += sign->sign.size();
+    // A Greek letter is a word whatever stands beside it: βx and xσ(x) are products.
+    const char before = result.text.empty() ? ' ' : result.text.back();
+    if (sign->word && (std::isalpha(static_cast<unsigned char>(before)) != 0 || before == ')')) add("*");
+    add(sign->text);
+    if (sign->text == "beta" && at < given.size() && (std::isalpha(static_cast<unsigned char>(given[at])) != 0 || given[at] == '('))
+      add("*");
+  }
+  ++column;
+  result.columns.push_back(column);
+  return result;
 }
 
 /// Recursive descent over
 ///   sum     = product {("+" | "-") product}          product = unary {("*" | "/") unary}
-///   unary   = "-" unary | primary
-///   primary = number | "x" | beta | activation | word "(" sum {"," sum} ")" | "(" sum ")"
+///   unary   = ("-" | "+") unary | power               power   = primary [("^" | "**") exponent] | number power
+///   primary = number | "x" | beta | activation | word "(" sum {"," sum} ")" | "(" sum ")" | "|" sum "|"
 class Parser {
  public:
-  explicit Parser(std::string_view text) : text_(text) {}
+  explicit Parser(std::string_view text) : plain_(plain(text)), text_(plain_.text) {}
 
   Expression parse() {
     if (text_.size() > kMaxTextLength) {
@@ -88,9 +134,7 @@ class Parser {
   };
 
   [[noreturn]] void fail(std::size_t place, const std::string& message) const {
-    std::size_t column = 1;  // characters: the later bytes of a UTF-8 sequence do not count
-    for (const char c : text_.substr(0, place)) column += (static_cast<unsigned char>(c) & 0xC0u) != 0x80u ? 1 : 0;
-    throw NotationError(column, message);
+    throw NotationError(plain_.columns.at(std::min(place, text_.size())), message);
   }
 
   std::string found() const {
@@ -146,19 +190,72 @@ class Parser {
     Expression result = unary();
     for (char c = peek(); c == '*' || c == '/'; c = peek()) {
       const std::size_t place = place_++;
+      implied_product_ = false;
       const Expression right = unary();
+      if (c == '/' && implied_product_) fail(place, "a product such as 2x after '/' can be read in two ways: put it in parentheses");
       result = checked(c == '*' ? result * right : result / right, place);
     }
     return result;
   }
 
   Expression unary() {
-    if (peek() != '-') return primary();
+    const char sign = peek();
+    if (sign != '-' && sign != '+') return power();
     const std::size_t place = place_++;
     const Level level(*this);
+    if (sign == '+') return unary();
     const Expression operand = unary();
     const bool literal = operand.kind() == Expression::Kind::kNumber && !std::signbit(operand.number());
     return literal ? Expression(-operand.number()) : checked(-operand, place);
+  }
+
+  /// A number before a word or a parenthesis multiplies it: 2x, 0.5(1 + x).
+  Expression power() {
+    const bool number_first = std::isdigit(static_cast<unsigned char>(peek())) != 0 || peek() == '.';
+    const std::size_t start = place_;
+    const Expression base = primary();
+    if (number_first && place_ < text_.size() && (std::isalpha(static_cast<unsigned char>(text_[place_])) != 0 || text_[place_] == '(')) {
+      const Level level(*this);
+      const Expression factor = power();
+      implied_product_ = true;
+      return checked(base * factor, start);
+    }
+    if (!take_power_sign()) return base;
+    const Expression result = checked(to_the_power(base), start);
+    if (const std::size_t place = place_; take_power_sign()) fail(place, "two powers in a row can be read in two ways: use parentheses");
+    return result;
+  }
+
+  bool take_power_sign() {
+    if (take('^')) return true;
+    if (at_end() || !text_.substr(place_).starts_with("**")) return false;
+    place_ += 2;
+    return true;
+  }
+
+  Expression to_the_power(const Expression& base) {
+    constexpr int kMost = 16;
+    const bool inside = take('(');
+    const std::size_t start = place_;
+    const bool negative = take('-');
+    const char digit = peek();
+    const auto refuse = [&] {
+      fail(start, "an exponent is a whole number from -" + std::to_string(kMost) + " to " + std::to_string(kMost) +
+                      " or 0.5; exp(x) is e to the power of x");
+    };
+    if (std::isdigit(static_cast<unsigned char>(digit)) == 0 && digit != '.') refuse();
+    const double exponent = number().number();
+    if (inside && !take(')')) refuse();
+    if (exponent == 0.5 && !negative) return Expression::call<Sqrt>(base);
+    if (exponent < 1 || exponent > kMost || exponent != std::floor(exponent)) refuse();
+    const Expression raised = whole_power(base, static_cast<int>(exponent));
+    return negative ? Expression(1.0) / raised : raised;
+  }
+
+  static Expression whole_power(const Expression& base, int exponent) {
+    if (exponent == 1) return base;
+    if (exponent == 3) return Expression::call<Cube>(base);
+    return exponent % 2 == 0 ? Expression::call<Square>(whole_power(base, exponent / 2)) : whole_power(base, exponent - 1) * base;
   }
 
   Expression primary() {
@@ -171,6 +268,12 @@ class Parser {
       if (!take(')')) fail(place_, "expected an operator or ')', found " + found());
       return inside;
     }
+    if (take('|')) {
+      const Level level(*this);
+      const Expression inside = sum();
+      if (!take('|')) fail(place_, "expected an operator or '|', found " + found());
+      return checked(Expression::call<Abs>(inside), start);
+    }
     if (std::isalpha(static_cast<unsigned char>(c)) == 0 && c != '_') {
       fail(start, "expected a number, x, beta, a function or '(', found " + found());
     }
@@ -180,6 +283,12 @@ class Parser {
     if (word == "beta") return fresh_parameter(start, word);
     if (const auto index = parameter_index(start, word)) return Expression::parameter(*index);
     const auto meaning = callables().find(word);
+    if (meaning == callables().end()) {
+      if (const Spelling* const spelling = find_spelling(word)) return spelled(start, *spelling);
+      if (const std::string_view advice = advice_on(word); !advice.empty()) {
+        fail(start, "unknown word '" + std::string(word) + "': " + std::string(advice));
+      }
+    }
     if (meaning == callables().end()) fail(start, "unknown word '" + shortened(word) + "'" + did_you_mean(word, known_words()));
     if (peek() == '(') return call(start, word, meaning->second);
     if (const OperatorInfo* activation = find_activation(word)) return apply_operator(start, *activation, {Expression::input()});
@@ -222,7 +331,15 @@ class Parser {
     return Expression::parameter(next_parameter_++);
   }
 
-  Expression call(std::size_t start, std::string_view word, const Callable& meaning) {
+  /// A word of other tools, with its arguments or alone.
+  Expression spelled(std::size_t start, const Spelling& spelling) {
+    if (peek() == '(') return checked(spelling.build(arguments_of(start, spelling.name, spelling.arity)), start);
+    if (spelling.arity == 1) return checked(spelling.build({Expression::input()}), start);
+    fail(place_, "expected '(' after '" + std::string(spelling.name) + "', found " + found());
+  }
+
+  /// "(" sum {"," sum} ")", as many as `word` takes.
+  std::vector<Expression> arguments_of(std::size_t start, std::string_view word, int arity) {
     const Level level(*this);
     std::vector<Expression> arguments;
     take('(');
@@ -230,12 +347,17 @@ class Parser {
       arguments.push_back(sum());
     } while (take(','));
     if (!take(')')) fail(place_, "expected an operator, ',' or ')', found " + found());
-    const FunctionId* function = std::get_if<FunctionId>(&meaning);
-    const int arity = function != nullptr ? function_arity(*function) : std::get<const OperatorInfo*>(meaning)->arity;
     if (static_cast<int>(arguments.size()) != arity) {
       fail(start, "'" + std::string(word) + "' takes " + std::to_string(arity) + (arity == 1 ? " argument" : " arguments") + ", found " +
                       std::to_string(arguments.size()));
     }
+    return arguments;
+  }
+
+  Expression call(std::size_t start, std::string_view word, const Callable& meaning) {
+    const FunctionId* function = std::get_if<FunctionId>(&meaning);
+    const int arity = function != nullptr ? function_arity(*function) : std::get<const OperatorInfo*>(meaning)->arity;
+    std::vector<Expression> arguments = arguments_of(start, word, arity);
     if (function != nullptr) return checked(Expression::call(*function, std::move(arguments)), start);
     return apply_operator(start, *std::get<const OperatorInfo*>(meaning), arguments);
   }
@@ -245,8 +367,10 @@ class Parser {
     return checked(info.build(arguments, beta), start);
   }
 
-  std::string_view text_;
+  Plain plain_;
+  std::string_view text_;  // of plain_
   std::size_t place_ = 0;
+  bool implied_product_ = false;  // whether the last factor was one like 2x
   std::size_t nesting_ = 0;
   Numbering numbering_ = Numbering::kUndecided;
   int next_parameter_ = 0;

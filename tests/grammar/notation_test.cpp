@@ -4,6 +4,7 @@
 
 #include "grammar/operators.h"
 #include "grammar/space.h"
+#include "grammar/spellings.h"
 #include "tests/grammar/support.h"
 
 namespace actsearch {
@@ -52,6 +53,101 @@ TEST(Notation, PrintsDerivativesThatParse) {
       EXPECT_EQ(to_text(parse(text)), text);
     }
   }
+}
+
+TEST(Notation, TakesTheSpellingsOfPeopleAndOtherTools) {
+  const std::pair<const char*, const char*> same[] = {
+      {"x^2", "square(x)"},
+      {"x**3", "cube(x)"},
+      {"x²", "square(x)"},
+      {"x^4", "square(square(x))"},
+      {"x^5", "square(square(x)) * x"},
+      {"x^-1", "1 / x"},
+      {"x^(-2)", "1 / square(x)"},
+      {"x^0.5", "sqrt(x)"},
+      {"-x^2", "-square(x)"},
+      {"2x^2", "2 * square(x)"},
+      {"2x", "2 * x"},
+      {"0.5(1 + x)", "0.5 * (1 + x)"},
+      {"-2x", "-(2 * x)"},
+      {"x / 2", "x / 2"},
+      {"1e-3sin(x)", "0.001 * sin(x)"},
+      {"+x", "x"},
+      {"x - +2", "x - 2"},
+      {"|x|", "abs(x)"},
+      {"|x - |x||", "abs(x - abs(x))"},
+      {"|x| * |x + 1|", "abs(x) * abs(x + 1)"},
+      {"β·x", "beta * x"},
+      {"βx", "beta * x"},
+      {"x·σ(βx)", "x * sigmoid(beta * x)"},
+      {"xσ(x)", "x * sigmoid(x)"},
+      {"2β", "2 * beta"},
+      {"x − 1", "x - 1"},
+      {"x × x ÷ 2", "x * x / 2"},
+      {"silu", "x * sigmoid(x)"},
+      {"silu(2x)", "2 * x * sigmoid(2 * x)"},
+      {"maximum(x, 0)", "max(x, 0)"},
+      {"clip(x, -1, 1)", "min(max(x, -1), 1)"},
+  };
+  for (const auto& [given, plain] : same) {
+    EXPECT_EQ(to_text(parse(given)), plain) << given;
+  }
+}
+
+// By the definitions in the documentation of PyTorch and of Keras.
+TEST(Notation, OtherToolsActivationsHaveTheirValues) {
+  struct Known {
+    const char* name;
+    double at_minus_2, at_minus_0_3, at_0_7, at_4, at_9;
+  };
+  const Known all[] = {
+      {"relu6", 0, 0, 0.7, 4, 6},
+      {"hardtanh", -1, -0.3, 0.7, 1, 1},
+      {"hardsigmoid", 1.0 / 6, 0.45, 3.7 / 6, 1, 1},
+      {"hardswish", -1.0 / 3, -0.135, 0.7 * 3.7 / 6, 4, 9},
+      {"softsign", -2.0 / 3, -0.3 / 1.3, 0.7 / 1.7, 0.8, 0.9},
+      {"celu", std::expm1(-2), std::expm1(-0.3), 0.7, 4, 9},
+      {"logsigmoid", -std::log1p(std::exp(2)), -std::log1p(std::exp(0.3)), -std::log1p(std::exp(-0.7)), -std::log1p(std::exp(-4)),
+       -std::log1p(std::exp(-9))},
+      {"tanhshrink", -2 - std::tanh(-2), -0.3 - std::tanh(-0.3), 0.7 - std::tanh(0.7), 4 - std::tanh(4), 9 - std::tanh(9)},
+      {"hardshrink", -2, 0, 0.7, 4, 9},
+      {"softshrink", -1.5, 0, 0.2, 3.5, 8.5},
+      {"squareplus", (-2 + std::sqrt(8)) / 2, (-0.3 + std::sqrt(4.09)) / 2, (0.7 + std::sqrt(4.49)) / 2, (4 + std::sqrt(20)) / 2,
+       (9 + std::sqrt(85)) / 2},
+      {"sparse_plus", 0, 0.1225, 0.7225, 4, 9},
+      {"sparse_sigmoid", 0, 0.35, 0.85, 1, 1},
+      {"quick_gelu", -2 / (1 + std::exp(3.404)), -0.3 / (1 + std::exp(0.5106)), 0.7 / (1 + std::exp(-1.1914)), 4 / (1 + std::exp(-6.808)),
+       9 / (1 + std::exp(-15.318))},
+      {"threshold(x, 0.5, -1)", -1, -1, 0.7, 4, 9},
+      {"log1p(x^2)", std::log1p(4), std::log1p(0.09), std::log1p(0.49), std::log1p(16), std::log1p(81)},
+  };
+  for (const Known& known : all) {
+    const Program program = lower(parse(known.name));
+    const std::pair<double, double> points[] = {
+        {-2, known.at_minus_2}, {-0.3, known.at_minus_0_3}, {0.7, known.at_0_7}, {4, known.at_4}, {9, known.at_9}};
+    for (const auto& [x, y] : points) EXPECT_NEAR(evaluate_forward(program, x, {}), y, 1e-12) << known.name << " at " << x;
+  }
+}
+
+TEST(Notation, EverySpellingParsesAloneOrWithItsArguments) {
+  for (const Spelling& spelling : spellings()) {
+    const std::string arguments = spelling.arity == 1 ? "(x)" : spelling.arity == 2 ? "(x, 0)" : "(x, -1, 1)";
+    EXPECT_NO_THROW(parse(std::string(spelling.name) + arguments)) << spelling.name;
+    if (spelling.arity > 1) continue;
+    EXPECT_EQ(to_text(parse(spelling.name)), to_text(parse(std::string(spelling.name) + "(x)")));
+  }
+}
+
+TEST(Notation, SaysWhatToWriteInPlaceOfWhatItDoesNotTake) {
+  EXPECT_EQ(error_of("where(x > 0, x, 0)"),
+            "column 1: unknown word 'where': pieces are made by max, min and greater(a, b), which is 1 where a > b and 0 elsewhere");
+  EXPECT_EQ(error_of("pow(x, 2)"), "column 1: unknown word 'pow': write x^2, with a whole number from -16 to 16, or sqrt(x)");
+  EXPECT_EQ(error_of("softmax(x)"), "column 1: unknown word 'softmax': an activation here is a function of one number");
+  EXPECT_EQ(error_of("1 / 2x"), "column 3: a product such as 2x after '/' can be read in two ways: put it in parentheses");
+  EXPECT_EQ(error_of("x^2^3"), "column 4: two powers in a row can be read in two ways: use parentheses");
+  EXPECT_EQ(error_of("x^2.5").substr(0, 42), "column 3: an exponent is a whole number fr");
+  EXPECT_EQ(error_of("|x"), "column 3: expected an operator or '|', found the end");
+  EXPECT_EQ(error_of("clip(x, 0)"), "column 1: 'clip' takes 3 arguments, found 2");
 }
 
 TEST(Notation, UsesTheFewestParentheses) {
@@ -117,8 +213,8 @@ TEST(Notation, ErrorsNameTheColumnAndWhatWasExpected) {
   EXPECT_EQ(error_of("x +"), "column 4: expected a number, x, beta, a function or '(', found the end");
   EXPECT_EQ(error_of("x * )"), "column 5: expected a number, x, beta, a function or '(', found ')'");
   EXPECT_EQ(error_of("(x"), "column 3: expected an operator or ')', found the end");
-  EXPECT_EQ(error_of("2x"), "column 2: expected an operator or the end, found 'x'");
-  EXPECT_EQ(error_of("x ^ 2"), "column 3: expected an operator or the end, found '^'");
+  EXPECT_EQ(error_of("2 x"), "column 3: expected an operator or the end, found 'x'");
+  EXPECT_EQ(error_of("x ^ x"), "column 5: an exponent is a whole number from -16 to 16 or 0.5; exp(x) is e to the power of x");
   EXPECT_EQ(error_of("max(x)"), "column 1: 'max' takes 2 arguments, found 1");
   EXPECT_EQ(error_of("sin(x, x)"), "column 1: 'sin' takes 1 argument, found 2");
   EXPECT_EQ(error_of("sin + 1"), "column 5: expected '(' after 'sin', found '+'");
@@ -129,7 +225,7 @@ TEST(Notation, ErrorsNameTheColumnAndWhatWasExpected) {
   EXPECT_EQ(error_of("beta + beta1"), "column 8: 'beta1' beside a beta without a number: number all of them or none");
   EXPECT_EQ(error_of("beta1 + swish"), "column 9: 'swish' has a beta without a number beside one with: number all of them or none");
   EXPECT_EQ(error_of("beta1234"), "column 1: parameters are numbered beta0 to beta999");
-  EXPECT_EQ(error_of("σ(x)"), "column 1: expected a number, x, beta, a function or '(', found byte 0xcf");
+  EXPECT_EQ(error_of("σ(ζ)"), "column 3: expected a number, x, beta, a function or '(', found byte 0xce");
   EXPECT_EQ(error_of("max(x, 'é')"), "column 8: expected a number, x, beta, a function or '(', found '''");
 }
 
