@@ -7,13 +7,28 @@
 namespace actsearch {
 namespace {
 
-/// The bits of a float or bf16 as an integer of the same order (NaN beyond the infinity of its sign), and back: the map is its
-/// own inverse. Integers of 16 bits are compared twice as many at a time as floats.
+/// The bits of a float or bf16 as a signed integer of the same order, and back: the map is its own inverse.
 template <class Bits>
 Bits ordered(Bits bits) {
   constexpr int kSign = 8 * sizeof(Bits) - 1;
   using Unsigned = std::make_unsigned_t<Bits>;
   return static_cast<Bits>(bits ^ static_cast<Bits>(static_cast<Unsigned>(bits >> kSign) >> 1));
+}
+
+/// The ordered bits of minus infinity: below lie the NaNs whose sign bit is set.
+template <class Bits>
+constexpr std::make_unsigned_t<Bits> kLeast = sizeof(Bits) == 2 ? 0x807fu : 0x807fffffu;
+
+/// The same order from 0, minus infinity, with all NaN at the top, and back. Integers of 16 bits are compared twice as many at a time as
+/// floats.
+template <class Bits>
+std::make_unsigned_t<Bits> rank_of(Bits bits) {
+  using Unsigned = std::make_unsigned_t<Bits>;
+  return static_cast<Unsigned>(static_cast<Unsigned>(ordered(bits)) - kLeast<Bits>);
+}
+template <class Bits>
+Bits of_rank(std::make_unsigned_t<Bits> rank) {
+  return ordered(static_cast<Bits>(rank + kLeast<Bits>));
 }
 
 /// The four pixels of one window: pointers to their channels.
@@ -34,8 +49,8 @@ void pool_window(const Window<const Bits>& x, std::size_t channels, Bits* y) {
   const Bits *const a = x.corner[0], *const b = x.corner[1], *const c = x.corner[2], *const d = x.corner[3];
 #pragma omp simd
   for (std::size_t i = 0; i < channels; ++i) {
-    const Bits upper = std::max(ordered(a[i]), ordered(b[i])), lower = std::max(ordered(c[i]), ordered(d[i]));
-    y[i] = ordered(std::max(upper, lower));
+    const auto upper = std::max(rank_of(a[i]), rank_of(b[i])), lower = std::max(rank_of(c[i]), rank_of(d[i]));
+    y[i] = of_rank<Bits>(std::max(upper, lower));
   }
 }
 

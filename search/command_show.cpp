@@ -192,7 +192,7 @@ int show_command(const Words& words) {
                   "With --at it evaluates the formula instead and prints JSON: {formula, beta, reference, eigen}. The\n"
                   "last two are rows {x, y, dydx, dydbeta}: reference in double precision, eigen from the kernel of\n"
                   "training in single precision. A value that is not finite is the text nan, inf or -inf.");
-  options.value("at", "X1,X2,...", "evaluate at these points");
+  options.value("at", "X1,X2,...", "evaluate at these points; inf, -inf and nan are points too");
   options.value("beta", "B1,...", "values of the betas, in the formula's order [1 each]");
   options.value("emit", "LANGUAGE", "print code instead: cuda, the kernels for a GPU (bf16, 8 channels a thread)");
   options.value("format", "F", "text or json [text; with --at: json]");
@@ -202,7 +202,7 @@ int show_command(const Words& words) {
   const auto given = options.texts("expression");
   if (given.empty()) throw UsageError("a formula is expected, in quotes\nsee: actsearch show --help");
   const Format format = options.format({"text", "json"});
-  const auto points = options.numbers("at");
+  const auto points = options.any_numbers("at");
   if (options.has("emit")) {
     if (points || options.has("format")) throw UsageError("--emit prints code: it does not go with --at or --format");
     options.choice("emit", {"cuda"});

@@ -46,11 +46,13 @@ nlohmann::ordered_json json_cell(const std::optional<std::string>& cell, bool nu
 }  // namespace
 
 std::string exact(double value) {
+  if (std::isnan(value)) return "nan";  // its sign means nothing
   char digits[32];
   return {digits, std::to_chars(digits, digits + sizeof digits, value).ptr};
 }
 
 std::string fixed(double value, int digits) {
+  if (std::isnan(value)) return "nan";
   char text[352];  // the longest double
   std::snprintf(text, sizeof text, "%.*f", digits, value);
   return text;

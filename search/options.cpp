@@ -156,12 +156,20 @@ std::optional<std::vector<std::string>> Options::list(const std::string& name) c
 }
 
 std::optional<std::vector<double>> Options::numbers(const std::string& name) const {
+  const auto values = any_numbers(name);
+  for (std::size_t i = 0; values && i < values->size(); ++i) {
+    if (!std::isfinite((*values)[i])) fail("--" + name + ": '" + shortened(list(name)->at(i)) + "' is not a finite number");
+  }
+  return values;
+}
+
+std::optional<std::vector<double>> Options::any_numbers(const std::string& name) const {
   const auto items = list(name);
   if (!items) return std::nullopt;
   std::vector<double> values;
   for (const std::string& item : *items) {
     const auto number = parsed<double>(item);
-    if (!number || !std::isfinite(*number)) fail("--" + name + ": '" + shortened(item) + "' is not a number");
+    if (!number) fail("--" + name + ": '" + shortened(item) + "' is not a number");
     values.push_back(*number);
   }
   return values;

@@ -52,6 +52,8 @@ class Options {
   std::optional<std::vector<std::string>> list(const std::string& name) const;
   /// As list, finite numbers.
   std::optional<std::vector<double>> numbers(const std::string& name) const;
+  /// As list, any numbers: inf, -inf and nan too.
+  std::optional<std::vector<double>> any_numbers(const std::string& name) const;
   /// One of `known`; the first where it is not given.
   std::string choice(const std::string& name, const std::vector<std::string_view>& known) const;
   /// --format.

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -204,6 +205,25 @@ TEST(MaxPool, OrdersNegativeValuesZerosAndInfinitiesAndGivesATieToTheFirst) {
     max_pool_backward(Storage::kFp32, four.data(), y.data(), dy.data(), 1, 2, 1, dx.data(), 1);
     EXPECT_EQ(y[0], largest);
     for (int i = 0; i < 4; ++i) EXPECT_EQ(dx[static_cast<std::size_t>(i)], i == place ? 7.0f : 0.0f);
+  }
+}
+
+TEST(MaxPool, KeepsNanOfEitherSign) {
+  const float nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
+  for (const float not_a_number : {nan, std::copysign(nan, -1.0f)}) {
+    for (std::size_t place = 0; place < 4; ++place) {
+      std::vector<float> x{-inf, -2, 3, inf}, y(1), dx(4);
+      x[place] = not_a_number;
+      max_pool(Storage::kFp32, x.data(), 1, 2, 1, y.data(), 1);
+      EXPECT_TRUE(std::isnan(y[0])) << place;
+      const std::vector<float> dy{7};
+      max_pool_backward(Storage::kFp32, x.data(), y.data(), dy.data(), 1, 2, 1, dx.data(), 1);
+      EXPECT_EQ(dx[place], 7.0f) << place;
+      std::vector<std::uint16_t> short_x, short_y(1);
+      for (const float value : x) short_x.push_back(static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(value) >> 16));
+      max_pool(Storage::kBf16, short_x.data(), 1, 2, 1, short_y.data(), 1);
+      EXPECT_GT(short_y[0] & 0x7fff, 0x7f80) << place;
+    }
   }
 }
 

@@ -174,6 +174,12 @@ TEST_F(CommandLine, ShowPrintsValuesAsTextWhereAskedTo) {
     EXPECT_NE(ran.out.find(part), std::string::npos) << part;
   EXPECT_EQ(json::parse(run({"show", "swish", "--at", "1", "--format", "json"}).out)["reference"].size(), 1u);
   EXPECT_NE(run({"show", "log(x)", "--at", "-1", "--format", "text"}).out.find("nan"), std::string::npos);
+  const auto points = json::parse(run({"show", "sqrt(x)", "--at", "-1,inf,-inf,nan", "--format", "json"}).out)["reference"];
+  EXPECT_EQ(points[0]["y"], "nan") << "without a sign";
+  EXPECT_EQ(points[1]["x"], "inf");
+  EXPECT_EQ(points[1]["y"], "inf");
+  EXPECT_EQ(points[2]["x"], "-inf");
+  EXPECT_EQ(points[3]["y"], "nan");
 }
 
 TEST_F(CommandLine, WhatMeasuresSaysFirstHowLongItWillTakeAndCtrlCEndsIt) {
