@@ -13,8 +13,8 @@ namespace actsearch {
 /// Why a formula is no candidate.
 enum class Rejection : std::uint8_t {
   kConstant,        ///< y does not depend on x
-  kNotFinite,       ///< y is NaN, or beyond fp32's range, somewhere on the grid, every parameter being 1
-  kSlopeNotFinite,  ///< a derivative is, somewhere on the grid but at 0, where the kinks of abs, max and min lie
+  kNotFinite,       ///< y is NaN, or beyond fp32's range, somewhere in [-5, 5], every parameter being 1
+  kSlopeNotFinite,  ///< a derivative is, somewhere in [-5, 5] but at 0, where the kinks of abs, max and min lie
 };
 /// "constant", "not finite", "slope not finite".
 std::string_view to_text(Rejection rejection);
@@ -27,9 +27,10 @@ struct Examination {
   std::string detail;  ///< of a rejection: where and what, for people
 };
 
-/// Evaluates the program in double over a fixed grid of x in [-5, 5] with several settings of its parameters: all 1, where they
-/// start and must leave it finite, and values between -5 and 5. Values are compared to 8 significant digits; below 1e-12 they
-/// count as 0.
+/// Evaluates the program in double over two fixed grids of x, in [-5, 5] and from there to ±10,000 and close to 0, with several settings
+/// of its parameters: all 1, where they start, and values between -5 and 5. In [-5, 5] it must be finite, and values are compared to 8
+/// significant digits; below 1e-12 they count as 0. On the other grid 6 digits are compared, overflow and NaN are values of their own,
+/// and so is a value whose digits are rounding noise.
 Examination examine(const Program& program);
 
 }  // namespace actsearch

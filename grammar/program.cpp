@@ -8,6 +8,8 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "grammar/hash.h"
+
 namespace actsearch {
 namespace {
 
@@ -90,7 +92,9 @@ constexpr std::array<Reference, sizeof...(Fs)> make_references(TypeList<Fs...>) 
 }
 constexpr auto kReferences = make_references(Functions{});
 
-std::vector<double> run(const Program& program, std::size_t size, double x, const std::vector<double>& beta) {
+/// The values of the first `size` instructions. `rounded(place, value)` is what stands for the value of a call.
+template <class Rounded>
+std::vector<double> run(const Program& program, std::size_t size, double x, const std::vector<double>& beta, Rounded&& rounded) {
   if (beta.size() != program.dydbeta.size()) {
     throw std::invalid_argument("the program has " + std::to_string(program.dydbeta.size()) + " parameter(s), " +
                                 std::to_string(beta.size()) + " value(s) were given");
@@ -109,12 +113,14 @@ std::vector<double> run(const Program& program, std::size_t size, double x, cons
         values[place] = i.number;
         break;
       case Expression::Kind::kCall:
-        values[place] = kReferences[i.function](values[i.a], values[i.b]);
+        values[place] = rounded(place, kReferences[i.function](values[i.a], values[i.b]));
         break;
     }
   }
   return values;
 }
+
+double exactly(std::size_t /*place*/, double value) { return value; }
 
 }  // namespace
 
@@ -132,14 +138,23 @@ Program lower(const Expression& formula) {
 }
 
 Evaluation evaluate(const Program& program, double x, const std::vector<double>& beta) {
-  const std::vector<double> values = run(program, program.instructions.size(), x, beta);
+  const std::vector<double> values = run(program, program.instructions.size(), x, beta, exactly);
   Evaluation result{values[program.y], values[program.dydx], {}};
   for (const std::uint16_t place : program.dydbeta) result.dydbeta.push_back(values[place]);
   return result;
 }
 
 double evaluate_forward(const Program& program, double x, const std::vector<double>& beta) {
-  return run(program, program.forward_size, x, beta)[program.y];
+  return run(program, program.forward_size, x, beta, exactly)[program.y];
+}
+
+double evaluate_disturbed(const Program& program, double x, const std::vector<double>& beta, std::uint64_t seed) {
+  constexpr double kShift = 0x1p-50;
+  const auto disturbed = [seed](std::size_t place, double value) {
+    const bool up = (mixed(seed + kGoldenGamma * (place + 1)) & 1u) != 0;
+    return value * (up ? 1 + kShift : 1 - kShift);
+  };
+  return run(program, program.forward_size, x, beta, disturbed)[program.y];
 }
 
 }  // namespace actsearch

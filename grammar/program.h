@@ -41,5 +41,8 @@ struct Evaluation {
 Evaluation evaluate(const Program& program, double x, const std::vector<double>& beta);
 /// y alone.
 double evaluate_forward(const Program& program, double x, const std::vector<double>& beta);
+/// y alone, with the result of every call moved by a few units in its last place, up or down as the seed says. Where that moves y by much,
+/// most digits of y are rounding noise.
+double evaluate_disturbed(const Program& program, double x, const std::vector<double>& beta, std::uint64_t seed);
 
 }  // namespace actsearch
