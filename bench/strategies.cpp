@@ -15,7 +15,7 @@
 
 #include "db/database.h"
 #include "db/statistics.h"
-#include "search/candidate.h"
+#include "grammar/candidate.h"
 #include "search/chart/chart.h"
 #include "search/chart/svg.h"
 #include "search/format.h"

@@ -6,9 +6,9 @@
 #include <iostream>
 
 #include "db/database.h"
+#include "grammar/candidate.h"
 #include "grammar/notation.h"
 #include "kernels/export/export.h"
-#include "search/candidate.h"
 #include "search/command.h"
 #include "search/format.h"
 #include "search/options.h"

@@ -4,7 +4,7 @@
 #include <iostream>
 
 #include "db/database.h"
-#include "search/candidate.h"
+#include "grammar/candidate.h"
 #include "search/command.h"
 #include "search/format.h"
 #include "search/known_spread.h"

@@ -4,10 +4,10 @@
 
 #include "evaluator/throughput.h"
 #include "evaluator/trainer.h"
+#include "grammar/candidate.h"
 #include "grammar/notation.h"
 #include "grammar/operators.h"
 #include "grammar/space.h"
-#include "search/candidate.h"
 #include "search/command.h"
 #include "search/format.h"
 #include "search/machine.h"

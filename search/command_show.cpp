@@ -7,12 +7,12 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "grammar/candidate.h"
 #include "grammar/notation.h"
 #include "grammar/operators.h"
 #include "grammar/properties.h"
 #include "kernels/cuda_source.h"
 #include "kernels/eigen_kernel.h"
-#include "search/candidate.h"
 #include "search/command.h"
 #include "search/format.h"
 #include "search/options.h"

@@ -12,8 +12,8 @@
 
 #include "db/database.h"
 #include "evaluator/trainer.h"
+#include "grammar/candidate.h"
 #include "search/budget.h"
-#include "search/candidate.h"
 #include "search/progress.h"
 #include "search/race.h"
 

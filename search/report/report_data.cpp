@@ -13,9 +13,9 @@
 #include <variant>
 #include <vector>
 
+#include "grammar/candidate.h"
 #include "grammar/notation.h"
 #include "grammar/operators.h"
-#include "search/candidate.h"
 #include "search/funnel.h"
 #include "search/known_spread.h"
 #include "search/machine.h"

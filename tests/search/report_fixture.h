@@ -12,9 +12,9 @@
 #include "db/leaderboard.h"
 #include "db/provisional.h"
 #include "db/schema.h"
+#include "grammar/candidate.h"
 #include "grammar/notation.h"
 #include "grammar/space.h"
-#include "search/candidate.h"
 
 namespace actsearch::testing {
 

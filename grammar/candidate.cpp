@@ -1,4 +1,4 @@
-#include "search/candidate.h"
+#include "grammar/candidate.h"
 
 #include <map>
 #include <set>
