@@ -148,6 +148,19 @@ Id Database::candidate(const CandidateRecord& candidate) {
   return id;
 }
 
+std::optional<StoredCandidate> Database::candidate_with(std::string_view fingerprint) const {
+  const std::lock_guard lock(impl_->mutex);
+  auto row = impl_->connection->prepare("SELECT id, formula, name, parameters FROM candidate WHERE fingerprint = ?1", fingerprint);
+  if (!row.step()) return std::nullopt;
+  return StoredCandidate{row.integer(0), {std::string(fingerprint), row.text(1), row.text(2), static_cast<int>(row.integer(3))}};
+}
+
+std::string Database::former_fingerprint(Id candidate) const {
+  const std::lock_guard lock(impl_->mutex);
+  auto row = impl_->connection->prepare("SELECT former FROM candidate WHERE id = ?1", candidate);
+  return row.step() ? row.text(0) : "";
+}
+
 Id Database::recipe(std::string_view name, std::string_view text) {
   const std::lock_guard lock(impl_->mutex);
   return find_or_insert(*impl_->connection, "SELECT id FROM recipe WHERE text = ?1", "INSERT INTO recipe (text, name) VALUES (?1, ?2)",

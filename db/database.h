@@ -47,9 +47,14 @@ struct StudyRecord {
 /// A candidate activation: one function, by its fingerprint.
 struct CandidateRecord {
   std::string fingerprint;  ///< unique
-  std::string formula;      ///< the notation, as first met
+  std::string formula;      ///< the notation: the one spelling of the function that is trained
   std::string name;         ///< a well-known name, or empty
   int parameters = 0;       ///< how many betas
+};
+
+struct StoredCandidate {
+  Id id = 0;
+  CandidateRecord record;
 };
 
 /// A study that has a candidate among its finished trials.
@@ -231,6 +236,10 @@ class Database {
 
   Id study(const StudyRecord& study);              ///< found by its conditions, or created
   Id candidate(const CandidateRecord& candidate);  ///< found by fingerprint, or created; a non-empty name is added to a nameless one
+  /// The candidate with the fingerprint, if the file has it.
+  std::optional<StoredCandidate> candidate_with(std::string_view fingerprint) const;
+  /// The fingerprint that a candidate had in a file of schema 6 or older, after which its checkpoints are named; else empty.
+  std::string former_fingerprint(Id candidate) const;
   Id recipe(std::string_view name, std::string_view text);  ///< found by text, or created. `text` includes the precision and data
   /// A formula refused before training ("constant", "not finite", …): kept once per study.
   void reject(Id study, std::string_view formula, std::string_view reason);

@@ -4,6 +4,7 @@
 #include <string>
 #include <thread>
 
+#include "db/identity.h"
 #include "db/leaderboard.h"
 #include "db/provisional.h"
 
@@ -170,6 +171,11 @@ void fill_version6(Connection& connection) {
   refresh_every_spread(connection);
 }
 
+/// Functions are told apart beyond [-5, 5] and close to 0. Checkpoints may still have the name that the fingerprint before gave them.
+constexpr const char* kVersion7 = R"sql(
+ALTER TABLE candidate ADD COLUMN former TEXT NOT NULL DEFAULT '';
+)sql";
+
 struct Step {
   const char* sql;
   void (*fill)(Connection&);  ///< what the step computes beyond SQL; may be null
@@ -180,7 +186,8 @@ constexpr std::array<Step, kSchemaVersion> kSteps = {{{kVersion1, nullptr},
                                                       {kVersion3, nullptr},
                                                       {kVersion4, nullptr},
                                                       {kVersion5, nullptr},
-                                                      {kVersion6, fill_version6}}};
+                                                      {kVersion6, fill_version6},
+                                                      {kVersion7, tell_functions_apart}}};
 
 [[noreturn]] void refuse(const std::filesystem::path& file, const std::string& why) { throw DatabaseError(file.string() + ": " + why); }
 

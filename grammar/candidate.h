@@ -15,7 +15,7 @@ namespace actsearch {
 
 struct Candidate {
   std::string formula;      ///< the notation
-  std::string name;         ///< well-known name of the function, or empty
+  std::string name;         ///< name of the function, or empty
   std::string fingerprint;  ///< equal for the same function
   Program program;
   std::optional<std::uint64_t> index;  ///< in the space it was drawn from
@@ -33,7 +33,13 @@ struct Refusal {
 /// Lowers and examines the formula. A well-known function gets its name, however it is spelled.
 std::variant<Candidate, Refusal> consider(const Expression& expression);
 
-/// The formula, or named function, as a candidate. std::invalid_argument with the reason where it is refused, ParseError where it is no
+/// The spelling of a candidate's function that is trained and stored: the definition of a well-known activation, else the candidate's own
+/// formula without the parts that do not matter (calls replaced by an argument, by 0 or by 1, and parameters by 1, as long as the
+/// fingerprint stays; of several such formulas the one with the fewest parameters and parts). Keeps name and index. Takes up to a
+/// second for a formula of three core units.
+Candidate canonical(const Candidate& candidate);
+
+/// The formula, or named function, as a candidate. std::invalid_argument with the reason where it is refused, NotationError where it is no
 /// formula.
 Candidate candidate_of(std::string_view formula);
 /// All of them, each function once. Errors as candidate_of.

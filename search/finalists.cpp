@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "search/records.h"
+
 namespace actsearch {
 namespace {
 
@@ -44,10 +46,6 @@ void correct(std::vector<FinalistRow>& rows, std::optional<PairedComparison> Fin
     if (row.*stage) made.push_back(&*(row.*stage));
   }
   holm(made);
-}
-
-Id id_of(Database& database, const Candidate& candidate) {
-  return database.candidate({candidate.fingerprint, candidate.formula, candidate.name, candidate.program.parameter_count()});
 }
 
 class Finalists {
@@ -107,12 +105,12 @@ class Finalists {
   }
 
   std::vector<FinalistRow> rows() {
-    const Id reference = id_of(database_, plan_.reference);
+    const Id reference = keep(database_, plan_.reference).id;
     const Scores fresh_reference = scores(database_, fresh_recipe_, reference, "validation_accuracy");
     const Scores full_reference = scores(database_, full_recipe_, reference, "final_test_accuracy");
     std::vector<FinalistRow> rows;
     for (const Candidate& candidate : all_) {
-      const Id id = id_of(database_, candidate);
+      const Id id = keep(database_, candidate).id;
       FinalistRow& row = rows.emplace_back();
       row.candidate = candidate;
       row.search = mean_over(scores(database_, search_recipe_, id, "validation_accuracy"));

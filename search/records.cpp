@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+#include "grammar/notation.h"
 
 namespace actsearch {
 namespace {
@@ -14,7 +18,37 @@ std::string beta_json(const std::vector<BetaStatistics>& beta) {
   return list.dump();
 }
 
+CandidateRecord to_record(const Candidate& candidate) {
+  return {candidate.fingerprint, candidate.formula, candidate.name, candidate.program.parameter_count()};
+}
+
+/// The candidate as the formula spells it; nothing where that is another function, as in a file that was changed by hand.
+std::optional<Candidate> spelled(const Candidate& candidate, const std::string& formula) {
+  if (formula == candidate.formula) return candidate;
+  try {
+    auto considered = consider(parse(formula));
+    auto* const other = std::get_if<Candidate>(&considered);
+    if (!other || other->fingerprint != candidate.fingerprint) return std::nullopt;
+    other->name = candidate.name;
+    other->index = candidate.index;
+    return std::move(*other);
+  } catch (const NotationError&) {
+    return std::nullopt;
+  }
+}
+
 }  // namespace
+
+KeptCandidate keep(Database& database, const Candidate& met) {
+  auto kept = database.candidate_with(met.fingerprint);
+  if (!kept) {
+    database.candidate(to_record(canonical(met)));
+    kept = database.candidate_with(met.fingerprint);  // maybe another process's
+  }
+  if (kept && kept->record.name.empty() && !met.name.empty()) database.candidate(to_record(met));  // takes the name
+  std::optional<Candidate> candidate = kept ? spelled(met, kept->record.formula) : std::nullopt;
+  return {kept ? kept->id : 0, candidate ? std::move(*candidate) : met};
+}
 
 EpochRecord to_record(const EpochMetrics& epoch, bool validates) {
   EpochRecord record{.epoch = epoch.epoch,

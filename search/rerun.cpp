@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "search/records.h"
 #include "search/study.h"
 
 namespace actsearch {
@@ -11,7 +12,7 @@ Table results(Database& database, const RerunPlan& plan) {
   const Id recipe = database.recipe(plan.run.recipe.name, plan.run.recipe_text);
   Table table;
   for (const Candidate& candidate : plan.candidates) {
-    const Id id = database.candidate({candidate.fingerprint, candidate.formula, candidate.name, candidate.program.parameter_count()});
+    const Id id = keep(database, candidate).id;
     Table rows = database.query(
         "SELECT t.formula, t.name, t.seed, t.status, (SELECT count(*) FROM epochs e WHERE e.trial = t.trial) AS epochs,"
         " (SELECT round(100 * max(test_accuracy), 8) FROM epochs e WHERE e.trial = t.trial) AS \"best test accuracy %\","

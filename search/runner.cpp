@@ -278,7 +278,7 @@ class Runner {
           std::this_thread::sleep_for(kPatience);
           continue;
         }
-        take(std::move(*candidate));
+        take(*candidate);
       }
       bool spent = false;
       if (auto task = next_seed(&spent)) return task;
@@ -286,10 +286,10 @@ class Runner {
     }
   }
 
-  void take(Candidate candidate) {
-    candidate_ = std::make_shared<const Candidate>(std::move(candidate));
-    candidate_id_ =
-        database_.candidate({candidate_->fingerprint, candidate_->formula, candidate_->name, candidate_->program.parameter_count()});
+  void take(const Candidate& candidate) {
+    KeptCandidate kept = keep(database_, candidate);
+    candidate_ = std::make_shared<const Candidate>(std::move(kept.candidate));
+    candidate_id_ = kept.id;
     next_seed_ = 0;
   }
 
@@ -441,8 +441,15 @@ class Runner {
 
   std::filesystem::path checkpoint(const Task& task) const {
     if (plan_.checkpoints.empty()) return {};
-    return plan_.checkpoints /
-           (task.candidate->fingerprint + "-r" + std::to_string(recipe_id_) + "-s" + std::to_string(task.seed) + ".checkpoint");
+    const auto named = [&](const std::string& fingerprint) {
+      return plan_.checkpoints / (fingerprint + "-r" + std::to_string(recipe_id_) + "-s" + std::to_string(task.seed) + ".checkpoint");
+    };
+    const std::filesystem::path file = named(task.candidate->fingerprint);
+    const std::string former = database_.former_fingerprint(task.candidate_id);
+    if (!former.empty() && !std::filesystem::exists(file) && std::filesystem::exists(named(former))) {
+      std::filesystem::rename(named(former), file);
+    }
+    return file;
   }
 
   void work(const Task& task) {

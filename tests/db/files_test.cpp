@@ -2,7 +2,12 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "db/leaderboard.h"
 #include "db/schema.h"
+#include "db/sqlite.h"
+#include "grammar/candidate.h"
+#include "grammar/notation.h"
+#include "grammar/space.h"
 #include "tests/db/db_fixture.h"
 
 namespace actsearch::testing {
@@ -130,7 +135,11 @@ TEST_F(Files, OfVersion1AreMigratedWithTheirTrials) {
   EXPECT_EQ(rows[0].seconds, 2.0);
   EXPECT_TRUE(rows[0].low.has_value());
   EXPECT_EQ(cell(db, "SELECT done FROM recipes"), "2");
-  Search(db).finished("x", 2, accuracy(0.7));
+  const Search search(db);
+  Claim claim;
+  const Id x = db.candidate({candidate_of("x").fingerprint, "x", "", 0});
+  ASSERT_EQ(db.claim(search.study, x, search.recipe, 2, kLease, &claim), ClaimState::kClaimed);
+  EXPECT_TRUE(db.finish(claim.trial, accuracy(0.7), {epoch_record(0), epoch_record(1)}));
   EXPECT_EQ(db.leaderboard({}).at(0).n, 3);
   EXPECT_EQ(error(Database::Access::kReadOnly), "");
 }
@@ -224,6 +233,60 @@ TEST_F(Files, OfVersion4AreMigratedWithWhatTheirRacesHavePaused) {
     EXPECT_EQ(rows[1].epochs, 0.25);
     EXPECT_EQ(rows[1].n, 1) << "nothing is known of its other seed";
     EXPECT_EQ(cell(db, "SELECT group_concat(epochs, ' ') FROM paused"), "1.1 0.25");
+  }
+}
+
+/// The first place of the space whose formula prints as this.
+std::uint64_t place_of(const Space& space, const std::string& formula) {
+  std::uint64_t place = 0;
+  while (to_text(space.at(place)) != formula) ++place;
+  return place;
+}
+
+TEST_F(Files, OfVersion6HaveTheirFunctionsToldApart) {
+  const Space space("core1", std::vector<std::string>{"relu", "identity"}, std::vector<std::string>{"max", "mul"});
+  const std::string relu = "max(max(x, 0), x)", relu6 = "min(max(x, 0), 6)", cube = "x * square(x)";
+  {
+    sqlite::Connection connection(file_, sqlite::Connection::Mode::kCreate, 1s);
+    migrate(connection, 6);
+    // In this version all four trials were of one function, which was called relu. Two of them were found in the study's space.
+    connection.execute(R"sql(
+      INSERT INTO study VALUES (1, 'search', 'core1', 'random', 1, 'vgg-s …', 'synthetic',
+                                '{"unary":["relu","identity"],"binary":["max","mul"]}', 'abc123', 'a machine', '');
+      INSERT INTO recipe (id, name, text, done) VALUES (1, 'vgg-s', 'vgg-s fp32', 3);
+      INSERT INTO candidate VALUES (1, 'seven', 'min(max(x, 0), 6)', 'relu', 0), (2, 'eight', 'sin(', 'found', 0),
+                                   (3, 'nine', 'x * square(x)', 'a name of mine', 0);
+      INSERT INTO trial (id, candidate, recipe, seed, status, attempts, owner, lease_until_ms, validation_accuracy, beta, epochs, seconds)
+        VALUES (7, 1, 1, 0, 'done', 1, 'o', 0, 0.6, '[]', 2, 1.0), (8, 1, 1, 1, 'done', 1, 'o', 0, 0.8, '[]', 2, 1.0),
+               (9, 1, 1, 2, 'released', 1, 'o', 0, NULL, '[]', 0, NULL), (10, 3, 1, 0, 'done', 1, 'o', 0, 0.5, '[]', 2, 1.0);
+      INSERT INTO rejection VALUES (1, 'x - x', 'constant'), (1, 'greater(x, 20)', 'constant'), (1, 'sqrt(x)', 'not finite');
+    )sql");
+    for (const int trial : {8, 9}) {
+      connection.run("INSERT INTO study_trial (study, trial, place) VALUES (1, ?1, ?2)", trial, place_of(space, relu));
+    }
+    refresh_all_standings(connection);
+  }
+  for (const auto access : {Database::Access::kReadOnly, Database::Access::kCreate, Database::Access::kReadOnly}) {
+    const Database db(file_, access);
+    EXPECT_EQ(cell(db, "SELECT name FROM candidates WHERE formula = '" + relu6 + "'"), "") << "it is not ReLU";
+    EXPECT_EQ(cell(db, "SELECT name FROM candidates WHERE formula = '" + relu + "'"), "relu");
+    EXPECT_EQ(cell(db, "SELECT name FROM candidates WHERE formula = '" + cube + "'"), "a name of mine") << "no name of one function alone";
+    EXPECT_EQ(cell(db, "SELECT fingerprint FROM candidates WHERE formula = 'sin('"), "eight") << "it cannot be read";
+    EXPECT_EQ(cell(db, "SELECT group_concat(trial) FROM trials WHERE formula = '" + relu6 + "'"), "7");
+    EXPECT_EQ(cell(db, "SELECT group_concat(trial) FROM trials WHERE name = 'relu'"), "8,9");
+    const auto rows = db.leaderboard({});
+    ASSERT_EQ(rows.size(), 3u);
+    EXPECT_EQ(rows[0].name, "relu");
+    EXPECT_EQ(rows[0].mean, 0.8);
+    EXPECT_EQ(rows[1].formula, relu6);
+    EXPECT_EQ(rows[1].mean, 0.6);
+    EXPECT_EQ(cell(db, "SELECT group_concat(formula, ', ') FROM rejections"), "sqrt(x), x - x");
+    for (const std::string& formula : {relu, relu6}) {
+      const auto stored = db.candidate_with(candidate_of(formula).fingerprint);
+      ASSERT_TRUE(stored) << formula;
+      EXPECT_EQ(stored->record.formula, formula);
+      EXPECT_EQ(db.former_fingerprint(stored->id), "seven") << "checkpoints are named so";
+    }
   }
 }
 

@@ -2,10 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <latch>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
 
+#include "grammar/candidate.h"
+#include "grammar/fingerprint.h"
 #include "grammar/notation.h"
 #include "tests/search/support.h"
 
@@ -177,6 +181,41 @@ TEST_F(StudyTest, AWellKnownFunctionGetsItsNameHoweverSpelled) {
   plan.space = Space("core1", std::vector<std::string>{"identity"}, std::vector<std::string>{"sigmoid_mul"});
   run(plan);
   EXPECT_EQ(cell(database_, "SELECT name FROM trials"), "swish1");
+}
+
+TEST_F(StudyTest, AllTrialsOfAFunctionTrainOneSpelling) {
+  std::map<std::string, std::set<std::string>> programs;  // by what they compute
+  std::mutex mutex;
+  const Evaluator recording = [&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
+    std::string text;
+    for (const Instruction& i : program.instructions) {
+      for (const int part : {static_cast<int>(i.kind), static_cast<int>(i.function), int{i.a}, int{i.b}})
+        text += std::to_string(part) + " ";
+    }
+    const std::lock_guard lock(mutex);
+    programs[examine(program).fingerprint].insert(text);
+    return fake_outcome(program, recipe, options);
+  };
+  for (const std::uint64_t seed : {0, 1, 2}) {  // each meets the space in another order
+    SearchPlan plan = small_plan();
+    plan.run.seed = seed;
+    run(plan, recording);
+  }
+  SearchPlan given = small_plan();
+  given.given = candidates_of({"tanh(x) + x", "mix(tanh(x), tanh(x)) + x", "mix(tanh(x), tanh(x))", "2 * sigmoid(2 * x) - 1"});
+  given.run.seed = 3;
+  run(given, recording);
+  EXPECT_EQ(programs.size(), kFunctions + 1u);
+  for (const auto& [fingerprint, trained] : programs) EXPECT_EQ(trained.size(), 1u);
+  EXPECT_EQ(cell(database_, "SELECT formula FROM candidates WHERE name = 'tanh'"), "tanh(x)");
+  EXPECT_EQ(count("trials", "beta != '[]'"), "0") << "a parameter that does not matter is none";
+}
+
+TEST_F(StudyTest, ACandidateThatWasChangedByHandTrainsAsItWasMet) {
+  const Id damaged = database_.candidate({candidate_of("x * tanh(x)").fingerprint, "x * tanh(", "", 0});
+  const Id other = database_.candidate({candidate_of("x + tanh(x)").fingerprint, "sin(x)", "", 0});
+  run(small_plan());
+  EXPECT_EQ(count("trials", "status = 'done' AND candidate IN (" + std::to_string(damaged) + ", " + std::to_string(other) + ")"), "2");
 }
 
 TEST_F(StudyTest, RefusesConstantsAndWhatIsNotFiniteAndKeepsTheReason) {
@@ -376,14 +415,7 @@ TEST_F(StudyTest, AnErrorOfTheEvaluatorEndsTheRunAndLosesNothing) {
 TEST_F(StudyTest, TwoStudiesOnOneFileShareTheWorkAndDoNoTrialTwice) {
   std::mutex mutex;
   std::multiset<std::string> trained;
-  const Evaluator evaluator = [&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
-    {
-      const std::lock_guard lock(mutex);
-      trained.insert(std::to_string(evaluate_forward(program, 0.7, {})) + " " + std::to_string(options.seed));
-    }
-    std::this_thread::sleep_for(2ms);
-    return fake_outcome(program, recipe, options);
-  };
+  std::latch both(2);
   SearchPlan plan = small_plan();
   plan.run.seeds = 5;
   plan.run.jobs = 1;
@@ -395,6 +427,17 @@ TEST_F(StudyTest, TwoStudiesOnOneFileShareTheWorkAndDoNoTrialTwice) {
         Database database(file_, Database::Access::kCreate);  // as another process has it
         std::ostringstream log;
         Progress progress(log, {});
+        bool begun = false;
+        const Evaluator evaluator = [&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
+          if (!begun) both.arrive_and_wait();  // neither does all before the other has a trial
+          begun = true;
+          {
+            const std::lock_guard lock(mutex);
+            trained.insert(std::to_string(evaluate_forward(program, 0.7, {})) + " " + std::to_string(options.seed));
+          }
+          std::this_thread::sleep_for(2ms);
+          return fake_outcome(program, recipe, options);
+        };
         mine = run_search(database, plan, evaluator, progress, interrupt_).run.done;
       });
     }
