@@ -22,8 +22,9 @@ constexpr std::size_t kNearSize = 41;
 constexpr double kNearHalfWidth = 5;
 constexpr int kNearDigits = 8;
 constexpr double kNearZero = 1e-12;
-// Where a network can go besides: close to 0, and far out. Points of both signs, each so many times as far out as the one before.
-constexpr double kClosest = 1e-4, kFarthest = 1e4, kRatio = 1.25;
+// Where a network can go besides: close to 0, and far out. Points of both signs, each so many times as far out as the one before: by the
+// root of the golden ratio, for no value of a simple function may lie halfway between two of the rounded ones.
+constexpr double kClosest = 1.0307764e-4, kFarthest = 1e4, kRatio = 1.2720196495140690;
 constexpr int kOuterDigits = 6;
 constexpr double kCloseZero = 1e-6;  // what counts as 0 at a point close to 0
 constexpr double kFarZero = 1e-4;    // times |x|: too little beside x for bf16 to show
@@ -75,12 +76,8 @@ double beta_value(std::size_t setting, std::size_t rank) {
   return kHalfWidth * (2 * fraction(spread) - 1);
 }
 
-using Values = std::array<double, kNearSize>;
-
-Values near_values(const Program& program, const std::vector<double>& beta) {
-  Values values;
-  for (std::size_t i = 0; i < kNearSize; ++i) values[i] = evaluate_forward(program, near_grid()[i], beta);
-  return values;
+std::vector<double> near_values(const Program& program, const std::vector<double>& beta) {
+  return evaluate_forward(program, near_grid(), beta);
 }
 
 bool usable(double v) { return std::abs(v) <= kLargest; }  // false for NaN too
@@ -96,7 +93,7 @@ std::string rounded(double v, double zero, int digits) {
   return std::string(std::as_const(buffer).data(), end);
 }
 
-std::string near_text(const Values& values) {
+std::string near_text(const std::vector<double>& values) {
   std::string result;
   for (const double v : values) result += rounded(v, kNearZero, kNearDigits) + ' ';
   return result;
@@ -104,25 +101,23 @@ std::string near_text(const Values& values) {
 
 double counts_as_zero(double x) { return std::abs(x) < 1 ? kCloseZero : kFarZero * std::abs(x); }
 
-/// As `rounded`, for a point of the outer grid. Overflow is a value like others, and so is having no digits.
-std::string outer_text(const Program& program, double x, const std::vector<double>& beta) {
-  constexpr std::uint64_t kSeeds[] = {1, 2};
-  const double v = evaluate_forward(program, x, beta);
+/// As `rounded`, for a point of the outer grid, with the value as two disturbed evaluations have it. Overflow is a value like others, and
+/// so is having no digits.
+std::string outer_text(double x, double v, double disturbed_once, double disturbed_again) {
   if (std::isnan(v)) return "nan";
   if (!usable(v)) return v > 0 ? "inf" : "-inf";
-  const double zero = counts_as_zero(x);
-  if (std::abs(v) < zero) return "0";
-  for (const std::uint64_t seed : kSeeds) {
-    const double moved = std::abs(evaluate_disturbed(program, x, beta, seed) - v);
-    if (!(moved <= kNoise * std::abs(v))) return "noise";
-  }
-  return rounded(v, zero, kOuterDigits);
+  if (std::abs(v) < counts_as_zero(x)) return "0";
+  const auto agrees = [v](double disturbed) { return std::abs(disturbed - v) <= kNoise * std::abs(v); };
+  return agrees(disturbed_once) && agrees(disturbed_again) ? rounded(v, 0, kOuterDigits) : "noise";
 }
 
 /// The values of both grids to the digits that count, as one text: the near grid first.
 std::string text_over_grids(const Program& program, const std::vector<double>& beta) {
   std::string result = near_text(near_values(program, beta));
-  for (const double x : outer_grid()) result += outer_text(program, x, beta) + ' ';
+  const std::vector<double>& xs = outer_grid();
+  const auto values = evaluate_forward(program, xs, beta);
+  const auto once = evaluate_disturbed(program, xs, beta, 1), again = evaluate_disturbed(program, xs, beta, 2);
+  for (std::size_t i = 0; i < xs.size(); ++i) result += outer_text(xs[i], values[i], once[i], again[i]) + ' ';
   return result;
 }
 
@@ -149,7 +144,7 @@ class Hash128 {
   std::uint64_t a_ = 0xCBF29CE484222325u, b_ = 0;
 };
 
-std::optional<std::string> value_not_finite(const Values& values) {
+std::optional<std::string> value_not_finite(const std::vector<double>& values) {
   for (std::size_t i = 0; i < kNearSize; ++i) {
     if (!usable(values[i])) return at_point(near_grid()[i], values[i]);
   }
@@ -168,27 +163,39 @@ std::optional<std::string> slope_not_finite(const Program& program, const std::v
   return std::nullopt;
 }
 
+/// What the function becomes when a parameter moves away from `base`, as one text; nothing where it stays what it is.
+std::string effect_of(const Program& program, std::vector<double> base, std::size_t parameter) {
+  const std::string at_base = text_over_grids(program, base);
+  std::string effect;
+  bool matters = false;
+  for (const double moved : kBetaMoved) {
+    base[parameter] = moved;
+    const std::string values = text_over_grids(program, base);
+    matters = matters || values != at_base;
+    effect += values;
+  }
+  return matters ? effect : "";
+}
+
+/// Whether it has an effect where all parameters differ: where others are equal they may hide it, as in beta0 * (beta1 * x - beta2 * x).
+bool matters_elsewhere(const Program& program, std::size_t parameter) {
+  for (const std::size_t setting : {kSettings, kSettings + 1}) {
+    std::vector<double> beta;
+    for (std::size_t k = 0; k < program.dydbeta.size(); ++k) beta.push_back(beta_value(setting, k));
+    if (!effect_of(program, beta, parameter).empty()) return true;
+  }
+  return false;
+}
+
 /// The parameters that matter, in an order that their numbering has no influence on: by what the function becomes when one
 /// of them moves away from the rest. Two that have the same effect are exchangeable, so their order is of no consequence.
 std::vector<std::size_t> ranked_parameters(const Program& program) {
-  const std::size_t count = program.dydbeta.size();
-  if (count == 0) return {};
-  std::vector<double> beta(count, kBetaBase);
-  const std::string at_base = text_over_grids(program, beta);
+  const std::vector<double> base(program.dydbeta.size(), kBetaBase);
   std::vector<std::string> effects;
   std::vector<std::size_t> ranked;
-  for (std::size_t k = 0; k < count; ++k) {
-    std::string effect;
-    bool matters = false;
-    for (const double moved : kBetaMoved) {
-      beta[k] = moved;
-      const std::string values = text_over_grids(program, beta);
-      matters = matters || values != at_base;
-      effect += values;
-    }
-    beta[k] = kBetaBase;
-    effects.push_back(std::move(effect));
-    if (matters) ranked.push_back(k);
+  for (std::size_t k = 0; k < base.size(); ++k) {
+    effects.push_back(effect_of(program, base, k));
+    if (!effects[k].empty() || matters_elsewhere(program, k)) ranked.push_back(k);
   }
   std::stable_sort(ranked.begin(), ranked.end(), [&](std::size_t a, std::size_t b) { return effects[a] < effects[b]; });
   return ranked;
@@ -196,14 +203,16 @@ std::vector<std::size_t> ranked_parameters(const Program& program) {
 
 /// Whether y is the same at all points, as far as it is finite there.
 bool is_constant(const Program& program, const std::vector<double>& beta) {
-  const Values values = near_values(program, beta);
+  const std::vector<double> values = near_values(program, beta);
   const std::string first = rounded(values[0], kNearZero, kNearDigits);
   const auto as_first = [&](double v) { return rounded(v, kNearZero, kNearDigits) == first; };
   if (!std::all_of(values.begin(), values.end(), as_first)) return false;
-  return std::all_of(outer_grid().begin(), outer_grid().end(), [&](double x) {
-    const double v = evaluate_forward(program, x, beta);
-    return !usable(v) || std::abs(v - values[0]) <= std::max(counts_as_zero(x), kNoise * std::abs(v));
-  });
+  const std::vector<double> outer = evaluate_forward(program, outer_grid(), beta);
+  for (std::size_t i = 0; i < outer.size(); ++i) {
+    const double margin = std::max(counts_as_zero(outer_grid()[i]), kNoise * std::abs(outer[i]));
+    if (usable(outer[i]) && std::abs(outer[i] - values[0]) > margin) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -222,22 +231,18 @@ std::string_view to_text(Rejection rejection) {
 
 Examination examine(const Program& program) {
   std::vector<double> beta(program.dydbeta.size(), kBetaStart);
-  const Values at_start = near_values(program, beta);
+  const std::vector<double> at_start = near_values(program, beta);
   if (const auto where = value_not_finite(at_start)) return {{}, Rejection::kNotFinite, *where};
   const std::optional<std::string> bad_slope = slope_not_finite(program, beta);
 
-  std::string values = text_over_grids(program, beta);
   Hash128 hash;
-  hash.add(values);
+  hash.add(text_over_grids(program, beta));
   bool constant = is_constant(program, beta);
   const std::vector<std::size_t> ranked = ranked_parameters(program);
-  for (std::size_t setting = 0; setting < kSettings; ++setting) {
-    if (!ranked.empty()) {
-      for (std::size_t rank = 0; rank < ranked.size(); ++rank) beta[ranked[rank]] = beta_value(setting, rank);
-      values = text_over_grids(program, beta);
-      constant = constant && is_constant(program, beta);
-    }
-    hash.add(values);
+  for (std::size_t setting = 0; setting < kSettings && !ranked.empty(); ++setting) {
+    for (std::size_t rank = 0; rank < ranked.size(); ++rank) beta[ranked[rank]] = beta_value(setting, rank);
+    hash.add(text_over_grids(program, beta));
+    constant = constant && is_constant(program, beta);
   }
   Examination result{hash.hex(), std::nullopt, {}};
   if (constant) {

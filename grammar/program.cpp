@@ -3,10 +3,12 @@
 #include <array>
 #include <bit>
 #include <map>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <tuple>
 #include <unordered_map>
+#include <utility>
 
 #include "grammar/hash.h"
 
@@ -77,50 +79,57 @@ class Assembler {
   std::vector<Expression> kept_;
 };
 
-using Reference = double (*)(double, double);
+using Values = std::vector<double>;  // one a point
 
-/// Every function as a plain call in double, by id; a function of one argument ignores the second.
+/// The function at every point; one of one argument ignores b.
+using Reference = void (*)(const Values& a, const Values& b, Values& result);
+
 template <class... Fs>
 constexpr std::array<Reference, sizeof...(Fs)> make_references(TypeList<Fs...>) {
-  return {[](double a, [[maybe_unused]] double b) {
-    if constexpr (Fs::arity == 1) {
-      return Fs::f(a);
-    } else {
-      return Fs::f(a, b);
+  return {[](const Values& a, [[maybe_unused]] const Values& b, Values& result) {
+    for (std::size_t i = 0; i < result.size(); ++i) {
+      if constexpr (Fs::arity == 1) {
+        result[i] = Fs::f(a[i]);
+      } else {
+        result[i] = Fs::f(a[i], b[i]);
+      }
     }
   }...};
 }
 constexpr auto kReferences = make_references(Functions{});
 
-/// The values of the first `size` instructions. `rounded(place, value)` is what stands for the value of a call.
-template <class Rounded>
-std::vector<double> run(const Program& program, std::size_t size, double x, const std::vector<double>& beta, Rounded&& rounded) {
+/// The values of the first `size` instructions at each x. `after_call(place, values)` may change what a call gave.
+template <class AfterCall>
+std::vector<Values> run(const Program& program, std::size_t size, std::span<const double> xs, const std::vector<double>& beta,
+                        AfterCall&& after_call) {
   if (beta.size() != program.dydbeta.size()) {
     throw std::invalid_argument("the program has " + std::to_string(program.dydbeta.size()) + " parameter(s), " +
                                 std::to_string(beta.size()) + " value(s) were given");
   }
-  std::vector<double> values(size);
+  std::vector<Values> values(size);
   for (std::size_t place = 0; place < size; ++place) {
     const Instruction& i = program.instructions[place];
     switch (i.kind) {
       case Expression::Kind::kInput:
-        values[place] = x;
+        values[place].assign(xs.begin(), xs.end());
         break;
       case Expression::Kind::kParameter:
-        values[place] = beta[i.parameter];
+        values[place].assign(xs.size(), beta[i.parameter]);
         break;
       case Expression::Kind::kNumber:
-        values[place] = i.number;
+        values[place].assign(xs.size(), i.number);
         break;
       case Expression::Kind::kCall:
-        values[place] = rounded(place, kReferences[i.function](values[i.a], values[i.b]));
+        values[place].resize(xs.size());
+        kReferences[i.function](values[i.a], values[i.b], values[place]);
+        after_call(place, values[place]);
         break;
     }
   }
   return values;
 }
 
-double exactly(std::size_t /*place*/, double value) { return value; }
+constexpr auto kAsItIs = [](std::size_t /*place*/, const Values& /*values*/) {};
 
 }  // namespace
 
@@ -138,23 +147,28 @@ Program lower(const Expression& formula) {
 }
 
 Evaluation evaluate(const Program& program, double x, const std::vector<double>& beta) {
-  const std::vector<double> values = run(program, program.instructions.size(), x, beta, exactly);
-  Evaluation result{values[program.y], values[program.dydx], {}};
-  for (const std::uint16_t place : program.dydbeta) result.dydbeta.push_back(values[place]);
+  const std::vector<Values> values = run(program, program.instructions.size(), std::span(&x, 1), beta, kAsItIs);
+  Evaluation result{values[program.y][0], values[program.dydx][0], {}};
+  for (const std::uint16_t place : program.dydbeta) result.dydbeta.push_back(values[place][0]);
   return result;
 }
 
 double evaluate_forward(const Program& program, double x, const std::vector<double>& beta) {
-  return run(program, program.forward_size, x, beta, exactly)[program.y];
+  return evaluate_forward(program, std::span(&x, 1), beta)[0];
 }
 
-double evaluate_disturbed(const Program& program, double x, const std::vector<double>& beta, std::uint64_t seed) {
-  constexpr double kShift = 0x1p-50;
-  const auto disturbed = [seed](std::size_t place, double value) {
+std::vector<double> evaluate_forward(const Program& program, std::span<const double> xs, const std::vector<double>& beta) {
+  return std::move(run(program, program.forward_size, xs, beta, kAsItIs)[program.y]);
+}
+
+std::vector<double> evaluate_disturbed(const Program& program, std::span<const double> xs, const std::vector<double>& beta,
+                                       std::uint64_t seed) {
+  const auto disturb = [seed](std::size_t place, Values& values) {
+    constexpr double kShift = 0x1p-50;
     const bool up = (mixed(seed + kGoldenGamma * (place + 1)) & 1u) != 0;
-    return value * (up ? 1 + kShift : 1 - kShift);
+    for (double& value : values) value *= up ? 1 + kShift : 1 - kShift;
   };
-  return run(program, program.forward_size, x, beta, disturbed)[program.y];
+  return std::move(run(program, program.forward_size, xs, beta, disturb)[program.y]);
 }
 
 }  // namespace actsearch

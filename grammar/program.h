@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -41,8 +42,11 @@ struct Evaluation {
 Evaluation evaluate(const Program& program, double x, const std::vector<double>& beta);
 /// y alone.
 double evaluate_forward(const Program& program, double x, const std::vector<double>& beta);
-/// y alone, with the result of every call moved by a few units in its last place, up or down as the seed says. Where that moves y by much,
-/// most digits of y are rounding noise.
-double evaluate_disturbed(const Program& program, double x, const std::vector<double>& beta, std::uint64_t seed);
+/// The same at several points, which is quicker than one after the other.
+std::vector<double> evaluate_forward(const Program& program, std::span<const double> xs, const std::vector<double>& beta);
+/// y with the result of every call moved by 2^-50 of it, up or down as the seed says. Where that moves y by much, most digits of y are
+/// rounding noise.
+std::vector<double> evaluate_disturbed(const Program& program, std::span<const double> xs, const std::vector<double>& beta,
+                                       std::uint64_t seed);
 
 }  // namespace actsearch
