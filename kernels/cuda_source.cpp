@@ -2,7 +2,9 @@
 
 #include <stdexcept>
 
+#include "kernels/cuda_lanes.h"
 #include "kernels/export/print.h"
+#include "kernels/nvrtc.h"
 
 namespace actsearch {
 namespace {
@@ -49,28 +51,6 @@ __device__ __forceinline__ float sine(float x) { return copysignf(1.0f, x) * sin
 __device__ __forceinline__ float cosine(float x) { return sine_of_turn(fabsf(x), 1); }
 )";
 
-constexpr const char* kFp32Storage = R"(
-typedef float Stored;
-__device__ __forceinline__ float load(Stored s) { return s; }
-__device__ __forceinline__ Stored store(float x) { return x; }
-)";
-
-// The instruction rounds to nearest even and keeps NaN, as the arithmetic for other machines does.
-constexpr const char* kBf16Storage = R"(
-typedef unsigned short Stored;
-__device__ __forceinline__ float load(Stored s) { return __uint_as_float((unsigned int)s << 16); }
-__device__ __forceinline__ Stored store(float x) {
-#ifdef __CUDA_ARCH__
-  Stored s;
-  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(s) : "f"(x));
-  return s;
-#else
-  const unsigned int bits = __float_as_uint(x);
-  return (Stored)(x != x ? bits >> 16 | 0x40u : (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
-#endif
-}
-)";
-
 constexpr const char* kTensorWords = R"(
 #ifndef KERNEL
 #define KERNEL extern "C" __global__
@@ -83,159 +63,17 @@ struct alignas(WIDTH * sizeof(Stored)) Vector {
 __device__ __forceinline__ Vector read(const Stored* tensor, unsigned long long row, unsigned int channels, unsigned int channel) {
   return *reinterpret_cast<const Vector*>(tensor + row * channels + channel);
 }
-// WIDTH of a channel's constants, four at once where that is possible.
-struct alignas(16) Four {
-  float lane[4];
-};
-__device__ __forceinline__ void read_constants(const float* from, float* to) {
-#if WIDTH % 4 == 0
-#pragma unroll
-  for (int i = 0; i < WIDTH; i += 4) {
-    const Four four = *reinterpret_cast<const Four*>(from + i);
-    to[i] = four.lane[0];
-    to[i + 1] = four.lane[1];
-    to[i + 2] = four.lane[2];
-    to[i + 3] = four.lane[3];
-  }
-#else
-#pragma unroll
-  for (int i = 0; i < WIDTH; ++i) to[i] = from[i];
-#endif
-}
 __device__ __forceinline__ void write(Stored* tensor, unsigned long long row, unsigned int channels, unsigned int channel, const Vector& v) {
   *reinterpret_cast<Vector*>(tensor + row * channels + channel) = v;
 }
 )";
 
-constexpr const char* kKernels = R"(
-// The channels of one thread and their constants.
-struct Channels {
-  unsigned int first;
-  float scale[WIDTH], shift[WIDTH], beta[WIDTH][PARAMETERS + 1];
-  bool inside;
-  __device__ __forceinline__ Channels(const float* scales, const float* shifts, const float* betas, unsigned int channels) {
-    first = (blockIdx.y * blockDim.x + threadIdx.x) * WIDTH;
-    inside = first < channels;
-    if (!inside) return;
-    read_constants(scales + first, scale);
-    read_constants(shifts + first, shift);
-#pragma unroll
-    for (int k = 0; k < PARAMETERS; ++k) {
-      float betas_here[WIDTH];
-      read_constants(betas + k * channels + first, betas_here);
-#pragma unroll
-      for (int i = 0; i < WIDTH; ++i) beta[i][k] = betas_here[i];
-    }
-  }
-};
-
-// The rows of one thread. Each is read while the one before it is worked on: memory is slow, and the compiler may not move a read over a
-// write that could be to the same place.
-struct Rows {
-  unsigned long long first, step, rows;
-  __device__ __forceinline__ explicit Rows(unsigned long long count) {
-    first = (unsigned long long)blockIdx.x * blockDim.y + threadIdx.y;
-    step = (unsigned long long)gridDim.x * blockDim.y;
-    rows = count;
-  }
-  __device__ __forceinline__ Vector read_first(const Stored* tensor, unsigned int channels, unsigned int channel) const {
-    return first < rows ? read(tensor, first, channels, channel) : Vector();
-  }
-  __device__ __forceinline__ Vector read_after(const Stored* tensor, unsigned long long row, unsigned int channels, unsigned int channel) const {
-    return row + step < rows ? read(tensor, row + step, channels, channel) : Vector();
-  }
-};
-
-KERNEL void activation_forward(const Stored* z, const float* scale, const float* shift, const float* beta, Stored* y,
-                                              unsigned long long rows, unsigned int channels) {
-  const Channels c(scale, shift, beta, channels);
-  if (!c.inside) return;
-  const Rows mine(rows);
-  Vector next = mine.read_first(z, channels, c.first);
-  for (unsigned long long row = mine.first; row < rows; row += mine.step) {
-    Vector v = next;
-    next = mine.read_after(z, row, channels, c.first);
-#pragma unroll
-    for (int i = 0; i < WIDTH; ++i) v.lane[i] = store(activation(c.scale[i] * load(v.lane[i]) + c.shift[i], c.beta[i]));
-    write(y, row, channels, c.first, v);
-  }
+/// ", word0, word1, …" for all parameters.
+std::string arguments(const std::string& word, std::size_t parameters) {
+  std::string list;
+  for (std::size_t k = 0; k < parameters; ++k) list += ", " + word + std::to_string(k);
+  return list;
 }
-
-KERNEL void activation_sums(const Stored* z, const Stored* dy, const float* scale, const float* shift, const float* beta,
-                                           float* sums, unsigned long long rows, unsigned int channels) {
-  const Channels c(scale, shift, beta, channels);
-  float sum[2 + PARAMETERS][WIDTH];
-#pragma unroll
-  for (int k = 0; k < 2 + PARAMETERS; ++k) {
-#pragma unroll
-    for (int i = 0; i < WIDTH; ++i) sum[k][i] = 0.0f;
-  }
-  if (c.inside) {
-    const Rows mine(rows);
-    Vector next_z = mine.read_first(z, channels, c.first), next_dy = mine.read_first(dy, channels, c.first);
-    for (unsigned long long row = mine.first; row < rows; row += mine.step) {
-      const Vector v = next_z, w = next_dy;
-      next_z = mine.read_after(z, row, channels, c.first);
-      next_dy = mine.read_after(dy, row, channels, c.first);
-#pragma unroll
-      for (int i = 0; i < WIDTH; ++i) {
-        const float zi = load(v.lane[i]), dyi = load(w.lane[i]);
-        float dydbeta[PARAMETERS + 1];
-        const float g = dyi * derivative(c.scale[i] * zi + c.shift[i], c.beta[i], dydbeta);
-        sum[0][i] += g;
-        sum[1][i] += g * zi;
-#pragma unroll
-        for (int k = 0; k < PARAMETERS; ++k) sum[2 + k][i] += dyi * dydbeta[k];
-      }
-    }
-  }
-  // Over the block's lines, in order.
-  extern __shared__ float lines[];
-  const unsigned int width = blockDim.x * WIDTH, size = (2 + PARAMETERS) * width;
-  float* mine = lines + threadIdx.y * size + threadIdx.x * WIDTH;
-#pragma unroll
-  for (int k = 0; k < 2 + PARAMETERS; ++k) {
-#pragma unroll
-    for (int i = 0; i < WIDTH; ++i) mine[k * width + i] = sum[k][i];
-  }
-  __syncthreads();
-  for (unsigned int at = threadIdx.y * blockDim.x + threadIdx.x; at < size; at += blockDim.x * blockDim.y) {
-    const unsigned int k = at / width, channel = blockIdx.y * width + at % width;
-    if (channel >= channels) continue;
-    float total = 0.0f;
-#pragma unroll 1
-    for (unsigned int line = 0; line < blockDim.y; ++line) total += lines[line * size + at];
-    sums[((unsigned long long)blockIdx.x * (2 + PARAMETERS) + k) * channels + channel] = total;
-  }
-}
-
-KERNEL void activation_apply(const Stored* z, const Stored* dy, const float* scale, const float* shift, const float* beta,
-                                            const float* a, const float* b, const float* d, Stored* dz, unsigned long long rows,
-                                            unsigned int channels) {
-  const Channels c(scale, shift, beta, channels);
-  if (!c.inside) return;
-  float ca[WIDTH], cb[WIDTH], cd[WIDTH];
-  read_constants(a + c.first, ca);
-  read_constants(b + c.first, cb);
-  read_constants(d + c.first, cd);
-  const Rows mine(rows);
-  Vector next_z = mine.read_first(z, channels, c.first), next_dy = mine.read_first(dy, channels, c.first);
-  for (unsigned long long row = mine.first; row < rows; row += mine.step) {
-    const Vector v = next_z;
-    Vector w = next_dy;
-    next_z = mine.read_after(z, row, channels, c.first);
-    next_dy = mine.read_after(dy, row, channels, c.first);
-#pragma unroll
-    for (int i = 0; i < WIDTH; ++i) {
-      const float zi = load(v.lane[i]);
-      float dydbeta[PARAMETERS + 1];
-      const float g = load(w.lane[i]) * derivative(c.scale[i] * zi + c.shift[i], c.beta[i], dydbeta);
-      w.lane[i] = store(ca[i] * g + cb[i] * zi + cd[i]);
-    }
-    write(dz, row, channels, c.first, w);
-  }
-}
-)";
 
 }  // namespace
 
@@ -246,29 +84,31 @@ int cuda_vector_width(Storage storage, int channels) {
 
 std::string cuda_tensor_words(Storage storage, int width) {
   if (width != 1 && width != 4 && width != 8) throw std::invalid_argument("cuda_tensor_words: a thread works on 1, 4 or 8 channels");
-  return "#define WIDTH " + std::to_string(width) + "\n" + (storage == Storage::kBf16 ? kBf16Storage : kFp32Storage) + kTensorWords;
+  return "#define WIDTH " + std::to_string(width) + "\n" + cuda_storage_words(storage) + kTensorWords;
 }
 
 std::string cuda_source(const Program& program, Storage storage, int width) {
+  if (width != 1 && width != 4 && width != 8) throw std::invalid_argument("cuda_source: a thread works on 1, 4 or 8 channels");
   const auto parameters = static_cast<std::size_t>(program.parameter_count());
   const IntrinsicGraph graph = trace(program);
   const Language language = kernel_language();
   Leaves leaves{"x", {}};
-  for (std::size_t k = 0; k < parameters; ++k) leaves.beta.push_back("beta[" + std::to_string(k) + "]");
+  for (std::size_t k = 0; k < parameters; ++k) leaves.beta.push_back("beta" + std::to_string(k));
   std::vector<std::uint32_t> slopes{graph.dydx};
   slopes.insert(slopes.end(), graph.dydbeta.begin(), graph.dydbeta.end());
   const Code forward = print(graph, {graph.y}, language, leaves), backward = print(graph, slopes, language, leaves);
+  const std::string betas = arguments("float beta", parameters);
 
-  std::string text = cuda_tensor_words(storage, width);
-  text += "\n#define PARAMETERS " + std::to_string(parameters) + "\n";
-  text += kHelpers;
-  text += "\n// f(x; beta)\n__device__ __forceinline__ float activation(float x, const float* beta) {\n";
+  std::string text(Nvrtc::kStraightLine);
+  text += "#define WIDTH " + std::to_string(width) + "\n#define PARAMETERS " + std::to_string(parameters) + "\n";
+  text += cuda_storage_words(storage) + kHelpers;
+  text += "\n// f(x; beta)\n__device__ __forceinline__ float activation(float x" + betas + ") {\n";
   text += forward.lines + "  return " + forward.results[0] + ";\n}\n";
   text += "\n// f'(x; beta), and the derivatives by beta\n";
-  text += "__device__ __forceinline__ float derivative(float x, const float* beta, float* dydbeta) {\n" + backward.lines;
-  for (std::size_t k = 0; k < parameters; ++k) text += "  dydbeta[" + std::to_string(k) + "] = " + backward.results[k + 1] + ";\n";
-  text += "  return " + backward.results[0] + ";\n}\n";
-  return text + kKernels;
+  text += "__device__ __forceinline__ float derivative(float x" + betas + arguments("float& slope", parameters) + ") {\n" + backward.lines;
+  for (std::size_t k = 0; k < parameters; ++k) text += "  slope" + std::to_string(k) + " = " + backward.results[k + 1] + ";\n";
+  text += "  return " + backward.results[0] + ";\n}\n\n";
+  return text + cuda_lane_kernels(storage, width, parameters);
 }
 
 }  // namespace actsearch

@@ -1,5 +1,6 @@
 #include "kernels/nvrtc.h"
 
+#include <iterator>
 #include <memory>
 #include <vector>
 
@@ -22,11 +23,19 @@ struct Nvrtc::Functions {
 
 namespace {
 
+constexpr int kInvalidOption = 5;     // NVRTC_ERROR_INVALID_OPTION
 constexpr int kCompilationError = 6;  // NVRTC_ERROR_COMPILATION
 
 const std::vector<const char*>& fixed_options() {
   static const std::vector<const char*> options{"--std=c++17", "--prec-div=false", "--ftz=true", "--ptxas-options=--verbose"};
   return options;
+}
+constexpr const char* kQuick[] = {"--Ofast-compile=mid", "--minimal"};
+
+std::string options_text(const std::vector<const char*>& options) {
+  std::string line;
+  for (const char* const option : options) line += (line.empty() ? "" : " ") + std::string(option);
+  return line;
 }
 
 }  // namespace
@@ -61,12 +70,25 @@ int Nvrtc::major_version() const {
 }
 
 std::string Nvrtc::options() {
-  std::string line;
-  for (const char* const option : fixed_options()) line += (line.empty() ? "" : " ") + std::string(option);
-  return line;
+  std::vector<const char*> all = fixed_options();
+  all.insert(all.end(), std::begin(kQuick), std::end(kQuick));
+  return options_text(all);
 }
 
 Nvrtc::Compiled Nvrtc::compile(const std::string& source, const std::string& architecture) const {
+  const std::string for_architecture = "--gpu-architecture=" + architecture;
+  std::vector<const char*> options = fixed_options();
+  options.push_back(for_architecture.c_str());
+  if (source.starts_with(kStraightLine)) {
+    std::vector<const char*> quick = options;
+    quick.insert(quick.end(), std::begin(kQuick), std::end(kQuick));
+    if (auto compiled = compile_with(source, quick)) return std::move(*compiled);
+  }
+  if (auto compiled = compile_with(source, options)) return std::move(*compiled);
+  throw std::runtime_error("NVRTC " + version() + " refuses the options " + options_text(options));
+}
+
+std::optional<Nvrtc::Compiled> Nvrtc::compile_with(const std::string& source, const std::vector<const char*>& options) const {
   const Functions& nvrtc = *functions_;
   Functions::Handle program = nullptr;
   const auto check = [&](int result, const char* what) {
@@ -75,11 +97,8 @@ Nvrtc::Compiled Nvrtc::compile(const std::string& source, const std::string& arc
   check(nvrtc.create(&program, source.c_str(), "activation.cu", 0, nullptr, nullptr), "create");
   const auto destroy = [&](Functions::Handle handle) { nvrtc.destroy(&handle); };
   const std::unique_ptr<Functions::Opaque, decltype(destroy)> owner(program, destroy);
-
-  const std::string for_architecture = "--gpu-architecture=" + architecture;
-  std::vector<const char*> options = fixed_options();
-  options.push_back(for_architecture.c_str());
   const int result = nvrtc.compile(program, static_cast<int>(options.size()), options.data());
+  if (result == kInvalidOption) return std::nullopt;
 
   Compiled compiled;
   std::size_t size = 0;

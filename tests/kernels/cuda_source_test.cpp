@@ -29,16 +29,16 @@ std::string function_in(const std::string& source, const std::string& name) {
 TEST(CudaSource, OfReluIsAComparisonAndAStep) {
   const std::string source = source_of("relu");
   EXPECT_EQ(function_in(source, "activation"),
-            "__device__ __forceinline__ float activation(float x, const float* beta) {\n"
+            "__device__ __forceinline__ float activation(float x) {\n"
             "  const float t0 = maximum(x, 0.0f);\n"
             "  return t0;\n"
             "}\n");
   EXPECT_EQ(function_in(source, "derivative"),
-            "__device__ __forceinline__ float derivative(float x, const float* beta, float* dydbeta) {\n"
+            "__device__ __forceinline__ float derivative(float x) {\n"
             "  const float t0 = x > 0.0f ? 1.0f : 0.0f;\n"
             "  return t0;\n"
             "}\n");
-  EXPECT_EQ(source.substr(0, source.find("typedef")), "#define WIDTH 8\n\n");
+  EXPECT_EQ(source.substr(0, source.find("typedef")), "// straight-line\n#define WIDTH 8\n#define PARAMETERS 0\n\n");
   EXPECT_NE(source.find("#define PARAMETERS 0\n"), std::string::npos);
 }
 
@@ -46,15 +46,26 @@ TEST(CudaSource, OfSwishComputesTheSigmoidOnceAndHasOneParameter) {
   const std::string source = source_of("swish");
   EXPECT_NE(source.find("#define PARAMETERS 1\n"), std::string::npos);
   EXPECT_EQ(function_in(source, "activation"),
-            "__device__ __forceinline__ float activation(float x, const float* beta) {\n"
-            "  const float t0 = beta[0] * x;\n"
+            "__device__ __forceinline__ float activation(float x, float beta0) {\n"
+            "  const float t0 = beta0 * x;\n"
             "  const float t1 = logistic(t0);\n"
             "  const float t2 = x * t1;\n"
             "  return t2;\n"
             "}\n");
   const std::string derivative = function_in(source, "derivative");
   EXPECT_EQ(derivative.find("logistic("), derivative.rfind("logistic("));
-  EXPECT_NE(derivative.find("dydbeta[0] = "), std::string::npos);
+  EXPECT_NE(derivative.find("slope0 = "), std::string::npos);
+}
+
+TEST(CudaSource, WritesEveryLaneOutWithoutArraysAndLoopsOverLanes) {
+  for (const char* const formula : {"relu", "swish", "beta0 * sin(beta1 * x)"}) {
+    const std::string source = source_of(formula);
+    EXPECT_EQ(source.find("#pragma unroll\n"), std::string::npos) << formula;
+    EXPECT_EQ(source.find("[WIDTH]"), std::string::npos) << formula;
+    for (const char* const mark : {"$", "#_", "\n@", "\n%"}) EXPECT_EQ(source.find(mark), std::string::npos) << formula << ": " << mark;
+    EXPECT_NE(source.find("activation(scales.c7 * lane7(v) + shifts.c7"), std::string::npos) << formula;
+  }
+  EXPECT_NE(source_of("beta0 * sin(beta1 * x)").find("shifts.c7, beta0_7, beta1_7, slope0_7, slope1_7)"), std::string::npos);
 }
 
 TEST(CudaSource, WritesNumbersExactlyAndAsFloats) {

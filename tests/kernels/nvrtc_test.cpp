@@ -49,6 +49,14 @@ class NvrtcTest : public ::testing::Test {
   fs::path folder_;
 };
 
+TEST_F(NvrtcTest, StraightLineTextCompilesWithOptionsOfItsOwn) {
+  const std::string source = source_of("swish");
+  ASSERT_TRUE(source.starts_with(Nvrtc::kStraightLine));
+  const auto quick = nvrtc_->compile(source, "sm_90"), usual = nvrtc_->compile("// any\n" + source, "sm_90");
+  EXPECT_TRUE(quick.cubin != usual.cubin || nvrtc_->major_version() < 13);
+  EXPECT_NE(quick.log.find("0 bytes stack frame, 0 bytes spill stores"), std::string::npos) << quick.log;
+}
+
 TEST(Nvrtc, AMissingLibraryIsNamed) {
   try {
     const Nvrtc nvrtc("libno-such-compiler.so.1");
