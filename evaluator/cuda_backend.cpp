@@ -9,6 +9,7 @@
 #include <set>
 
 #include "evaluator/cublas_lt.h"
+#include "evaluator/cuda_ahead.h"
 #include "evaluator/cuda_compiler.h"
 #include "evaluator/cuda_network.h"
 #include "kernels/cuda_activation.h"
@@ -27,7 +28,7 @@ struct Kept {
 
 /// One device with what its networks share.
 struct Worker {
-  Worker(int ordinal, const Dataset& dataset, bool deterministic, int jobs) : device(ordinal), choices(deterministic), most(jobs) {
+  Worker(int ordinal, const Dataset& dataset, bool deterministic, int jobs) : most(jobs), device(ordinal), choices(deterministic) {
     device.make_current();
     images = std::make_unique<CudaDataset>(dataset);
   }
@@ -37,12 +38,14 @@ struct Worker {
     } catch (const CudaError&) {  // the device is lost, and its memory with it
     }
     idle.clear();
+    ahead.clear();
     images.reset();
   }
+  int most;  ///< networks at once
   CudaDevice device;
+  CudaAhead ahead{device, 2 * static_cast<std::size_t>(most)};
   std::unique_ptr<CudaDataset> images;
   EngineChoices choices;
-  int most;        ///< networks at once
   int in_use = 0;  ///< networks at work, or being made
   std::vector<Kept> idle;
 };
@@ -138,8 +141,8 @@ struct CudaBackend::Impl {
   const CudaOptions options;
   const std::vector<int> devices;
   tbb::global_control threads;  ///< they wait more than they compute, so there may be more than cores
-  CudaCompiler compiler;
   std::vector<std::unique_ptr<Worker>> workers;
+  CudaCompiler compiler;  ///< ends before the workers, on whose devices it loads
   std::set<std::string> architectures;
   std::mutex mutex;  ///< of the workers' networks
   std::condition_variable changed;
@@ -166,8 +169,13 @@ CudaBackend::CudaBackend(const Dataset& dataset, CudaOptions options) : impl_(st
 CudaBackend::~CudaBackend() = default;
 
 void CudaBackend::prepare(const Program& activation, Precision precision) {
+  const Storage storage = storage_of(precision);
   for (const std::string& architecture : impl_->architectures) {
-    impl_->compiler.prepare(CudaActivation::source(activation, storage_of(precision)), architecture);
+    impl_->compiler.prepare(CudaActivation::source(activation, storage), architecture, [=, impl = impl_.get()](const std::string& cubin) {
+      for (const auto& worker : impl->workers) {
+        if (worker->device.architecture() == architecture) worker->ahead.load(activation, storage, cubin);
+      }
+    });
   }
 }
 
@@ -188,7 +196,8 @@ TrialOutcome CudaBackend::train(const Program& activation, const Recipe& recipe,
         return outcome;
       }
       if (!lease.kept.network || lease.kept.recipe != name) impl_->make_network(lease, recipe, options.precision, name);
-      lease.kept.network->begin_trial(activation, cubin, options.seed);
+      lease.worker->device.make_current();
+      lease.kept.network->begin_trial(activation, lease.worker->ahead.take(activation, storage_of(options.precision), cubin), options.seed);
       TrialOutcome outcome = actsearch::train(*lease.kept.network, activation, recipe, impl_->dataset, options);
       impl_->release(std::move(lease));
       return outcome;

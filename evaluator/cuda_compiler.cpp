@@ -31,9 +31,12 @@ struct CudaCompiler::Impl {
 CudaCompiler::CudaCompiler(const std::filesystem::path& cache, int threads) : impl_(std::make_unique<Impl>(cache, threads)) {}
 CudaCompiler::~CudaCompiler() = default;
 
-void CudaCompiler::prepare(const std::string& source, const std::string& architecture) {
-  auto task = std::make_shared<std::packaged_task<std::string()>>(
-      [this, source, architecture] { return impl_->cache.get(impl_->nvrtc, source, architecture).cubin; });
+void CudaCompiler::prepare(const std::string& source, const std::string& architecture, std::function<void(const std::string& cubin)> then) {
+  auto task = std::make_shared<std::packaged_task<std::string()>>([this, source, architecture, then = std::move(then)] {
+    std::string cubin = impl_->cache.get(impl_->nvrtc, source, architecture).cubin;
+    if (then) then(cubin);
+    return cubin;
+  });
   {
     const std::lock_guard lock(impl_->mutex);
     const auto [place, added] = impl_->prepared.try_emplace({architecture, source});

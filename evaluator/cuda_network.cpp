@@ -496,11 +496,11 @@ CudaNetwork::~CudaNetwork() {
   impl_.reset();
 }
 
-void CudaNetwork::begin_trial(const Program& program, const std::string& kernels, std::uint64_t seed) {
+void CudaNetwork::begin_trial(const Program& program, std::unique_ptr<CudaActivation> kernels, std::uint64_t seed) {
   Impl& network = *impl_;
   network.device.make_current();
   network.forget_graphs();
-  network.activation = std::make_unique<CudaActivation>(network.device, kernels, network.storage, program.parameter_count());
+  network.activation = std::move(kernels);
   Parameters parameters;
   network.layout = lay_out(network.recipe.network, program.parameter_count(), parameters);
   initialise(network.recipe.network, network.layout, seed, parameters);

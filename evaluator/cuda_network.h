@@ -12,6 +12,7 @@
 #include "evaluator/learner.h"
 #include "evaluator/recipe.h"
 #include "grammar/program.h"
+#include "kernels/cuda_activation.h"
 #include "kernels/cuda_driver.h"
 #include "kernels/storage.h"
 
@@ -39,9 +40,8 @@ class CudaNetwork : public Learner {
               const std::string& layers);
   ~CudaNetwork() override;
 
-  /// Starts over with another candidate, on the calling thread from here on: initial weights of the seed. `kernels` is the cubin of
-  /// CudaActivation::source.
-  void begin_trial(const Program& activation, const std::string& kernels, std::uint64_t seed);
+  /// Starts over with another candidate, on the calling thread from here on: initial weights of the seed. `kernels` are the candidate's.
+  void begin_trial(const Program& activation, std::unique_ptr<CudaActivation> kernels, std::uint64_t seed);
 
   void begin_epoch(const EpochPlan& plan) override;
   std::span<const BatchResult> train(std::int64_t first, std::int64_t count) override;

@@ -116,6 +116,11 @@ class Measurement {
     }
   }
 
+  std::unique_ptr<CudaActivation> kernels(std::size_t activation) const {
+    const Storage storage = what_.precision == Precision::kBf16 ? Storage::kBf16 : Storage::kFp32;
+    return std::make_unique<CudaActivation>(device_, cubins_[activation], storage, programs_[activation].parameter_count());
+  }
+
   /// Every job its own network and thread, all at once.
   void train(const Recipe& recipe, std::size_t activation, int jobs, const CudaDataset& images, const std::string& layers) {
     CudaThroughput::Training row{.recipe = recipe.name, .activation = what_.activations[activation], .batch = recipe.batch, .jobs = jobs};
@@ -123,10 +128,10 @@ class Measurement {
     device_.make_current();
     run_on_threads(networks.size(), [&](std::size_t job) {
       networks[job] = std::make_unique<CudaNetwork>(device_, images, recipe, what_.precision, choices_, layers);
-      networks[job]->begin_trial(programs_[activation], cubins_[activation], 1);
+      networks[job]->begin_trial(programs_[activation], kernels(activation), 1);
     });
     const auto start = Clock::now();
-    networks[0]->begin_trial(programs_[activation], cubins_[activation], 1);
+    networks[0]->begin_trial(programs_[activation], kernels(activation), 1);
     row.start_seconds = seconds_since(start);
     row.nodes = networks[0]->nodes_per_step();
     row.memory_bytes = networks[0]->memory_bytes();

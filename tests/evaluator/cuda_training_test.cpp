@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "evaluator/cpu_learner.h"
+#include "evaluator/cuda_ahead.h"
 #include "evaluator/cuda_backend.h"
 #include "evaluator/cuda_compiler.h"
 #include "evaluator/cuda_network.h"
@@ -93,7 +94,8 @@ struct OnDevice {
   }
   void begin(const char* formula, std::uint64_t seed) {
     const Program program = program_of(formula);
-    network->begin_trial(program, compiler.cubin(CudaActivation::source(program, storage), device.architecture()), seed);
+    const std::string cubin = compiler.cubin(CudaActivation::source(program, storage), device.architecture());
+    network->begin_trial(program, std::make_unique<CudaActivation>(device, cubin, storage, program.parameter_count()), seed);
   }
   CudaCompiler compiler;
   EngineChoices choices;
@@ -267,6 +269,42 @@ TEST_F(CudaTraining, TwoTrialsOfASeedAreTheSameBitForBit) {
     EXPECT_EQ(first.epochs[i].test_accuracy, second.epochs[i].test_accuracy);
   }
   EXPECT_EQ(first.beta_values, second.beta_values);
+}
+
+TEST_F(CudaTraining, WhatWasPreparedIsLoadedAheadAndTrainsAsWhatWasNot) {
+  TrialOptions trial;
+  trial.pause_after = {0, 3};
+  std::vector<double> losses[2];
+  for (const bool prepared : {false, true}) {
+    CudaBackend backend(small_dataset(), options());
+    const std::vector<const char*> formulas{"relu", "swish", "x * tanh(x)", "sin(x) + x", "max(x, sin(x))"};  // more than are kept loaded
+    for (const char* const formula : formulas) {
+      if (prepared) backend.prepare(program_of(formula), Precision::kFp32);
+    }
+    for (const char* const formula : formulas) {
+      for (int again = 0; again < 2; ++again) {
+        const auto outcome = backend.train(program_of(formula), small_recipe(), trial);
+        ASSERT_TRUE(outcome.partial) << formula << ": " << outcome.detail;
+        losses[prepared].push_back(outcome.partial->train_loss);
+      }
+    }
+    if (prepared) backend.prepare(program_of("cos(x) - x"), Precision::kFp32);  // and nobody takes it
+  }
+  EXPECT_EQ(losses[0], losses[1]);
+}
+
+TEST_F(CudaTraining, ALoadAheadIsTakenOnceAndOneThatIsRefusedIsToldToWhoTakesIt) {
+  OnDevice cuda(small_recipe(), small_dataset(), Precision::kFp32);
+  const Program relu = program_of("relu");
+  const std::string cubin = cuda.compiler.cubin(CudaActivation::source(relu, cuda.storage), cuda.device.architecture());
+  CudaAhead ahead(cuda.device, 1);
+  std::thread([&] { ahead.load(relu, cuda.storage, cubin); }).join();
+  ahead.load(relu, cuda.storage, "no cubin");  // there is one already
+  cuda.device.make_current();
+  EXPECT_NE(ahead.take(relu, cuda.storage, cubin), nullptr);
+  EXPECT_NE(ahead.take(relu, cuda.storage, cubin), nullptr) << "loaded now";
+  ahead.load(relu, cuda.storage, "no cubin");
+  EXPECT_THROW(ahead.take(relu, cuda.storage, "no cubin"), CudaError);
 }
 
 TEST_F(CudaTraining, ATrialThatPausesInsideAnEpochGoesOnBitForBit) {
