@@ -347,19 +347,36 @@ struct FirstLayer {
   }
 };
 
-// Stochastic gradient descent with momentum (evaluator/parameters.h); a block for each chunk.
+// Stochastic gradient descent with momentum (evaluator/parameters.h); a block for each chunk. A thread reads four values with all that
+// belongs to them before it writes the first: the compiler may not move a read over a write that could be to the same place.
 KERNEL void descend(const Chunk* chunks, float* values, float* momenta, const float* gradients, const Stored* weight_gradients,
                     Stored* weights, const Progress* progress, FirstLayer first, float momentum, float weight_decay) {
+  constexpr unsigned int kAtOnce = 4;
   const Chunk chunk = chunks[blockIdx.x];
   const float decay = chunk.kind & 1u ? weight_decay : 0.0f, rate = progress->rate;
-#pragma unroll 4
-  for (unsigned int i = threadIdx.x; i < chunk.size; i += blockDim.x) {
-    const unsigned long long at = chunk.offset + i, stored = chunk.kind & 4u ? first.place(at) : at;
-    const float w = values[at], g = chunk.kind & 2u ? load(weight_gradients[stored]) : gradients[at];
-    const float v = momentum * momenta[at] + (g + decay * w), next = w - rate * v;
-    momenta[at] = v;
-    values[at] = next;
-    if (chunk.kind & 2u) weights[stored] = store(next);
+  for (unsigned int i = threadIdx.x; i < chunk.size; i += kAtOnce * blockDim.x) {
+    float w[kAtOnce], g[kAtOnce], v[kAtOnce];
+    unsigned long long stored[kAtOnce];
+#pragma unroll
+    for (unsigned int j = 0; j < kAtOnce; ++j) {
+      const unsigned int place = i + j * blockDim.x;
+      if (place >= chunk.size) continue;
+      const unsigned long long at = chunk.offset + place;
+      stored[j] = chunk.kind & 4u ? first.place(at) : at;
+      w[j] = values[at];
+      g[j] = chunk.kind & 2u ? load(weight_gradients[stored[j]]) : gradients[at];
+      v[j] = momenta[at];
+    }
+#pragma unroll
+    for (unsigned int j = 0; j < kAtOnce; ++j) {
+      const unsigned int place = i + j * blockDim.x;
+      if (place >= chunk.size) continue;
+      const unsigned long long at = chunk.offset + place;
+      const float next_v = momentum * v[j] + (g[j] + decay * w[j]), next = w[j] - rate * next_v;
+      momenta[at] = next_v;
+      values[at] = next;
+      if (chunk.kind & 2u) weights[stored[j]] = store(next);
+    }
   }
 }
 
