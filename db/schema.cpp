@@ -165,6 +165,12 @@ CREATE VIEW leaderboard AS
     SELECT id FROM recipe WHERE done > 0
     ORDER BY text IN (SELECT recipe FROM study WHERE kind = 'search') DESC, done DESC, id LIMIT 1);
 )sql";
+/// When a lease ends by the clock of its machine since that was started, in milliseconds, beside the wall clock's: 0 of rows that older
+/// versions claimed. And how many processes in a row left a trial without a further epoch.
+constexpr const char* kVersion7 = R"sql(
+ALTER TABLE trial ADD COLUMN lease_until_boot_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE trial ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;
+)sql";
 void fill_version6(Connection& connection) {
   note_all_reached(connection);
   refresh_every_spread(connection);
@@ -180,7 +186,8 @@ constexpr std::array<Step, kSchemaVersion> kSteps = {{{kVersion1, nullptr},
                                                       {kVersion3, nullptr},
                                                       {kVersion4, nullptr},
                                                       {kVersion5, nullptr},
-                                                      {kVersion6, fill_version6}}};
+                                                      {kVersion6, fill_version6},
+                                                      {kVersion7, nullptr}}};
 
 [[noreturn]] void refuse(const std::filesystem::path& file, const std::string& why) { throw DatabaseError(file.string() + ": " + why); }
 
