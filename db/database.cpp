@@ -138,6 +138,7 @@ ClaimState take(Connection& connection, const StoredTrial& trial, std::chrono::s
         trial.id, deaths, kDiedReason,
         std::to_string(deaths) +
             " processes in a row ended while they trained it, without a further epoch: the program crashed, or memory ran out");
+    *claim = {trial.id, static_cast<int>(trial.attempts)};
     return ClaimState::kGivenUp;
   }
   if (deaths == kDeathsToPutLast && turn != Turn::kLast) return ClaimState::kPutLast;

@@ -250,7 +250,7 @@ class Database {
   void when_busy(std::function<bool()> wait_on);
 
   /// Takes (candidate, recipe, seed) for this process in one transaction. A claim whose lease ran out, or whose process on this
-  /// machine is gone, is taken over. `claim` is set when kClaimed. `place` is where in its space the study found the candidate.
+  /// machine is gone, is taken over. `claim` is set when kClaimed or kGivenUp. `place` is where in its space the study found the candidate.
   ///
   /// A lease on this machine is judged by the clock that runs since it was started, through suspension; one of another machine by
   /// the wall clock.
