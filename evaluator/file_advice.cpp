@@ -34,4 +34,9 @@ std::string file_advice(int error_number) {
   return "";
 }
 
+std::string plain_text(const std::filesystem::filesystem_error& error) {
+  const std::string file = error.path1().empty() ? error.path2().string() : error.path1().string();
+  return (file.empty() ? "a file" : file) + ": " + error.code().message() + file_advice(error.code().value());
+}
+
 }  // namespace actsearch
