@@ -21,11 +21,11 @@ ${CC:-cc} -O1 -shared -fPIC -o "$shim" "$root/tests/faults/die_at.c" -ldl
 
 data=(--data synthetic:100 --batch 16 --precision fp32)
 space=(--space core1 --strategy exhaustive --unary identity,sigmoid,tanh --binary "mul,add" --epochs 2 --seed 0)
-search() { echo search --db "$1" "${data[@]}" "${space[@]}" --seeds 8 --jobs "$2"; }
+search() { echo search --db "$1" "${data[@]}" "${space[@]}" --seeds 3 --jobs "$2"; }
 race() { echo search --db "$1" "${data[@]}" "${space[@]}" --racing --rungs 0.5,1 --eta 1.5 --jobs "$2"; }
-rerun() { echo rerun --db "$1" "${data[@]}" --recipe vgg16-slim --epochs 3 --expr relu --expr swish --expr "x*tanh(x)" --seeds 8; }
+rerun() { echo rerun --db "$1" "${data[@]}" --recipe vgg16-slim --epochs 3 --expr relu --expr swish --expr "x*tanh(x)" --seeds 3; }
 finalists() {
-  echo finalists --db "$1" --top 4 --data synthetic:100 --batch 16 --precision fp32 --seeds 6 --full-seeds 3 --recipe vgg16-slim --epochs 3 --jobs "$2"
+  echo finalists --db "$1" --top 4 --data synthetic:100 --batch 16 --precision fp32 --seeds 3 --full-seeds 2 --recipe vgg16-slim --epochs 3 --jobs "$2"
 }
 kinds=(search race rerun finalists)
 
