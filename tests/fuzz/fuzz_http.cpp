@@ -24,7 +24,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto* request = std::get_if<HttpRequest>(&result)) {
     fuzz::require(request->path.starts_with('/') && request->path.size() <= kMostTargetBytes, "a path is one");
     for (const std::string* text : {&request->method, &request->path, &request->host, &request->range, &request->sec_fetch_site}) {
-      fuzz::require(std::none_of(text->begin(), text->end(), [](char c) { return c == '\r' || c == '\n' || c == '\0'; }), "a value is one line");
+      fuzz::require(std::none_of(text->begin(), text->end(), [](char c) { return c == '\r' || c == '\n' || c == '\0'; }),
+                    "a value is one line");
     }
     return 0;
   }
