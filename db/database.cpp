@@ -2,6 +2,7 @@
 
 #include <mutex>
 #include <set>
+#include <thread>
 #include <tuple>
 #include <utility>
 
@@ -21,7 +22,13 @@ std::int64_t now_ms() {
   using namespace std::chrono;
   return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();  // comparable between processes
 }
-std::int64_t end_of(std::chrono::seconds lease) { return now_ms() + std::chrono::milliseconds(lease).count(); }
+
+/// When a lease ends, by both clocks that may judge it.
+struct LeaseEnd {
+  explicit LeaseEnd(std::chrono::seconds lease)
+      : wall_ms(now_ms() + std::chrono::milliseconds(lease).count()), boot_ms(boot_clock_ms() + std::chrono::milliseconds(lease).count()) {}
+  std::int64_t wall_ms, boot_ms;
+};
 
 /// The id that `select` finds by the values, after inserting them with `insert` where there is none. Both name the values ?1, ?2, …;
 /// `more` are values of the insertion alone.
@@ -48,23 +55,32 @@ Id find_or_insert(Connection& connection, const char* select, const char* insert
 struct StoredTrial {
   Id id = 0;
   std::string status, owner;
-  std::int64_t lease_until_ms = 0;
+  std::int64_t lease_until_ms = 0, lease_until_boot_ms = 0;  ///< the latter 0 where an older version claimed it
+  std::int64_t attempts = 1, deaths = 0;
   bool in_study = false;
 };
 
 std::optional<StoredTrial> find_trial(Connection& connection, Id study, Id candidate, Id recipe, std::uint64_t seed) {
   auto row = connection.prepare(
-      "SELECT id, status, owner, lease_until_ms, EXISTS (SELECT 1 FROM study_trial WHERE study = ?4 AND trial = trial.id)"
+      "SELECT id, status, owner, lease_until_ms, lease_until_boot_ms, attempts, deaths,"
+      " EXISTS (SELECT 1 FROM study_trial WHERE study = ?4 AND trial = trial.id)"
       " FROM trial WHERE candidate = ?1 AND recipe = ?2 AND seed = ?3",
       candidate, recipe, seed, study);
   if (!row.step()) return std::nullopt;
-  return StoredTrial{row.integer(0), row.text(1), row.text(2), row.integer(3), row.integer(4) != 0};
+  return StoredTrial{row.integer(0), row.text(1),    row.text(2),    row.integer(3),
+                     row.integer(4), row.integer(5), row.integer(6), row.integer(7) != 0};
+}
+
+/// Machines' wall clocks may differ, and are set; the clock since a machine's start is the same for all its processes.
+bool lease_is_over(const StoredTrial& trial) {
+  const bool one_clock = trial.lease_until_boot_ms > 0 && shares_boot_clock(trial.owner);
+  return one_clock ? trial.lease_until_boot_ms <= boot_clock_ms() : trial.lease_until_ms <= now_ms();
 }
 
 /// kDone or kTaken; nothing where the trial is free to be taken.
 std::optional<ClaimState> settled(const StoredTrial& trial) {
   if (trial.status == "done" || trial.status == "failed") return ClaimState::kDone;
-  if (trial.status == "running" && trial.lease_until_ms > now_ms() && !owner_is_gone(trial.owner)) return ClaimState::kTaken;
+  if (trial.status == "running" && !lease_is_over(trial) && !owner_is_gone(trial.owner)) return ClaimState::kTaken;
   return std::nullopt;
 }
 
@@ -73,13 +89,15 @@ const char* const kOnlySelect = "only one SELECT (or WITH … SELECT) statement 
 /// Of trial t, given back: whole epochs, and steps of the one after them.
 const char* const kHowFar = " t.trained_epochs, t.trained_steps";
 
-/// A trial that is running under the owner waits from now on, and how far it came is known. Within the caller's transaction.
-void give_back(Connection& connection, Id trial, std::string_view owner, const TrialProgress& reached) {
+/// A trial that is running under the owner waits from now on, and how far it came is known; false if it is not running under the owner.
+/// Within the caller's transaction.
+bool give_back(Connection& connection, Id trial, std::string_view owner, const TrialProgress& reached) {
   const auto changed = connection.run(
       "UPDATE trial SET status = 'released', owner = '', trained_epochs = ?3, trained_steps = ?4, epoch_steps = ?5"
       " WHERE id = ?1 AND owner = ?2 AND status = 'running'",
       trial, owner, reached.epochs, reached.steps, reached.epoch_steps);
   if (changed > 0) note_reached(connection, trial);
+  return changed > 0;
 }
 
 /// Whole epochs that are stored of a trial.
@@ -89,14 +107,79 @@ int stored_epochs(Connection& connection, Id trial) {
   return static_cast<int>(row.integer(0));
 }
 
-/// Writes one epoch if the trial is running under the owner.
-void store_epoch(Connection& connection, Id trial, std::string_view owner, const EpochRecord& epoch) {
-  connection.run(
+/// Writes one epoch if the trial is running under the owner; false if it is not.
+bool store_epoch(Connection& connection, Id trial, std::string_view owner, const EpochRecord& epoch) {
+  const auto changed = connection.run(
       "INSERT OR REPLACE INTO epoch (trial, epoch, learning_rate, train_loss, train_accuracy, validation_loss, validation_accuracy,"
       " test_accuracy, seconds) SELECT id, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM trial WHERE id = ?1 AND owner = ?2 AND status = 'running'",
       trial, owner, epoch.epoch, epoch.learning_rate, epoch.train_loss, epoch.train_accuracy, epoch.validation_loss,
       epoch.validation_accuracy, epoch.test_accuracy, epoch.seconds);
+  return changed > 0;
 }
+
+/// Whether a trial is running under the owner. Within the caller's transaction.
+bool holds(Connection& connection, Id trial, std::string_view owner) {
+  return connection.prepare("SELECT 1 FROM trial WHERE id = ?1 AND owner = ?2 AND status = 'running'", trial, owner).step();
+}
+
+/// Whoever has come further with a trial has not died of it. Within the caller's transaction.
+void forget_deaths(Connection& connection, Id trial) { connection.run("UPDATE trial SET deaths = 0 WHERE id = ?1 AND deaths > 0", trial); }
+
+/// Of a trial in the caller's transaction: claimed for the owner if it is free, and what came of it.
+ClaimState take(Connection& connection, const StoredTrial& trial, std::chrono::seconds lease, Turn turn, const std::string& owner,
+                Claim* claim) {
+  if (const auto state = settled(trial)) return *state;
+  // A trial found running died with its process: that attempt counts. One given back does not.
+  const int died = trial.status == "running" ? 1 : 0;
+  const std::int64_t deaths = trial.deaths + died;
+  if (deaths > kDeathsToPutLast) {
+    connection.run(
+        "UPDATE trial SET status = 'failed', finished = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), deaths = ?2, failure = ?3,"
+        " failure_detail = ?4, epochs = (SELECT count(*) FROM epoch WHERE trial = ?1) WHERE id = ?1",
+        trial.id, deaths, kDiedReason,
+        std::to_string(deaths) +
+            " processes in a row ended while they trained it, without a further epoch: the program crashed, or memory ran out");
+    *claim = {trial.id, static_cast<int>(trial.attempts)};
+    return ClaimState::kGivenUp;
+  }
+  if (deaths == kDeathsToPutLast && turn != Turn::kLast) return ClaimState::kPutLast;
+  const Claim taken{trial.id, static_cast<int>(trial.attempts + died)};
+  const LeaseEnd end(lease);
+  connection.run(
+      "UPDATE trial SET attempts = ?2, deaths = ?3, status = 'running', owner = ?4, lease_until_ms = ?5, lease_until_boot_ms = ?6,"
+      " started = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = ?1",
+      trial.id, taken.attempt, deaths, owner, end.wall_ms, end.boot_ms);
+  *claim = taken;
+  return ClaimState::kClaimed;
+}
+
+/// For calls on a thread that trains: what the mutex guards is theirs within the usual wait or not at all, and the file likewise.
+class Hasty {
+ public:
+  Hasty(std::mutex& mutex, bool& may_wait_on, const std::filesystem::path& file, std::chrono::milliseconds wait)
+      : lock_(mutex, std::try_to_lock), may_wait_on_(may_wait_on) {
+    const auto end = std::chrono::steady_clock::now() + wait;
+    // Not a timed mutex: ThreadSanitizer of GCC 12 takes its waits for none.
+    while (!lock_ && std::chrono::steady_clock::now() < end) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      static_cast<void>(lock_.try_lock());
+    }
+    if (!lock_) throw Busy(file.string() + ": another process keeps the file locked, and another call waits for it");
+    may_wait_on_ = false;
+  }
+  ~Hasty() { may_wait_on_ = true; }
+  Hasty(const Hasty&) = delete;
+  Hasty& operator=(const Hasty&) = delete;
+
+ private:
+  class Busy : public DatabaseError {
+   public:
+    using DatabaseError::DatabaseError;
+    bool busy() const override { return true; }
+  };
+  std::unique_lock<std::mutex> lock_;
+  bool& may_wait_on_;
+};
 
 }  // namespace
 
@@ -104,8 +187,10 @@ struct Database::Impl {
   std::filesystem::path file;
   std::chrono::milliseconds busy_timeout;
   std::string owner = new_owner();
-  std::mutex mutex;  ///< held around every use of `connection`
+  std::mutex mutex;  ///< held around every use of `connection` and of what follows
   std::unique_ptr<Connection> connection;
+  std::function<bool()> wait_on;  ///< Database::when_busy
+  bool may_wait_on = true;        ///< false within a call that must not hold up training
 };
 
 Database::Database(const std::filesystem::path& file, Access access, std::chrono::milliseconds busy_timeout)
@@ -113,6 +198,7 @@ Database::Database(const std::filesystem::path& file, Access access, std::chrono
   impl_->file = file;
   impl_->busy_timeout = busy_timeout;
   impl_->connection = access == Access::kCreate ? open_for_writing(file, busy_timeout) : open_for_reading(file, busy_timeout);
+  impl_->connection->when_busy([impl = impl_.get()] { return impl->may_wait_on && impl->wait_on && impl->wait_on(); });
 }
 void Database::require_usable(const std::filesystem::path& file) { actsearch::require_usable(file, std::chrono::seconds(20)); }
 Database::~Database() = default;
@@ -120,6 +206,11 @@ Database::Database(Database&&) noexcept = default;
 Database& Database::operator=(Database&&) noexcept = default;
 
 const std::string& Database::owner() const { return impl_->owner; }
+
+void Database::when_busy(std::function<bool()> wait_on) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->wait_on = std::move(wait_on);
+}
 
 Id Database::study(const StudyRecord& study) {
   const std::lock_guard lock(impl_->mutex);
@@ -177,7 +268,7 @@ void Database::reject(Id study, std::string_view formula, std::string_view reaso
 }
 
 ClaimState Database::claim(Id study, Id candidate, Id recipe, std::uint64_t seed, std::chrono::seconds lease, Claim* claim,
-                           std::optional<std::uint64_t> place) {
+                           std::optional<std::uint64_t> place, Turn turn) {
   const std::lock_guard lock(impl_->mutex);
   Connection& connection = *impl_->connection;
   auto trial = find_trial(connection, study, candidate, recipe, seed);
@@ -190,74 +281,83 @@ ClaimState Database::claim(Id study, Id candidate, Id recipe, std::uint64_t seed
     connection.run(
         "INSERT INTO trial (candidate, recipe, seed, status, attempts, owner, lease_until_ms) VALUES (?1, ?2, ?3, 'released', 1, '', 0)",
         candidate, recipe, seed);
-    trial = StoredTrial{connection.last_insert_id(), "released", "", 0, false};
+    trial = StoredTrial{connection.last_insert_id(), "released", "", 0, 0, 1, 0, false};
   }
   connection.run("INSERT OR IGNORE INTO study_trial (study, trial) VALUES (?1, ?2)", study, trial->id);
   if (place) connection.run("UPDATE study_trial SET place = ?3 WHERE study = ?1 AND trial = ?2", study, trial->id, *place);
-  const auto state = settled(*trial);
-  Claim taken{trial->id, 1};
-  if (!state) {
-    // A trial found running died with its process: that attempt counts. One given back does not.
-    auto row = connection.prepare(
-        "UPDATE trial SET attempts = attempts + (status = 'running'), status = 'running', owner = ?2, lease_until_ms = ?3,"
-        " started = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = ?1 RETURNING attempts",
-        trial->id, impl_->owner, end_of(lease));
-    row.step();
-    taken.attempt = static_cast<int>(row.integer(0));
-  }
+  const ClaimState state = take(connection, *trial, lease, turn, impl_->owner, claim);
   transaction.commit();
-  if (state) return *state;
-  *claim = taken;
-  return ClaimState::kClaimed;
+  return state;
 }
 
-void Database::renew(std::chrono::seconds lease, const std::vector<std::pair<Id, TrialProgress>>& progress) {
+std::vector<Id> Database::renew(std::chrono::seconds lease, const std::vector<std::pair<Id, TrialProgress>>& progress) {
+  const Hasty lock(impl_->mutex, impl_->may_wait_on, impl_->file, impl_->busy_timeout);
+  Connection& connection = *impl_->connection;
+  Transaction transaction(connection);
+  const LeaseEnd end(lease);
+  connection.run("UPDATE trial SET lease_until_ms = ?2, lease_until_boot_ms = ?3 WHERE owner = ?1 AND status = 'running'", impl_->owner,
+                 end.wall_ms, end.boot_ms);
+  std::vector<Id> lost;
+  for (const auto& [trial, reached] : progress) {
+    const auto changed = connection.run(
+        "UPDATE trial SET trained_epochs = ?3, trained_steps = ?4, epoch_steps = ?5 WHERE id = ?1 AND owner = ?2 AND status = 'running'",
+        trial, impl_->owner, reached.epochs, reached.steps, reached.epoch_steps);
+    if (changed == 0) lost.push_back(trial);
+  }
+  transaction.commit();
+  return lost;
+}
+
+bool Database::release(Id trial) {
   const std::lock_guard lock(impl_->mutex);
   Connection& connection = *impl_->connection;
   Transaction transaction(connection);
-  connection.run("UPDATE trial SET lease_until_ms = ?2 WHERE owner = ?1 AND status = 'running'", impl_->owner, end_of(lease));
-  for (const auto& [trial, reached] : progress) {
-    connection.run(
-        "UPDATE trial SET trained_epochs = ?3, trained_steps = ?4, epoch_steps = ?5 WHERE id = ?1 AND owner = ?2 AND status = 'running'",
-        trial, impl_->owner, reached.epochs, reached.steps, reached.epoch_steps);
+  if (!holds(connection, trial, impl_->owner)) return false;
+  // Its epochs, its pauses and its place in studies go with it. Of one that processes died with, that stays known.
+  if (connection.run("DELETE FROM trial WHERE id = ?1 AND deaths = 0", trial) == 0) {
+    actsearch::give_back(connection, trial, impl_->owner, {stored_epochs(connection, trial), 0, 0});
   }
   transaction.commit();
+  return true;
 }
 
-void Database::release(Id trial) {
-  const std::lock_guard lock(impl_->mutex);
-  // Its epochs, its pauses and its place in studies go with it.
-  impl_->connection->run("DELETE FROM trial WHERE id = ?1 AND owner = ?2 AND status = 'running'", trial, impl_->owner);
-}
-
-void Database::give_back(Id trial, const std::vector<EpochRecord>& epochs, const TrialProgress& reached) {
+bool Database::give_back(Id trial, const std::vector<EpochRecord>& epochs, const TrialProgress& reached) {
   const std::lock_guard lock(impl_->mutex);
   Connection& connection = *impl_->connection;
   Transaction transaction(connection);
   for (const EpochRecord& epoch : epochs) store_epoch(connection, trial, impl_->owner, epoch);
-  actsearch::give_back(connection, trial, impl_->owner, reached);
+  const bool ours = actsearch::give_back(connection, trial, impl_->owner, reached);
   transaction.commit();
+  return ours;
 }
 
-void Database::add_epoch(Id trial, const EpochRecord& epoch) {
-  const std::lock_guard lock(impl_->mutex);
-  store_epoch(*impl_->connection, trial, impl_->owner, epoch);
+bool Database::add_epoch(Id trial, const EpochRecord& epoch) {
+  const Hasty lock(impl_->mutex, impl_->may_wait_on, impl_->file, impl_->busy_timeout);
+  Connection& connection = *impl_->connection;
+  Transaction transaction(connection);
+  const bool ours = store_epoch(connection, trial, impl_->owner, epoch);
+  if (ours) forget_deaths(connection, trial);
+  transaction.commit();
+  return ours;
 }
 
-void Database::pause(Id trial, const std::vector<EpochRecord>& epochs, const std::optional<PauseRecord>& pause) {
+bool Database::pause(Id trial, const std::vector<EpochRecord>& epochs, const std::optional<PauseRecord>& pause) {
   const std::lock_guard lock(impl_->mutex);
   Connection& connection = *impl_->connection;
   Transaction transaction(connection);
+  if (!holds(connection, trial, impl_->owner)) return false;
   for (const EpochRecord& epoch : epochs) store_epoch(connection, trial, impl_->owner, epoch);
   if (pause) {
     connection.run(
         "INSERT OR REPLACE INTO pause (trial, epoch, step, epoch_steps, train_loss, train_accuracy, seconds)"
-        " SELECT id, ?3, ?4, ?5, ?6, ?7, ?8 FROM trial WHERE id = ?1 AND owner = ?2 AND status = 'running'",
-        trial, impl_->owner, pause->epoch, pause->step, pause->epoch_steps, pause->train_loss, pause->train_accuracy, pause->seconds);
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        trial, pause->epoch, pause->step, pause->epoch_steps, pause->train_loss, pause->train_accuracy, pause->seconds);
   }
+  forget_deaths(connection, trial);
   const TrialProgress reached{stored_epochs(connection, trial), pause ? pause->step : 0, pause ? pause->epoch_steps : 0};
   actsearch::give_back(connection, trial, impl_->owner, reached);
   transaction.commit();
+  return true;
 }
 
 bool Database::finish(Id trial, const TrialRecord& result, const std::vector<EpochRecord>& epochs) {
@@ -375,21 +475,22 @@ std::vector<RungTrial> Database::rung(Id study, Id recipe, int epochs, std::int6
 std::vector<UnfinishedTrial> Database::unfinished(Id study, Id recipe) const {
   const std::lock_guard lock(impl_->mutex);
   auto row = impl_->connection->prepare(
-      std::string("SELECT c.id, c.fingerprint, c.formula, c.name, c.parameters, t.seed, s.place, t.status, t.owner, t.lease_until_ms,") +
+      std::string("SELECT c.id, c.fingerprint, c.formula, c.name, c.parameters, t.seed, s.place, t.status, t.owner, t.lease_until_ms,"
+                  " t.lease_until_boot_ms,") +
           kHowFar +
           " FROM study_trial s JOIN trial t ON t.id = s.trial JOIN candidate c ON c.id = t.candidate"
           " WHERE s.study = ?1 AND t.recipe = ?2 AND t.status IN ('running', 'released') ORDER BY t.id",
       study, recipe);
   std::vector<UnfinishedTrial> all;
   while (row.step()) {
-    if (settled({0, row.text(7), row.text(8), row.integer(9), true})) continue;  // somebody is at work on it
+    if (settled({0, row.text(7), row.text(8), row.integer(9), row.integer(10), 1, 0, true})) continue;  // somebody is at work on it
     UnfinishedTrial trial{row.integer(0),
                           {row.text(1), row.text(2), row.text(3), static_cast<int>(row.integer(4))},
                           static_cast<std::uint64_t>(row.integer(5)),
                           {},
                           {}};
     if (!row.is_null(6)) trial.place = static_cast<std::uint64_t>(row.integer(6));
-    if (row.text(7) == "released") trial.given_back = {static_cast<int>(row.integer(10)), row.integer(11), true};
+    if (row.text(7) == "released") trial.given_back = {static_cast<int>(row.integer(11)), row.integer(12), true};
     all.push_back(std::move(trial));
   }
   return all;

@@ -22,6 +22,7 @@ namespace actsearch {
 class DatabaseError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
+  virtual bool busy() const { return false; }  ///< another process kept the file locked for longer than the wait: later it may work
 };
 /// A statement of `query` that is not one read-only SELECT, or that SQLite rejects: the user's mistake.
 class QueryError : public std::invalid_argument {
@@ -97,14 +98,22 @@ struct TrialRecord {  ///< how a trial ended
 /// One trial taken for work by this process.
 struct Claim {
   Id trial = 0;
-  int attempt = 1;  ///< 2 when another process died with it, and so on
+  /// 2 when another process died with it, and so on. Of two processes that both believe to have claimed the trial it differs.
+  int attempt = 1;
 };
 
 enum class ClaimState : std::uint8_t {
   kClaimed,  ///< it is ours now
   kDone,     ///< finished or failed before: nothing to do
-  kTaken     ///< another live process works on it
+  kTaken,    ///< another live process works on it
+  kPutLast,  ///< kDeathsToPutLast processes in a row died with it: claim it with Turn::kLast when nothing else is left
+  kGivenUp   ///< one more died: it has failed now, for kDiedReason
 };
+inline constexpr int kDeathsToPutLast = 3;                       ///< processes in a row that left a trial without a further epoch
+inline constexpr std::string_view kDiedReason = "process died";  ///< TrialRecord::failure of a trial that is given up
+
+/// Whether a trial whose processes died may be claimed now.
+enum class Turn : std::uint8_t { kUsual, kLast };
 
 /// The conditions that a leaderboard ranks.
 struct RankedRecipe {
@@ -244,23 +253,32 @@ class Database {
   /// A formula refused before training ("constant", "not finite", …): kept once per study.
   void reject(Id study, std::string_view formula, std::string_view reason);
 
+  /// Asked each time that a call has waited `busy_timeout` for another process's lock: true to wait on. Without it, and where it says
+  /// false, the call throws a DatabaseError that is busy(). It is called on the thread that waits, and must not call this object. `renew`
+  /// and `add_epoch` never ask: they throw, so that training is not held up.
+  void when_busy(std::function<bool()> wait_on);
+
   /// Takes (candidate, recipe, seed) for this process in one transaction. A claim whose lease ran out, or whose process on this
-  /// machine is gone, is taken over. `claim` is set when kClaimed. `place` is where in its space the study found the candidate.
+  /// machine is gone, is taken over. `claim` is set when kClaimed or kGivenUp. `place` is where in its space the study found the candidate.
+  ///
+  /// A lease on this machine is judged by the clock that runs since it was started, through suspension; one of another machine by
+  /// the wall clock.
   ClaimState claim(Id study, Id candidate, Id recipe, std::uint64_t seed, std::chrono::seconds lease, Claim* claim,
-                   std::optional<std::uint64_t> place = std::nullopt);
-  /// Prolongs every claim of this Database object, and tells how far some of its trials have come, in one transaction.
-  void renew(std::chrono::seconds lease, const std::vector<std::pair<Id, TrialProgress>>& progress = {});
+                   std::optional<std::uint64_t> place = std::nullopt, Turn turn = Turn::kUsual);
+  /// Prolongs every claim of this Database object, and tells how far some of its trials have come, in one transaction. Returns those of
+  /// `progress` that are no longer ours.
+  std::vector<Id> renew(std::chrono::seconds lease, const std::vector<std::pair<Id, TrialProgress>>& progress = {});
+  // What follows changes a trial that this object has claimed. False where it is another's by now: then nothing is changed.
+
   /// Gives a claim back as if it had never been made: its epochs and pauses go.
-  void release(Id trial);
+  bool release(Id trial);
   /// Gives a claim back unfinished for somebody to go on with, in one transaction with its epochs so far (those told before stay).
-  void give_back(Id trial, const std::vector<EpochRecord>& epochs, const TrialProgress& reached);
-  /// Stores an epoch of a running trial (replacing one of the same number). Nothing if the claim is no longer ours: finish tells.
-  void add_epoch(Id trial, const EpochRecord& epoch);
+  bool give_back(Id trial, const std::vector<EpochRecord>& epochs, const TrialProgress& reached);
+  /// Stores an epoch of a running trial (replacing one of the same number).
+  bool add_epoch(Id trial, const EpochRecord& epoch);
   /// Gives a claim back at a pause, in one transaction with the trial's epochs and, where it lies inside an epoch, what is known there.
-  /// Nothing if the claim is no longer ours.
-  void pause(Id trial, const std::vector<EpochRecord>& epochs, const std::optional<PauseRecord>& pause);
-  /// Stores the result in one transaction, with `epochs` in place of those stored before (none given: those stay). False if the
-  /// claim is no longer ours (nothing is stored then).
+  bool pause(Id trial, const std::vector<EpochRecord>& epochs, const std::optional<PauseRecord>& pause);
+  /// Stores the result in one transaction, with `epochs` in place of those stored before (none given: those stay).
   bool finish(Id trial, const TrialRecord& result, const std::vector<EpochRecord>& epochs);
 
   /// The deviation of a seed that a leaderboard with this query goes by: pooled over the file's own functions with several seeds where they

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <numeric>
 #include <sstream>
@@ -39,6 +40,9 @@ bool has_words(const std::string& text, const std::string& selector) {
   }
   return fields;
 }
+
+/// A number of things that a row says, which in a damaged file may be any.
+int count_of(std::int64_t stored) { return static_cast<int>(std::clamp<std::int64_t>(stored, 0, std::numeric_limits<int>::max())); }
 
 /// The epochs of a whole trial, as a recipe's text says; 0 where it does not.
 int epochs_in(const std::string& text) {
@@ -109,19 +113,22 @@ void refresh_every_standing(sqlite::Connection& connection) {
 void refresh_spread(sqlite::Connection& connection, Id recipe) {
   constexpr int kMost = 1'000;  // of those with the most trials: enough, and quick however many there are
   double squares = 0;
-  int degrees = 0, functions = 0;
+  std::int64_t degrees = 0;
+  int functions = 0;
   {
     auto row = connection.prepare("SELECT n, mean, low FROM standing WHERE recipe = ?1 AND n > 1 ORDER BY n DESC, mean DESC LIMIT ?2",
                                   recipe, kMost);
     for (; row.step(); ++functions) {
-      const auto n = static_cast<int>(row.integer(0));
-      const double deviation = (row.real(1).value() - row.real(2).value()) * std::sqrt(n) / student_t_95(n - 1);
+      const int n = count_of(row.integer(0));
+      const auto low = row.real(2);
+      if (n < 2 || !low) continue;  // a damaged row
+      const double deviation = (row.real(1).value() - *low) * std::sqrt(n) / student_t_95(n - 1);
       squares += (n - 1) * deviation * deviation;
       degrees += n - 1;
     }
   }
   if (degrees == 0) return;
-  const SeedSpread spread(std::sqrt(squares / degrees), degrees, "");
+  const SeedSpread spread(std::sqrt(squares / static_cast<double>(degrees)), count_of(degrees), "");
   connection.run("UPDATE recipe SET deviation = ?2, degrees = ?3, several = ?4, margin = ?5 WHERE id = ?1", recipe, spread.deviation(),
                  degrees, functions, spread.margin(1));
 }
@@ -140,8 +147,8 @@ namespace {
 /// That of the file's own functions with several seeds.
 std::optional<SeedSpread> own_spread(sqlite::Connection& connection, Id recipe) {
   auto row = connection.prepare("SELECT deviation, degrees, several FROM recipe WHERE id = ?1", recipe);
-  if (!row.step() || row.integer(1) == 0) return std::nullopt;
-  return SeedSpread{row.real(0).value(), static_cast<int>(row.integer(1)),
+  if (!row.step() || row.integer(1) <= 0 || row.is_null(0)) return std::nullopt;
+  return SeedSpread{row.real(0).value(), count_of(row.integer(1)),
                     "pooled over " + row.text(2) + (row.integer(2) == 1 ? " function" : " functions") + " of this file with several seeds"};
 }
 
@@ -187,7 +194,12 @@ std::vector<int> trial_counts(sqlite::Connection& connection, Id recipe) {
       " SELECT n FROM counts WHERE n IS NOT NULL",
       recipe);
   std::vector<int> counts;
-  while (row.step()) counts.push_back(static_cast<int>(row.integer(0)));
+  while (row.step()) {
+    const int n = count_of(row.integer(0));
+    if (!counts.empty() && n >= counts.back()) break;  // a damaged index, which might lead in a circle
+    if (n < 1) break;
+    counts.push_back(n);
+  }
   return counts;
 }
 
@@ -209,8 +221,8 @@ std::vector<Standing> read_standings(sqlite::Connection& connection, Id recipe, 
     line.formula = row.text(0);
     line.name = row.text(1);
     line.recipe = row.text(4);
-    line.mean = row.real(5).value();
-    line.n = static_cast<int>(row.integer(6));
+    line.mean = row.real(5).value_or(0);
+    line.n = count_of(row.integer(6));
     line.low = row.real(7);
     line.high = row.real(8);
     line.best = row.real(9);
@@ -241,7 +253,7 @@ std::vector<double> means_with(sqlite::Connection& connection, Id recipe, int n,
   auto row = connection.prepare("SELECT mean FROM standing WHERE recipe = ?1 AND n = ?2 AND mean >= ?3 ORDER BY mean DESC LIMIT ?4", recipe,
                                 n, least, most);
   std::vector<double> means;
-  while (row.step()) means.push_back(row.real(0).value());
+  while (row.step()) means.push_back(row.real(0).value_or(least));
   return means;
 }
 

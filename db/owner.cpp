@@ -1,6 +1,7 @@
 #include "db/owner.h"
 
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <array>
@@ -37,12 +38,18 @@ std::optional<ProcessState> look_at_process(const std::string& pid) {
   return process;
 }
 
+/// Of the kernel that runs now; "?" where /proc does not tell.
+std::string this_boot() {
+  std::string boot = "?";
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
+  return boot;
+}
+
 /// host/boot/pid-namespace: within it, a pid means the same process to all.
 std::string this_machine() {
   std::array<char, 256> host{};
   if (gethostname(host.data(), host.size() - 1) != 0) host[0] = '?';
-  std::string boot = "?";
-  std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
+  const std::string boot = this_boot();
   std::error_code ignored;  // without /proc the link stays empty, and every process counts as alive
   const std::string pid_namespace = std::filesystem::read_symlink("/proc/self/ns/pid", ignored).string();
   return std::string(host.data()) + "/" + boot + "/" + pid_namespace;
@@ -69,6 +76,19 @@ bool owner_is_gone(std::string_view owner) {
   const auto found = look_at_process(process.substr(0, pid_end));
   if (!found) return false;
   return found->state == 'Z' || found->state == 'X' || found->start != process.substr(pid_end + 1, start_end - pid_end - 1);
+}
+
+bool shares_boot_clock(std::string_view owner) {
+  const auto host_end = owner.find('/');
+  if (host_end == std::string_view::npos) return false;
+  const std::string boot = this_boot();
+  return boot != "?" && owner.substr(host_end + 1).starts_with(boot + "/");
+}
+
+std::int64_t boot_clock_ms() {
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return std::int64_t{now.tv_sec} * 1'000 + now.tv_nsec / 1'000'000;
 }
 
 }  // namespace actsearch

@@ -176,6 +176,13 @@ constexpr const char* kVersion7 = R"sql(
 ALTER TABLE candidate ADD COLUMN former TEXT NOT NULL DEFAULT '';
 )sql";
 
+/// When a lease ends by the clock of its machine since that was started, in milliseconds, beside the wall clock's: 0 of rows that older
+/// versions claimed. And how many processes in a row left a trial without a further epoch.
+constexpr const char* kVersion8 = R"sql(
+ALTER TABLE trial ADD COLUMN lease_until_boot_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE trial ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;
+)sql";
+
 struct Step {
   const char* sql;
   void (*fill)(Connection&);  ///< what the step computes beyond SQL; may be null
@@ -187,7 +194,8 @@ constexpr std::array<Step, kSchemaVersion> kSteps = {{{kVersion1, nullptr},
                                                       {kVersion4, nullptr},
                                                       {kVersion5, nullptr},
                                                       {kVersion6, fill_version6},
-                                                      {kVersion7, tell_functions_apart}}};
+                                                      {kVersion7, tell_functions_apart},
+                                                      {kVersion8, nullptr}}};
 
 [[noreturn]] void refuse(const std::filesystem::path& file, const std::string& why) { throw DatabaseError(file.string() + ": " + why); }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <thread>
 
 namespace actsearch::sqlite {
 namespace {
@@ -164,7 +165,8 @@ Connection::Connection(const std::filesystem::path& file, Mode mode, std::chrono
   handle_.reset(handle);
   if (code != SQLITE_OK) fail("sqlite3_open_v2");
   sqlite3_extended_result_codes(handle, 1);
-  sqlite3_busy_timeout(handle, static_cast<int>(busy_timeout.count()));
+  patience_->wait = busy_timeout;
+  sqlite3_busy_handler(handle, on_busy, patience_.get());
   sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_FKEY, 1, nullptr);
 }
@@ -184,6 +186,19 @@ std::unique_ptr<Connection> Connection::copy_in_memory(Connection& source) {
 }
 
 Connection::~Connection() = default;
+
+int Connection::on_busy(void* patience, int calls) {
+  auto& own = *static_cast<Patience*>(patience);
+  const auto now = std::chrono::steady_clock::now();
+  if (calls == 0) own.since = now;
+  if (now - own.since >= own.wait) {
+    if (!own.wait_on || !own.wait_on()) return 0;
+    own.since = std::chrono::steady_clock::now();
+  }
+  // Short sleeps at first: most locks are held for a millisecond or two.
+  std::this_thread::sleep_for(std::chrono::milliseconds(std::min(1 + calls, 50)));
+  return 1;
+}
 
 sqlite3_stmt* Connection::prepared(std::string_view sql) {
   if (const auto known = statements_.find(sql); known != statements_.end()) return known->second.get();

@@ -33,6 +33,7 @@ class Error : public DatabaseError {
   Error(const std::string& message, Cause cause, std::string reason) : DatabaseError(message), cause_(cause), reason_(std::move(reason)) {}
   Cause cause() const { return cause_; }
   const std::string& reason() const { return reason_; }
+  bool busy() const override { return cause_ == Cause::kLocked; }
 
  private:
   Cause cause_;
@@ -87,7 +88,7 @@ class Connection {
     kReadOnly,
     kImmutable  ///< read-only, without locks and without files beside it: nobody may write the file meanwhile
   };
-  /// Calls wait `busy_timeout` for a lock of another connection before they fail.
+  /// Calls wait `busy_timeout` for a lock of another connection before they fail, or ask whether to wait on (when_busy).
   Connection(const std::filesystem::path& file, Mode mode, std::chrono::milliseconds busy_timeout);
   /// A copy in memory of what `source` holds now, under the name of its file. Writing to it changes no file.
   static std::unique_ptr<Connection> copy_in_memory(Connection& source);
@@ -109,6 +110,8 @@ class Connection {
   void execute(const std::string& script);  ///< any number of statements without values
   Id last_insert_id() const;
   bool read_only() const;
+  /// Asked each time that a call has waited `busy_timeout`: true to wait as long once more. Called within the call that waits.
+  void when_busy(std::function<bool()> wait_on) { patience_->wait_on = std::move(wait_on); }
   void refuse_writing();     ///< from now on every change fails as it does in a read-only file
   void allow_only_select();  ///< from now on only SELECT compiles, without PRAGMA functions and extensions
   const std::filesystem::path& file() const { return file_; }
@@ -122,11 +125,19 @@ class Connection {
   struct Finalize {
     void operator()(sqlite3_stmt* statement) const;
   };
+  /// How long a call waits for a lock. At a place of its own, for SQLite holds its address.
+  struct Patience {
+    std::chrono::milliseconds wait{0};
+    std::chrono::steady_clock::time_point since{};  ///< of the wait in progress
+    std::function<bool()> wait_on;
+  };
+  static int on_busy(void* patience, int calls);
   Connection(std::filesystem::path file, sqlite3* handle) : file_(std::move(file)), handle_(handle) {}
   sqlite3_stmt* prepared(std::string_view sql);
   std::int64_t changes() const;
 
   std::filesystem::path file_;
+  std::unique_ptr<Patience> patience_ = std::make_unique<Patience>();
   std::unique_ptr<sqlite3, Close> handle_;
   std::map<std::string, std::unique_ptr<sqlite3_stmt, Finalize>, std::less<>> statements_;
 };

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -10,6 +11,7 @@
 #include <stdexcept>
 #include <type_traits>
 
+#include "evaluator/file_advice.h"
 #include "evaluator/random.h"
 
 namespace actsearch {
@@ -17,17 +19,6 @@ namespace {
 
 /// Version 2 has the steps of an epoch that is not whole; version 1 is without them, and what is written between two epochs.
 constexpr std::string_view kBetweenEpochs = "actsearch checkpoint 1\n", kInsideAnEpoch = "actsearch checkpoint 2\n";
-
-/// A hash of the file's contents before it: a torn or altered file does not match.
-std::uint64_t content_hash(std::string_view bytes) {
-  std::uint64_t state = hash(bytes.size());
-  for (std::size_t i = 0; i < bytes.size(); i += 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, bytes.data() + i, std::min<std::size_t>(8, bytes.size() - i));
-    state = mix_bits(state ^ word) + kGoldenGamma;
-  }
-  return state;
-}
 
 template <class T>
 void put(std::string& out, const T& value) {
@@ -55,6 +46,12 @@ class Reader {
     T value;
     std::memcpy(&value, take(sizeof value).data(), sizeof value);
     return value;
+  }
+  /// How many things of so many bytes follow: no more than there is room for.
+  std::size_t count(std::size_t bytes_each) {
+    const auto n = get<std::uint64_t>();
+    if (n > bytes_.size() / bytes_each) take(bytes_.size() + 1);
+    return static_cast<std::size_t>(n);
   }
   void get_floats(std::span<float> values) {
     if (get<std::uint64_t>() != values.size())
@@ -91,13 +88,51 @@ class File {
 
  private:
   [[noreturn]] void fail(const char* call) const {
-    throw std::runtime_error("checkpoint " + path_.string() + ": " + call + ": " + std::strerror(errno));
+    const int code = errno;
+    throw std::runtime_error("checkpoint " + path_.string() + ": " + call + ": " + std::strerror(code) + file_advice(code));
   }
   std::filesystem::path path_;
   int descriptor_;
 };
 
+/// A file's name that no other process and no other call has, gone again unless it was renamed.
+class TemporaryName {
+ public:
+  explicit TemporaryName(const std::filesystem::path& file) : path_(file) {
+    static std::atomic<unsigned> count{0};
+    path_ += "." + std::to_string(::getpid()) + "-" + std::to_string(count++) + ".part";
+  }
+  ~TemporaryName() {
+    std::error_code ignored;
+    if (!renamed_) std::filesystem::remove(path_, ignored);
+  }
+  TemporaryName(const TemporaryName&) = delete;
+  TemporaryName& operator=(const TemporaryName&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+  void rename_to(const std::filesystem::path& file) {
+    if (::rename(path_.c_str(), file.c_str()) != 0) {
+      const int code = errno;
+      throw std::runtime_error("checkpoint " + file.string() + ": rename: " + std::strerror(code) + file_advice(code));
+    }
+    renamed_ = true;
+  }
+
+ private:
+  std::filesystem::path path_;
+  bool renamed_ = false;
+};
+
 }  // namespace
+
+std::uint64_t checkpoint_hash(std::string_view bytes) {
+  std::uint64_t state = hash(bytes.size());
+  for (std::size_t i = 0; i < bytes.size(); i += 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes.data() + i, std::min<std::size_t>(8, bytes.size() - i));
+    state = mixed(state ^ word) + kGoldenGamma;
+  }
+  return state;
+}
 
 void write_checkpoint(const std::filesystem::path& file, const std::string& identity, const std::vector<std::span<float>>& state,
                       const TrainingHistory& history) {
@@ -121,18 +156,19 @@ void write_checkpoint(const std::filesystem::path& file, const std::string& iden
     put(bytes, history.steps_seconds);
   }
   for (const auto values : state) put_floats(bytes, values);
-  put(bytes, content_hash(bytes));
+  put(bytes, checkpoint_hash(bytes));
 
   const auto directory = file.parent_path().empty() ? std::filesystem::path(".") : file.parent_path();
-  std::filesystem::create_directories(directory);
-  auto temporary = file;
-  temporary += ".part";
+  if (std::error_code error; !std::filesystem::create_directories(directory, error) && error) {
+    throw std::runtime_error("checkpoint directory " + directory.string() + ": " + error.message() + file_advice(error.value()));
+  }
+  TemporaryName temporary(file);
   {
-    File out(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+    File out(temporary.path(), O_WRONLY | O_CREAT | O_TRUNC);
     out.write(bytes);
     out.flush();
   }
-  std::filesystem::rename(temporary, file);
+  temporary.rename_to(file);
   File(directory, O_RDONLY | O_DIRECTORY).flush();
 }
 
@@ -147,12 +183,12 @@ TrainingHistory read_checkpoint(const std::filesystem::path& file, const std::st
     throw CheckpointError(file.string() + " is not a checkpoint of this version; remove it to start over");
   const std::string_view found = reader.take(reader.get<std::uint64_t>());
   if (found != identity) throw CheckpointError("checkpoint " + file.string() + " is of another run: " + std::string(found.substr(0, 400)));
-  if (bytes.size() < 8 || content_hash(std::string_view(bytes).substr(0, bytes.size() - 8)) !=
+  if (bytes.size() < 8 || checkpoint_hash(std::string_view(bytes).substr(0, bytes.size() - 8)) !=
                               Reader(std::string_view(bytes).substr(bytes.size() - 8), file).get<std::uint64_t>()) {
     throw CheckpointError("checkpoint " + file.string() + " is damaged: its contents do not match their hash; remove it to start over");
   }
   TrainingHistory history;
-  history.epochs.resize(reader.get<std::uint64_t>());
+  history.epochs.resize(reader.count(sizeof(int) + 7 * sizeof(double)));
   for (EpochMetrics& epoch : history.epochs) {
     epoch.epoch = reader.get<int>();
     double test = 0;
@@ -163,7 +199,7 @@ TrainingHistory read_checkpoint(const std::filesystem::path& file, const std::st
     if (test >= 0) epoch.test_accuracy = test;
   }
   if (version == kInsideAnEpoch) {
-    history.steps.resize(reader.get<std::uint64_t>());
+    history.steps.resize(reader.count(sizeof(double) + sizeof(int)));
     for (BatchResult& step : history.steps) {
       step.loss_sum = reader.get<double>();
       step.correct = reader.get<int>();

@@ -1,9 +1,11 @@
 /// A training run between two steps, on disk.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "evaluator/trainer.h"
@@ -18,12 +20,16 @@ struct TrainingHistory {
 };
 
 /// Replaces `file` by a learner's state (Learner::state) and its history: written beside it, flushed to disk, then renamed, so that a
-/// kill leaves the old one or the new one. `identity` says what run this is. std::runtime_error naming the file if it cannot be written.
+/// kill leaves the old one or the new one. The name beside it (FILE.….part) is of this process and call alone. `identity` says what run
+/// this is. std::runtime_error naming the file, and what to do, if it cannot be written; nothing is left beside it then.
 void write_checkpoint(const std::filesystem::path& file, const std::string& identity, const std::vector<std::span<float>>& state,
                       const TrainingHistory& history);
 
 /// Reads what was written into `state`, of the same sizes, and returns the history. CheckpointError if the file cannot be read, is damaged
 /// or of another run.
 TrainingHistory read_checkpoint(const std::filesystem::path& file, const std::string& identity, const std::vector<std::span<float>>& state);
+
+/// What stands at the end of a checkpoint, of the bytes before it: a torn or altered file does not match.
+std::uint64_t checkpoint_hash(std::string_view bytes);
 
 }  // namespace actsearch

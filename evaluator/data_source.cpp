@@ -212,23 +212,29 @@ Dataset find_dataset(const std::optional<std::string>& requested, const std::fun
   }
 }
 
-std::string check_dataset(const fs::path& given) {
+std::string check_dataset(const fs::path& given, const BatchSums& published) {
   const fs::path directory = find_batches(given);
   const Dataset dataset = load_cifar10(directory);
   std::string report = quoted(directory) + "\n";
+  std::size_t altered = 0;
   for (std::size_t i = 0; i < kBatchFiles.size(); ++i) {
     const bool test = i + 1 == kBatchFiles.size();
     const std::span<const std::uint8_t> labels = test ? dataset.test.labels : dataset.train.labels;
     const fs::path file = directory / kBatchFiles[i];
-    report +=
-        std::string(kBatchFiles[i]) + "  " + std::to_string(fs::file_size(file)) + " bytes  MD5 " + md5_of_file(file) + "  labels 0-9:";
+    const std::string md5 = md5_of_file(file);
+    altered += md5 == published[i] ? 0 : 1;
+    report += std::string(kBatchFiles[i]) + "  " + std::to_string(fs::file_size(file)) + " bytes  MD5 " + md5 +
+              (md5 == published[i] ? " as published" : " altered") + "  labels 0-9:";
     for (const std::size_t count : class_counts(labels.subspan(test ? 0 : i * kBatchRecords, kBatchRecords))) {
       report += " " + std::to_string(count);
     }
     report += "\n";
   }
-  return report + std::to_string(dataset.train.size()) + " training and " + std::to_string(dataset.test.size()) + " test images; " +
-         dataset.source + "\n";
+  report += std::to_string(dataset.train.size()) + " training and " + std::to_string(dataset.test.size()) + " test images; " +
+            dataset.source + "\n";
+  if (altered == 0) return report + "all files are as published\n";
+  return report + "altered: " + std::to_string(altered) + " of " + std::to_string(kBatchFiles.size()) +
+         " files are not CIFAR-10 as published. Say so beside every score on them; `actsearch data fetch DIR` gets the published ones\n";
 }
 
 fs::path fetch_dataset(const fs::path& directory, const std::function<void(const std::string&)>& say, const Archive& archive) {

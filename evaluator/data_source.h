@@ -1,19 +1,28 @@
 /// Finding and fetching the data set: the directory given, the environment, the usual place, or a download.
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "evaluator/dataset.h"
 
 namespace actsearch {
 
-/// What `data check DIR` reports: the directory, file by file its size, labels per class and MD5, and the MD5 of all; lines
-/// that end in a newline. DataError if load_cifar10 would refuse the directory.
-std::string check_dataset(const std::filesystem::path& directory);
+/// MD5 of each of kBatchFiles, in their order.
+using BatchSums = std::array<std::string_view, kBatchFiles.size()>;
+/// Of the files in the archive as it is published.
+inline constexpr BatchSums kPublishedSums{"5dd7e06a14cb22eb9f671a540d1b7c25", "5ea93a67294ea407fff1d09f752e9692",
+                                          "942cd6a4bcdd0dd3c604fbe906cb4421", "ae636b3ba5c66a11e91e8cb52e771fcb",
+                                          "53f37980c15c3d472c316c40844f3f0d", "803d5f7f4d78ea53de84dbe85f74fb6d"};
+
+/// What `data check DIR` reports: the directory, file by file its size, labels per class and MD5, with "as published" or "altered", and
+/// the MD5 of all; lines that end in a newline. DataError if load_cifar10 would refuse the directory.
+std::string check_dataset(const std::filesystem::path& directory, const BatchSums& published = kPublishedSums);
 
 /// An archive to download: a gzipped tar that holds cifar-10-batches-bin.
 struct Archive {

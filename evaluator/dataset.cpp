@@ -42,28 +42,6 @@ std::ifstream open_batch(const fs::path& path) {
   return file;
 }
 
-/// Reads one file into `set` from image `first` on and appends its bytes to the checksum.
-void read_batch(const fs::path& path, ImageSet& set, std::size_t first, Md5& md5) {
-  constexpr std::size_t kChunk = 250;  // records: 770 KB, which stay in the cache between hashing and copying
-  static_assert(kBatchRecords % kChunk == 0);
-  std::ifstream file = open_batch(path);
-  std::vector<char> chunk(kChunk * kRecordBytes);
-  for (std::size_t start = 0; start < kBatchRecords; start += kChunk) {
-    if (!file.read(chunk.data(), static_cast<std::streamsize>(chunk.size()))) reject(path, "cannot be read to its end");
-    md5.update(chunk.data(), chunk.size());
-    for (std::size_t i = 0; i < kChunk; ++i) {
-      const char* record = chunk.data() + i * kRecordBytes;
-      const auto label = static_cast<std::uint8_t>(*record);
-      if (label >= kClasses) {
-        reject(path, "is mislabelled: record " + std::to_string(start + i) + " has label " + std::to_string(label) + ", above 9");
-      }
-      const std::size_t place = first + start + i;
-      set.labels[place] = label;
-      std::copy_n(record + 1, kImageBytes, reinterpret_cast<char*>(set.pixels.data()) + place * kImageBytes);
-    }
-  }
-}
-
 ImageSet empty_set(std::size_t size) { return {std::vector<std::uint8_t>(size * kImageBytes), std::vector<std::uint8_t>(size)}; }
 
 /// Every class has as many images as any other, in CIFAR-10's training and test files alike.
@@ -78,6 +56,26 @@ void check_balance(const ImageSet& set, const fs::path& directory, std::string_v
 }
 
 }  // namespace
+
+void detail::read_records(std::istream& in, const fs::path& file, std::size_t records, ImageSet& set, std::size_t first, Md5& md5) {
+  constexpr std::size_t kChunk = 250;  // records: 770 KB, which stay in the cache between hashing and copying
+  std::vector<char> chunk(std::min(kChunk, records) * kRecordBytes);
+  for (std::size_t start = 0; start < records; start += kChunk) {
+    const std::size_t n = std::min(kChunk, records - start);
+    if (!in.read(chunk.data(), static_cast<std::streamsize>(n * kRecordBytes))) reject(file, "cannot be read to its end");
+    md5.update(chunk.data(), n * kRecordBytes);
+    for (std::size_t i = 0; i < n; ++i) {
+      const char* record = chunk.data() + i * kRecordBytes;
+      const auto label = static_cast<std::uint8_t>(*record);
+      if (label >= kClasses) {
+        reject(file, "is mislabelled: record " + std::to_string(start + i) + " has label " + std::to_string(label) + ", above 9");
+      }
+      const std::size_t place = first + start + i;
+      set.labels[place] = label;
+      std::copy_n(record + 1, kImageBytes, reinterpret_cast<char*>(set.pixels.data()) + place * kImageBytes);
+    }
+  }
+}
 
 ClassCounts class_counts(std::span<const std::uint8_t> labels) {
   ClassCounts counts{};
@@ -103,8 +101,12 @@ Dataset load_cifar10(const fs::path& given) {
   for (const std::string_view name : kBatchFiles) open_batch(directory / name);  // a file of the wrong size is found before any is read
   Dataset dataset{"cifar10", "", empty_set(kTrainFiles * kBatchRecords), empty_set(kBatchRecords)};
   Md5 md5;
-  for (std::size_t i = 0; i < kTrainFiles; ++i) read_batch(directory / kBatchFiles[i], dataset.train, i * kBatchRecords, md5);
-  read_batch(directory / kBatchFiles[kTrainFiles], dataset.test, 0, md5);
+  for (std::size_t i = 0; i < kBatchFiles.size(); ++i) {
+    const fs::path file = directory / kBatchFiles[i];
+    std::ifstream in = open_batch(file);
+    const bool trains = i < kTrainFiles;
+    detail::read_records(in, file, kBatchRecords, trains ? dataset.train : dataset.test, trains ? i * kBatchRecords : 0, md5);
+  }
   check_balance(dataset.train, directory, "training");
   check_balance(dataset.test, directory, "test");
   dataset.source = "CIFAR-10, MD5 of the six files " + md5.hex();

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <iosfwd>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -57,6 +58,13 @@ std::filesystem::path find_batches(const std::filesystem::path& directory);
 /// training and 1,000 test images; DataError otherwise (missing, truncated, oversized, mislabelled). `source` states the MD5 of
 /// the six files in order, what `cat data_batch_[1-5].bin test_batch.bin | md5sum` prints.
 Dataset load_cifar10(const std::filesystem::path& directory);
+
+class Md5;
+namespace detail {
+/// The next `records` records of a stream into `set` from image `first` on, their bytes appended to the checksum. `file` is for messages:
+/// DataError where the stream ends too early or a label is above 9.
+void read_records(std::istream& in, const std::filesystem::path& file, std::size_t records, ImageSet& set, std::size_t first, Md5& md5);
+}  // namespace detail
 
 /// Ten classes of procedurally drawn coloured shapes and textures, a pure function of the seed and the sizes.
 Dataset make_synthetic(std::uint64_t seed = 1, std::size_t train_size = 50'000, std::size_t test_size = 10'000);

@@ -49,10 +49,18 @@ NormalisedActivation::NormalisedActivation(const EigenKernel& activation, Storag
 void NormalisedActivation::batch_statistics(const void* z, std::size_t rows) {
   const int parts = threads_ > 1 && rows % static_cast<std::size_t>(threads_) == 0 ? threads_ : 1;
   const std::size_t stride = 2 * channels_;
-  parallel_ranges(parts, rows, [&](int part, std::size_t first, std::size_t last) {
-    float* const mean = partial_.data() + static_cast<std::size_t>(part) * stride;
-    channel_moments(storage_, at_row(storage_, z, first, channels_), last - first, channels_, mean, mean + channels_);
-  });
+  if (parts < threads_ && channels_ % channel_group() == 0) {
+    // Each thread sums all rows of some channels: what one thread alone would come to, bit for bit.
+    parallel_ranges(threads_, channels_ / channel_group(), [&](int, std::size_t first, std::size_t last) {
+      channel_moments(storage_, z, rows, channels_, first * channel_group(), last * channel_group(), partial_.data(),
+                      partial_.data() + channels_);
+    });
+  } else {
+    parallel_ranges(parts, rows, [&](int part, std::size_t first, std::size_t last) {
+      float* const mean = partial_.data() + static_cast<std::size_t>(part) * stride;
+      channel_moments(storage_, at_row(storage_, z, first, channels_), last - first, channels_, mean, mean + channels_);
+    });
+  }
   // Equal ranges: the mean of means, and the mean of variances plus the variance of means.
   const float share = 1.0f / static_cast<float>(parts);
   for (std::size_t c = 0; c < channels_; ++c) {

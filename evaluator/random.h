@@ -7,22 +7,15 @@
 #include <span>
 #include <utility>
 
+#include "grammar/hash.h"
+
 namespace actsearch {
-
-/// splitmix64's finaliser: a bijection of 64 bits in which every input bit changes every output bit with probability near 1/2.
-constexpr std::uint64_t mix_bits(std::uint64_t x) {
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-  return x ^ (x >> 31);
-}
-
-inline constexpr std::uint64_t kGoldenGamma = 0x9e3779b97f4a7c15u;  ///< 2^64 / golden ratio: splitmix64's increment
 
 /// A hash of a sequence of words: hash(seed, epoch, index) and the like. The order of the words matters.
 template <class... Words>
 constexpr std::uint64_t hash(std::uint64_t first, Words... rest) {
-  std::uint64_t state = mix_bits(first + kGoldenGamma);
-  ((state = mix_bits((state ^ static_cast<std::uint64_t>(rest)) + kGoldenGamma)), ...);
+  std::uint64_t state = mixed(first + kGoldenGamma);
+  ((state = mixed((state ^ static_cast<std::uint64_t>(rest)) + kGoldenGamma)), ...);
   return state;
 }
 
@@ -37,7 +30,7 @@ class RandomStream {
   template <class... Words>
   explicit constexpr RandomStream(Draw purpose, Words... words) : key_(hash(static_cast<std::uint64_t>(purpose), words...)) {}
 
-  constexpr std::uint64_t next() { return mix_bits(key_ + kGoldenGamma * ++counter_); }
+  constexpr std::uint64_t next() { return mixed(key_ + kGoldenGamma * ++counter_); }
   /// Uniform in [0, 1), a multiple of 2^-53.
   constexpr double uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }
   /// Uniform in 0..bound-1, to within bound / 2^32.

@@ -95,8 +95,15 @@ class Run {
     if (options_.on_progress) options_.on_progress(point(), steps_per_epoch_);
   }
 
-  void save() {
-    if (!options_.checkpoint.empty()) write_checkpoint(options_.checkpoint, identity(), learner_.state(), history_);
+  /// False where the checkpoint is not ours any more: the trial ends here then.
+  bool save() {
+    if (options_.checkpoint.empty()) return true;
+    if (options_.may_save && !options_.may_save()) {
+      outcome_.interrupted = true;
+      return false;
+    }
+    write_checkpoint(options_.checkpoint, identity(), learner_.state(), history_);
+    return true;
   }
 
   EpochPlan plan(int epoch) const {
@@ -127,10 +134,7 @@ class Run {
     history_.steps_seconds += seconds_since(start);
     if (outcome_.interrupted && point() != begun) save();
     if (!ran) return false;
-    if (pauses) {
-      save();
-      return true;
-    }
+    if (pauses) return save();
     return finish_epoch(epoch_plan.rates.back());
   }
 
@@ -206,7 +210,7 @@ class Run {
     history_.epochs.push_back(metrics);
     history_.steps.clear();
     history_.steps_seconds = 0;
-    save();
+    if (!save()) return false;
     if (options_.on_epoch) options_.on_epoch(metrics);
     tell_progress();
     return true;

@@ -101,6 +101,9 @@ struct TrialOptions {
   /// exists and is of the same recipe, precision, seed and program; CheckpointError if it is of others or damaged. Epochs already done are
   /// in the outcome.
   std::filesystem::path checkpoint;
+  /// Asked before each write of the checkpoint. Where it says false the file is somebody else's by now: it stays as it is, and the trial
+  /// ends as at a stop.
+  std::function<bool()> may_save;
 };
 
 /// Training steps of an epoch: whole batches where images are shuffled (what is left over takes part in the next epoch), else as many as

@@ -2,14 +2,18 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace actsearch {
 namespace {
@@ -58,7 +62,7 @@ bool replace(const std::filesystem::path& path, std::string_view bytes) {
 
 }  // namespace
 
-CubinCache::CubinCache(std::filesystem::path folder) : folder_(std::move(folder)) {
+CubinCache::CubinCache(std::filesystem::path folder, std::uintmax_t bound) : folder_(std::move(folder)), bound_(bound) {
   std::error_code error;
   std::filesystem::create_directories(folder_, error);
   if (!std::filesystem::is_directory(folder_)) {
@@ -87,7 +91,11 @@ CubinCache::Entry CubinCache::get(const Nvrtc& nvrtc, const std::string& source,
       const std::size_t size = stored->size() - sizeof expected;
       std::memcpy(&expected, stored->data() + size, sizeof expected);
       stored->resize(size);
-      if (checksum(*stored) == expected) return {std::move(*stored), false};
+      if (checksum(*stored) == expected) {
+        std::error_code ignored;  // a folder that cannot be written has no order
+        std::filesystem::last_write_time(binary, std::filesystem::file_time_type::clock::now(), ignored);
+        return {std::move(*stored), false};
+      }
     }
   }
   Entry entry{nvrtc.compile(source, architecture).cubin, true};
@@ -98,7 +106,45 @@ CubinCache::Entry CubinCache::get(const Nvrtc& nvrtc, const std::string& source,
   std::error_code error;
   if (read(text) != wanted) std::filesystem::remove(text, error);
   if (replace(binary, stored)) replace(text, wanted);
+  static std::atomic<unsigned> written{0};
+  constexpr unsigned kSeldom = 64;  // for it reads the whole folder
+  if (written++ % kSeldom == 0) prune();
   return entry;
+}
+
+void CubinCache::prune() const {
+  struct File {
+    std::filesystem::file_time_type used;
+    std::uintmax_t size = 0;
+    std::filesystem::path path;
+  };
+  std::vector<File> files;
+  std::uintmax_t all = 0;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(folder_, error), end; !error && entry != end; entry.increment(error)) {
+    std::error_code gone;  // another process prunes, too
+    const File file{entry->last_write_time(gone), entry->file_size(gone), entry->path()};
+    if (gone) continue;
+    all += file.size;
+    files.push_back(file);
+  }
+  if (all <= bound_) return;
+  // A binary is touched by each use and its source is not: they go by the younger of the two, so together.
+  std::map<std::string, std::filesystem::file_time_type> used;
+  for (const File& file : files) {
+    auto& latest = used.try_emplace(file.path.stem().string(), file.used).first->second;
+    latest = std::max(latest, file.used);
+  }
+  const auto key = [&](const File& file) { return std::pair(used.at(file.path.stem().string()), file.path); };
+  std::sort(files.begin(), files.end(), [&](const File& a, const File& b) { return key(a) < key(b); });
+  std::string last;
+  for (const File& file : files) {
+    if (all <= bound_ / 2 && file.path.stem() != last) return;
+    last = file.path.stem().string();
+    std::error_code ignored;
+    std::filesystem::remove(file.path, ignored);
+    all -= file.size;
+  }
 }
 
 }  // namespace actsearch

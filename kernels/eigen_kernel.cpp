@@ -469,14 +469,15 @@ void batch_norm_apply(Storage storage, const void* g, const void* z, std::size_t
 namespace {
 /// Sums and sums of squares about `centre` for whole packs of channels, in registers over the block's rows.
 template <class Stored>
-void add_moments_of_columns(const Stored* z, const float* centre, std::size_t width, std::size_t n, float* sum, float* squares) {
+void add_moments_of_columns(const Stored* z, const float* centre, std::size_t width, std::size_t stride, std::size_t n, float* sum,
+                            float* squares) {
   for_each_column(width, [=]<std::size_t packs>(std::size_t c, std::integral_constant<std::size_t, packs>) {
     Pack middle[packs], s[packs], q[packs];
     for (std::size_t p = 0; p < packs; ++p) {
       middle[p] = load_pack(centre + c + p * Pack::kLanes);
       s[p] = q[p] = Pack(0.0);
     }
-    for (std::size_t row = c; row < n; row += width) {
+    for (std::size_t row = c; row < n; row += stride) {
       for (std::size_t p = 0; p < packs; ++p) {
         const Pack distance = load_pack(z + row + p * Pack::kLanes) - middle[p];
         s[p] = s[p] + distance;
@@ -488,6 +489,16 @@ void add_moments_of_columns(const Stored* z, const float* centre, std::size_t wi
       add_to(squares + c + p * Pack::kLanes, q[p]);
     }
   });
+}
+
+/// Sums of distances from a channel's pivot, and of their squares, become its mean and variance.
+void sums_to_moments(std::size_t rows, std::size_t first, std::size_t last, const float* pivot, float* mean, float* variance) {
+  const float share = 1.0f / static_cast<float>(rows);
+  for (std::size_t c = first; c < last; ++c) {
+    const float offset = mean[c] * share;
+    variance[c] = std::max(0.0f, variance[c] * share - offset * offset);
+    mean[c] = pivot[c] + offset;
+  }
 }
 }  // namespace
 
@@ -509,7 +520,7 @@ void channel_moments(Storage storage, const void* z, std::size_t rows, std::size
         const std::size_t offset = at.first, n = at.n;
         prefetch(in + next.first, next.n);
         if (strip.width % Pack::kLanes == 0) {
-          add_moments_of_columns(in + offset, centre, strip.width, n, sum, squares);
+          add_moments_of_columns(in + offset, centre, strip.width, strip.width, n, sum, squares);
           return;
         }
         for_each_pack(n, [=]<class Value>(std::size_t i, Value) {
@@ -520,14 +531,34 @@ void channel_moments(Storage storage, const void* z, std::size_t rows, std::size
       });
       untile_sum(sum, strip, mean);
       untile_sum(squares, strip, variance);
-      const float share = 1.0f / static_cast<float>(rows);
-      for (std::size_t c = strip.first_channel; c < strip.first_channel + strip.width; ++c) {
-        const float offset = mean[c] * share;
-        variance[c] = std::max(0.0f, variance[c] * share - offset * offset);
-        mean[c] = pivot[c] + offset;
-      }
+      sums_to_moments(rows, strip.first_channel, strip.first_channel + strip.width, pivot.data(), mean, variance);
     }
   });
 }
+
+void channel_moments(Storage storage, const void* z, std::size_t rows, std::size_t channels, std::size_t first, std::size_t last,
+                     float* mean, float* variance) {
+  if (rows == 0) throw std::invalid_argument("channel_moments: no rows");
+  if (first % Pack::kLanes != 0 || last % Pack::kLanes != 0 || channels % Pack::kLanes != 0 || first > last || last > channels) {
+    throw std::invalid_argument("channel_moments: channels from " + std::to_string(first) + " to " + std::to_string(last) + " of " +
+                                std::to_string(channels));
+  }
+  if (first == last) return;
+  const std::size_t width = last - first, rows_at_once = strips(channels).front().rows;  // as many as the whole adds up at a time
+  std::vector<float> pivot(channels);
+  std::fill(mean + first, mean + last, 0.0f);
+  std::fill(variance + first, variance + last, 0.0f);
+  with_storage(storage, [&]<class Stored>(Stored*) {
+    const auto* const in = static_cast<const Stored*>(z);
+    for (std::size_t c = first; c < last; ++c) pivot[c] = static_cast<float>(in[c]);
+    for (std::size_t r = 0; r < rows; r += rows_at_once) {
+      const std::size_t end = (std::min(rows_at_once, rows - r) - 1) * channels + width;
+      add_moments_of_columns(in + r * channels + first, pivot.data() + first, width, channels, end, mean + first, variance + first);
+    }
+  });
+  sums_to_moments(rows, first, last, pivot.data(), mean, variance);
+}
+
+std::size_t channel_group() { return Pack::kLanes; }
 
 }  // namespace actsearch

@@ -54,5 +54,10 @@ void batch_norm_apply(Storage storage, const void* g, const void* z, std::size_t
 
 /// Mean and (biased) variance of each channel over the rows; sums are taken about the first row, which guards against cancellation.
 void channel_moments(Storage storage, const void* z, std::size_t rows, std::size_t channels, float* mean, float* variance);
+/// The same bits for the channels from `first` up to `last` alone: what threads share a tensor by whose rows do not divide among them. All
+/// three are multiples of channel_group(). mean, variance: of all channels; the others' stay as they are.
+void channel_moments(Storage storage, const void* z, std::size_t rows, std::size_t channels, std::size_t first, std::size_t last,
+                     float* mean, float* variance);
+std::size_t channel_group();
 
 }  // namespace actsearch

@@ -20,7 +20,7 @@ packages=(
   libeigen3-dev libtbb-dev libdnnl-dev ocl-icd-opencl-dev         # arrays, threads, convolutions (whose CMake package looks for OpenCL)
   libsqlite3-dev libboost-program-options-dev nlohmann-json3-dev  # leaderboard, command line
   libcairo2-dev fonts-dejavu-core                                 # PNG pictures
-  libcpp-httplib-dev pkg-config                                   # the served page
+  libcpp-httplib-dev pkg-config                                   # tests of the served page
   libgtest-dev libbenchmark-dev                                   # tests, benchmarks
   curl ca-certificates python3                                    # fetching CIFAR-10, checks and comparisons
 )

@@ -12,8 +12,8 @@ namespace actsearch {
 int data_command(const Words& words) {
   Options options("data", "fetch DIR | check DIR",
                   "fetch downloads CIFAR-10's official archive to DIR, verifies its checksum and unpacks it to\n"
-                  "DIR/cifar-10-batches-bin. check verifies the files of a directory: sizes, labels, counts per class\n"
-                  "and checksums.");
+                  "DIR/cifar-10-batches-bin. check verifies the files of a directory: sizes, labels and counts per\n"
+                  "class. It compares their checksums with the published ones, and says \"altered\" otherwise.");
   options.arguments("action", 2);
   options.epilogue("Example: actsearch data fetch data   (where every command then finds it)");
   if (!options.parse(words)) return 0;

@@ -47,6 +47,8 @@ void handle(void (*handler)(int)) {
 
 void end_on_interrupts() { handle(end_at_once); }
 
+void ignore_file_size_signal() { signal(SIGXFSZ, SIG_IGN); }
+
 const std::atomic<bool>& catch_interrupts() {
   handle(on_signal);
   return interrupted;

@@ -14,4 +14,7 @@ void end_on_interrupts();
 /// comes within a third of a second of the first counts as the first: `timeout` and terminals send some signals twice.
 const std::atomic<bool>& catch_interrupts();
 
+/// From here on a write beyond a limit on file sizes (ulimit -f) fails like one on a full disk, rather than ending the process.
+void ignore_file_size_signal();
+
 }  // namespace actsearch

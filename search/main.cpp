@@ -2,11 +2,13 @@
 
 #include <array>
 #include <exception>
+#include <filesystem>
 #include <iostream>
 #include <new>
 #include <stdexcept>
 #include <string_view>
 
+#include "evaluator/file_advice.h"
 #include "grammar/nearest.h"
 #include "search/command.h"
 #include "search/interrupt.h"
@@ -91,6 +93,7 @@ int dispatch(const Words& words) {
 int main(int argc, char** argv) {
   using namespace actsearch;
   end_on_interrupts();
+  ignore_file_size_signal();
   try {
     const int code = dispatch({argv + 1, argv + argc});
     std::cout.flush();
@@ -101,6 +104,9 @@ int main(int argc, char** argv) {
     return kUsage;
   } catch (const std::bad_alloc&) {
     std::cerr << "actsearch: out of memory\n";
+    return kFailure;
+  } catch (const std::filesystem::filesystem_error& error) {
+    std::cerr << "actsearch: " << plain_text(error) << '\n';
     return kFailure;
   } catch (const std::exception& error) {
     std::cerr << "actsearch: " << error.what() << '\n';

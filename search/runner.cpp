@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "grammar/notation.h"
+#include "search/checkpoint_files.h"
 #include "search/format.h"
 #include "search/heartbeat.h"
 #include "search/records.h"
@@ -32,6 +33,8 @@ constexpr auto kBeat = std::chrono::milliseconds(100);
 constexpr auto kPatience = std::chrono::milliseconds(250);
 /// How often the database learns how far trials have come: what `serve` shows.
 constexpr auto kTold = std::chrono::seconds(5);
+/// How often it is said that the database is busy.
+constexpr auto kSaidAgain = std::chrono::minutes(1);
 
 /// Parts of epochs do not add up exactly; a step of an epoch is more than this.
 constexpr double kRounding = 1e-6;
@@ -55,6 +58,37 @@ struct AtWork {
   std::chrono::steady_clock::time_point since{};  ///< and then
   TrialProgress reached;
   TrialProgress saved;  ///< of that what a checkpoint holds for certain
+  /// Looked at between batches: the run ends, or the claim is lost. Of this stretch alone, so it also tells it from a later one.
+  std::shared_ptr<std::atomic<bool>> stop = std::make_shared<std::atomic<bool>>(false);
+  bool lost = false;  ///< another process has taken the trial over
+};
+
+/// While it lives, calls of the database that find it locked wait on until an interrupt, and say so.
+class Patience {
+ public:
+  Patience(Database& database, Progress& progress, const std::atomic<bool>& interrupt) : database_(database), progress_(progress) {
+    database_.when_busy([this, &interrupt] {
+      say();
+      return !interrupt;
+    });
+  }
+  ~Patience() { database_.when_busy(nullptr); }
+  Patience(const Patience&) = delete;
+  Patience& operator=(const Patience&) = delete;
+
+  void say() {
+    const std::lock_guard lock(mutex_);
+    const auto now = Clock::now();
+    if (said_ && now - *said_ < kSaidAgain) return;
+    said_ = now;
+    progress_.say("the database is busy: another process keeps its file locked. Training goes on, and results wait until it is free");
+  }
+
+ private:
+  Database& database_;
+  Progress& progress_;
+  std::mutex mutex_;
+  std::optional<Clock::time_point> said_;
 };
 
 /// What a budget has left for a stretch of training.
@@ -84,9 +118,10 @@ std::string digits(double value) {
 
 class Runner {
  public:
-  Runner(Database& database, Id study, const RunPlan& plan, CandidateSource& source, const Evaluator& evaluator, Progress& progress,
-         const std::atomic<bool>& interrupt)
+  Runner(Database& database, Patience& patience, Id study, const RunPlan& plan, CandidateSource& source, const Evaluator& evaluator,
+         Progress& progress, const std::atomic<bool>& interrupt)
       : database_(database),
+        patience_(patience),
         study_(study),
         plan_(plan),
         source_(source),
@@ -94,7 +129,8 @@ class Runner {
         progress_(progress),
         interrupt_(interrupt),
         validates_(plan.recipe.validation_size > 0),
-        recipe_id_(database.recipe(plan.recipe.name, plan.recipe_text)) {
+        recipe_id_(database.recipe(plan.recipe.name, plan.recipe_text)),
+        files_(plan.checkpoints, recipe_id_) {
     if (plan.racing) race_.emplace(database, study, recipe_id_, *plan.racing, plan.recipe.epochs);
     const Table best =
         database.query("SELECT coalesce(nullif(name, ''), formula), mean FROM standings WHERE recipe_id = " + std::to_string(recipe_id_) +
@@ -106,8 +142,10 @@ class Runner {
   }
 
   RunReport operator()() {
+    sweep();
     {
       const Heartbeat heartbeat(kBeat, [this] { beat(); });
+      const Heartbeat renewal(kBeat, [this] { guarded([this] { renew(); }); });  // apart: it may wait for the database
       run_pipeline();
     }
     progress_.clear();
@@ -144,33 +182,89 @@ class Runner {
     try {
       body();
     } catch (...) {
-      const std::lock_guard lock(mutex_);
-      if (!error_) error_ = std::current_exception();
-      stop_ = true;
+      {
+        const std::lock_guard lock(mutex_);
+        if (!error_) error_ = std::current_exception();
+      }
+      stop_all();
     }
+  }
+
+  /// Trials at work stop between batches, and nothing new is begun.
+  void stop_all() {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+    for (auto& [trial, at_work] : at_work_) *at_work.stop = true;
   }
 
   void beat() {
     guarded([this] {
-      if (interrupt_) stop_ = true;
-      if (plan_.budget.time && elapsed() >= *plan_.budget.time) {
-        budget_reached_ = true;
-        stop_ = true;
-      }
-      if (Clock::now() - renewed_ >= std::min<Seconds>(plan_.lease / 4, kTold)) {
-        if (const auto reached = progress(); !reached.empty()) database_.renew(plan_.lease, reached);
-        renewed_ = Clock::now();
-      }
+      const bool out_of_time = plan_.budget.time && elapsed() >= *plan_.budget.time;
+      if (out_of_time) budget_reached_ = true;
+      if ((interrupt_ || out_of_time) && !stop_) stop_all();
       progress_.update(state());
     });
   }
 
-  /// How far the trials at work have come.
-  std::vector<std::pair<Id, TrialProgress>> progress() {
+  /// Prolongs the claims of the trials at work, tells how far they have come, and stops those that another process has taken over.
+  void renew() {
+    if (Clock::now() - renewed_ < std::min<Seconds>(plan_.lease / 4, kTold)) return;
+    std::vector<std::pair<Id, TrialProgress>> reached;
+    std::map<Id, std::shared_ptr<std::atomic<bool>>> stretches;
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto& [trial, at_work] : at_work_) {
+        reached.emplace_back(trial, at_work.reached);
+        stretches[trial] = at_work.stop;
+      }
+    }
+    try {
+      if (!reached.empty()) {
+        for (const Id trial : database_.renew(plan_.lease, reached)) note_lost(trial, stretches.at(trial));
+      }
+      renewed_ = Clock::now();
+    } catch (const DatabaseError& error) {
+      if (!error.busy()) throw;
+      patience_.say();  // and the next beat tries again
+    }
+  }
+
+  /// Unless that stretch of the trial has ended meanwhile.
+  void note_lost(Id trial, const std::shared_ptr<std::atomic<bool>>& stretch) {
     const std::lock_guard lock(mutex_);
-    std::vector<std::pair<Id, TrialProgress>> all;
-    for (const auto& [trial, at_work] : at_work_) all.emplace_back(trial, at_work.reached);
-    return all;
+    const auto at_work = at_work_.find(trial);
+    if (at_work == at_work_.end() || at_work->second.stop != stretch) return;
+    at_work->second.lost = true;
+    *stretch = true;
+  }
+  void note_lost(const Task& task) {
+    const std::lock_guard lock(mutex_);
+    AtWork& at_work = at_work_.at(task.claim.trial);
+    at_work.lost = true;
+    *at_work.stop = true;
+  }
+  bool lost(const Task& task) {
+    const std::lock_guard lock(mutex_);
+    return at_work_.at(task.claim.trial).lost;
+  }
+
+  /// Checkpoints of trials that have ended go: their process may have been killed before it removed them.
+  void sweep() {
+    std::map<std::string, std::set<std::uint64_t>> found;
+    files_.sweep([&](const std::string& fingerprint, std::uint64_t seed) {
+      found[fingerprint].insert(seed);
+      return false;
+    });
+    std::set<std::pair<std::string, std::uint64_t>> ended;
+    for (const auto& [fingerprint, seeds] : found) {
+      const Table rows =
+          database_.query("SELECT t.seed FROM candidates c JOIN trials t ON t.candidate = c.candidate WHERE c.fingerprint = '" +
+                          fingerprint + "' AND t.recipe_id = " + std::to_string(recipe_id_) + " AND t.status IN ('done', 'failed')");
+      for (const auto& row : rows.rows) ended.emplace(fingerprint, static_cast<std::uint64_t>(std::stoll(row[0].value())));
+    }
+    if (!ended.empty()) {
+      files_.sweep([&](const std::string& fingerprint, std::uint64_t seed) { return ended.contains({fingerprint, seed}); });
+    }
   }
 
   ProgressState state() {
@@ -312,7 +406,7 @@ class Runner {
     }
     ++next_seed_;
     auto task = std::make_shared<Task>(Task{candidate_, candidate_id_, seed, *stretch, {}});
-    switch (claim(*task)) {
+    switch (claim(task)) {
       case ClaimState::kClaimed:
         return task;
       case ClaimState::kDone:
@@ -320,6 +414,9 @@ class Runner {
         return nullptr;
       case ClaimState::kTaken:
         postponed_.push_back(std::move(task));
+        return nullptr;
+      case ClaimState::kPutLast:
+      case ClaimState::kGivenUp:
         return nullptr;
     }
     throw std::logic_error("claim: no such state");
@@ -357,7 +454,7 @@ class Runner {
       std::shared_ptr<Task> task;
       if (stretch) {
         task = std::make_shared<Task>(Task{stored(trial->record, trial->place), trial->candidate, trial->seed, *stretch, {}});
-        if (claim(*task) != ClaimState::kClaimed) task = nullptr;
+        if (claim(task) != ClaimState::kClaimed) task = nullptr;
       }
       trial = unfinished_->erase(trial);
       if (task) return task;
@@ -380,7 +477,7 @@ class Runner {
       if (room_for(promoted.stretch) < least) continue;  // one with less before it may still fit
       const RungTrial& trial = promoted.trial;
       auto task = std::make_shared<Task>(Task{stored(trial.record, trial.place), trial.candidate, trial.seed, promoted.stretch, {}});
-      if (claim(*task) == ClaimState::kClaimed) return task;
+      if (claim(task) == ClaimState::kClaimed) return task;
     }
     return nullptr;
   }
@@ -404,52 +501,109 @@ class Runner {
     return candidate;
   }
 
-  /// Other processes' trials, when all others are done: waited for, and taken over where they are left.
+  /// Other processes' trials, when all others are done: waited for, and taken over where they are left. After them those that processes
+  /// have died with.
   std::shared_ptr<const Task> next_postponed() {
+    collect_lost();
     if (!postponed_.empty()) progress_.say("waiting for " + std::to_string(postponed_.size()) + " trials of other processes");
-    while (!postponed_.empty()) {
+    for (; !postponed_.empty(); collect_lost()) {
       for (auto place = postponed_.begin(); place != postponed_.end();) {
         const auto task = *place;
         if (stopping() || room_for(task->stretch) == Room::kNone) return nullptr;
-        const ClaimState state = claim(*task);
+        const ClaimState state = claim(task);
         place = state == ClaimState::kTaken ? std::next(place) : postponed_.erase(place);
         if (state == ClaimState::kClaimed) return task;
       }
       if (!postponed_.empty()) std::this_thread::sleep_for(kPatience);
     }
+    return next_put_last();
+  }
+
+  /// Alone, so that it takes no other trial with it if its process dies once more.
+  std::shared_ptr<const Task> next_put_last() {
+    while (!put_last_.empty() && !stopping()) {
+      const auto task = put_last_.begin()->second;
+      if (anything_at_work()) {
+        std::this_thread::sleep_for(kPatience);
+        continue;
+      }
+      if (room_for(task->stretch) == Room::kNone) return nullptr;
+      const ClaimState state = claim(task, Turn::kLast);
+      if (state == ClaimState::kTaken) {
+        std::this_thread::sleep_for(kPatience);
+        continue;
+      }
+      put_last_.erase(put_last_.begin());
+      if (state == ClaimState::kClaimed) return task;
+    }
     return nullptr;
   }
 
-  ClaimState claim(Task& task) {
+  bool anything_at_work() {
+    const std::lock_guard lock(mutex_);
+    return running_ > 0;
+  }
+
+  /// Those that another process has taken over from this run are waited for like any that others work on.
+  void collect_lost() {
+    const std::lock_guard lock(mutex_);
+    postponed_.splice(postponed_.end(), lost_);
+  }
+
+  /// Also keeps what is put last for later, and notes what is given up.
+  ClaimState claim(const std::shared_ptr<Task>& task, Turn turn = Turn::kUsual) {
     const ClaimState state =
-        database_.claim(study_, task.candidate_id, recipe_id_, task.seed, plan_.lease, &task.claim, task.candidate->index);
-    if (state == ClaimState::kClaimed) {
-      met_.insert({task.candidate_id, task.seed});
-      const std::lock_guard lock(mutex_);
-      ++running_;
-      running_epochs_ += epochs_of(task.stretch);
-      const TrialProgress from{task.stretch.from.epochs, task.stretch.from.steps, plan_.racing ? plan_.racing->steps_per_epoch : 0};
-      AtWork at_work;
-      at_work.candidate = task.candidate;
-      at_work.seed = task.seed;
-      at_work.to_the_end = task.stretch.to == end_;
-      at_work.reached = from;
-      at_work_[task.claim.trial] = std::move(at_work);
+        database_.claim(study_, task->candidate_id, recipe_id_, task->seed, plan_.lease, &task->claim, task->candidate->index, turn);
+    if (state == ClaimState::kPutLast && put_last_.emplace(std::pair(task->candidate_id, task->seed), task).second) {
+      progress_.say(long_label(*task->candidate) + " seed " + std::to_string(task->seed) + ": " + std::to_string(kDeathsToPutLast) +
+                    " processes have ended while they trained it, so it is put last");
     }
+    if (state == ClaimState::kGivenUp) give_up(*task);
+    if (state != ClaimState::kClaimed) return state;
+    met_.insert({task->candidate_id, task->seed});
+    wait_for_earlier_stretch(task->claim.trial);
+    files_.adopt(files_of(*task));
+    const std::lock_guard lock(mutex_);
+    ++running_;
+    running_epochs_ += epochs_of(task->stretch);
+    AtWork at_work;
+    at_work.candidate = task->candidate;
+    at_work.seed = task->seed;
+    at_work.to_the_end = task->stretch.to == end_;
+    at_work.reached = {task->stretch.from.epochs, task->stretch.from.steps, plan_.racing ? plan_.racing->steps_per_epoch : 0};
+    *at_work.stop = stop_.load();
+    at_work_[task->claim.trial] = std::move(at_work);
     return state;
   }
 
-  std::filesystem::path checkpoint(const Task& task) const {
-    if (plan_.checkpoints.empty()) return {};
-    const auto named = [&](const std::string& fingerprint) {
-      return plan_.checkpoints / (fingerprint + "-r" + std::to_string(recipe_id_) + "-s" + std::to_string(task.seed) + ".checkpoint");
-    };
-    const std::filesystem::path file = named(task.candidate->fingerprint);
-    const std::string former = database_.former_fingerprint(task.candidate_id);
-    if (!former.empty() && !std::filesystem::exists(file) && std::filesystem::exists(named(former))) {
-      std::filesystem::rename(named(former), file);
+  /// A trial that was lost and is ours again may still be on its way to its stop.
+  void wait_for_earlier_stretch(Id trial) {
+    for (;; std::this_thread::sleep_for(kBeat / 10)) {
+      const std::lock_guard lock(mutex_);
+      const auto at_work = at_work_.find(trial);
+      if (at_work == at_work_.end()) return;
+      at_work->second.lost = true;
+      *at_work->second.stop = true;
     }
-    return file;
+  }
+
+  /// A trial that has failed because process after process died with it.
+  void give_up(const Task& task) {
+    files_.remove_all(files_of(task));
+    {
+      const std::lock_guard lock(source_mutex_);
+      source_.observe(*task.candidate, std::nullopt);
+    }
+    const std::lock_guard lock(mutex_);
+    judged_.insert(task.claim.trial);
+    ++report_.done;
+    ++report_.failed;
+    progress_.say("trial " + std::to_string(report_.done) + ": failed (" + std::string(kDiedReason) + ")  " + long_label(*task.candidate) +
+                  "  seed " + std::to_string(task.seed));
+  }
+
+  CheckpointFiles::Trial files_of(const Task& task) const {
+    return {task.candidate->fingerprint, task.seed, task.claim.attempt, database_.former_fingerprint(task.candidate_id)};
   }
 
   void work(const Task& task) {
@@ -459,9 +613,11 @@ class Runner {
     options.threads = plan_.threads;
     options.report_test = plan_.report_test;
     options.time_limit = plan_.trial_limit;
-    options.stop = &stop_;
+    const auto stop = stop_of(task);
+    options.stop = stop.get();
     if (task.stretch.to < end_) options.pause_after = task.stretch.to;
-    options.checkpoint = checkpoint(task);
+    options.checkpoint = files_.of(files_of(task));
+    options.may_save = [&] { return !lost(task); };
     options.on_progress = [&](const TrainingPoint& reached, std::int64_t epoch_steps) { note_progress(task, reached, epoch_steps); };
     if (keeps()) options.on_epoch = [&](const EpochMetrics& epoch) { tell_epoch(task, epoch); };
 
@@ -469,13 +625,18 @@ class Runner {
     try {
       outcome = trained(task, options);
     } catch (...) {
-      give_back(task);
+      if (!give_back(task)) return lose(task, nullptr);
       throw;
     }
+    if (lost(task)) return lose(task, &outcome);
     if (outcome.interrupted) return cut_off(task, outcome);
     if (outcome.paused) return pause(task, outcome);
-    const bool stored = store(task, outcome);
-    if (stored && keeps()) std::filesystem::remove(options.checkpoint);
+    if (store(task, outcome)) files_.remove_all(files_of(task));
+  }
+
+  std::shared_ptr<std::atomic<bool>> stop_of(const Task& task) {
+    const std::lock_guard lock(mutex_);
+    return at_work_.at(task.claim.trial).stop;
   }
 
   /// A checkpoint that cannot be gone on from costs what it held.
@@ -484,9 +645,21 @@ class Runner {
       return evaluator_(task.candidate->program, plan_.recipe, options);
     } catch (const CheckpointError& error) {
       progress_.say(std::string(error.what()) + ": " + long_label(*task.candidate) + " begins again");
-      std::filesystem::remove(options.checkpoint);
+      files_.drop(files_of(task));
       return evaluator_(task.candidate->program, plan_.recipe, options);
     }
+  }
+
+  /// Another process has taken the trial over: nothing of it is ours any more, neither its rows nor its checkpoint.
+  void lose(const Task& task, const TrialOutcome* outcome) {
+    {
+      const std::lock_guard lock(mutex_);
+      end_stretch(task);
+      if (outcome) account(*outcome);
+      lost_.push_back(std::make_shared<Task>(task));
+    }
+    progress_.say(long_label(*task.candidate) + " seed " + std::to_string(task.seed) +
+                  ": another process has taken this trial over, so its training ends here");
   }
 
   void note_progress(const Task& task, const TrainingPoint& reached, std::int64_t epoch_steps) {
@@ -519,8 +692,9 @@ class Runner {
 
   void pause(const Task& task, const TrialOutcome& outcome) {
     // All epochs, for a process may have died between a checkpoint and what it told of it.
-    database_.pause(task.claim.trial, to_records(outcome.epochs, validates_),
-                    outcome.partial ? std::optional(to_record(*outcome.partial)) : std::nullopt);
+    const bool ours = database_.pause(task.claim.trial, to_records(outcome.epochs, validates_),
+                                      outcome.partial ? std::optional(to_record(*outcome.partial)) : std::nullopt);
+    if (!ours) return lose(task, &outcome);
     const std::lock_guard lock(mutex_);
     end_stretch(task);
     account(outcome);
@@ -532,35 +706,40 @@ class Runner {
   void cut_off(const Task& task, const TrialOutcome& outcome) {
     const TrainingPoint reached = reached_by(outcome);
     const bool kept = keeps() && reached > TrainingPoint{};
-    if (kept) {
-      database_.give_back(task.claim.trial, to_records(outcome.epochs, validates_),
-                          {reached.epochs, reached.steps, outcome.partial ? outcome.partial->epoch_steps : 0});
-    } else {
-      database_.release(task.claim.trial);
-    }
+    const bool ours = kept ? database_.give_back(task.claim.trial, to_records(outcome.epochs, validates_),
+                                                 {reached.epochs, reached.steps, outcome.partial ? outcome.partial->epoch_steps : 0})
+                           : database_.release(task.claim.trial);
+    if (!ours) return lose(task, &outcome);
     const std::lock_guard lock(mutex_);
     end_stretch(task);
     account(outcome);
     report_.cut_off += kept ? 1 : 0;
   }
 
-  /// After an exception: what lies before the last checkpoint stays with the trial.
-  void give_back(const Task& task) {
+  /// After an exception: what lies before the last checkpoint stays with the trial. False where the trial is another's by now.
+  bool give_back(const Task& task) {
     TrialProgress saved;
     {
       const std::lock_guard lock(mutex_);
-      saved = at_work_.at(task.claim.trial).saved;
-      end_stretch(task);
+      const AtWork& at_work = at_work_.at(task.claim.trial);
+      if (at_work.lost) return false;
+      saved = at_work.saved;
     }
-    if (keeps() && point_of(saved) > TrainingPoint{}) {
-      database_.give_back(task.claim.trial, {}, saved);
-    } else {
-      database_.release(task.claim.trial);
-    }
+    const bool ours = keeps() && point_of(saved) > TrainingPoint{} ? database_.give_back(task.claim.trial, {}, saved)
+                                                                   : database_.release(task.claim.trial);
+    if (!ours) return false;
+    const std::lock_guard lock(mutex_);
+    end_stretch(task);
+    return true;
   }
 
   void tell_epoch(const Task& task, const EpochMetrics& epoch) {
-    database_.add_epoch(task.claim.trial, to_record(epoch, validates_));
+    try {
+      if (!database_.add_epoch(task.claim.trial, to_record(epoch, validates_))) return note_lost(task);
+    } catch (const DatabaseError& error) {
+      if (!error.busy()) throw;
+      patience_.say();  // the trial's end, or its next pause, tells all its epochs
+    }
     if (!plan_.tells_epochs) return;
     std::string line = label(*task.candidate) + " seed " + std::to_string(task.seed) + "  epoch " + std::to_string(epoch.epoch + 1) + "/" +
                        std::to_string(plan_.recipe.epochs) + "  train loss " + digits(epoch.train_loss) + " accuracy " +
@@ -574,10 +753,7 @@ class Runner {
   bool store(const Task& task, const TrialOutcome& outcome) {
     const TrialRecord record = to_record(outcome, validates_);
     if (!database_.finish(task.claim.trial, record, to_records(outcome.epochs, validates_))) {
-      const std::lock_guard lock(mutex_);
-      end_stretch(task);
-      progress_.say(long_label(*task.candidate) + " seed " + std::to_string(task.seed) +
-                    ": another process has taken this trial over, so this result is dropped");
+      lose(task, &outcome);
       return false;
     }
     const bool failed = outcome.failure != Failure::kNone;
@@ -606,6 +782,7 @@ class Runner {
   }
 
   Database& database_;
+  Patience& patience_;
   const Id study_;
   const RunPlan& plan_;
   CandidateSource& source_;
@@ -614,6 +791,7 @@ class Runner {
   const std::atomic<bool>& interrupt_;
   const bool validates_;
   const Id recipe_id_;
+  const CheckpointFiles files_;
   const TrainingPoint end_{plan_.recipe.epochs, 0};
   std::optional<Race> race_;
   const Clock::time_point start_ = Clock::now();
@@ -629,19 +807,21 @@ class Runner {
   int next_seed_ = 0;
   std::deque<Candidate> drawn_;  ///< and not yet begun
   std::list<std::shared_ptr<Task>> postponed_;
+  std::map<std::pair<Id, std::uint64_t>, std::shared_ptr<Task>> put_last_;  ///< by candidate and seed: processes have died with them
   std::optional<std::vector<UnfinishedTrial>> unfinished_;  ///< that earlier runs left and this one has not claimed; read once
   std::set<std::pair<Id, std::uint64_t>> met_;              ///< candidate and seed of every trial that this run has claimed
 
-  Clock::time_point renewed_ = Clock::now();  // of the heartbeat
+  Clock::time_point renewed_ = Clock::now();  // of the renewal
 
   std::mutex mutex_;  ///< around everything below
   RunReport report_;
   std::int64_t running_ = 0;
   double running_epochs_ = 0;  ///< that those will train for, as far as they are to go now
   std::map<Id, AtWork> at_work_;
-  std::set<Id> judged_;       ///< trials that have ended or come to a rung in this run
-  double timed_epochs_ = 0;   ///< of stretches that came to their end,
-  Seconds timed_seconds_{0};  ///< and how long they took
+  std::list<std::shared_ptr<Task>> lost_;  ///< to another process, and not yet among those waited for
+  std::set<Id> judged_;                    ///< trials that have ended or come to a rung in this run
+  double timed_epochs_ = 0;                ///< of stretches that came to their end,
+  Seconds timed_seconds_{0};               ///< and how long they took
   std::optional<double> best_;
   std::string best_label_;
   std::exception_ptr error_;
@@ -663,7 +843,8 @@ void remove_if_empty(const std::filesystem::path& checkpoints) {
 
 RunReport run_trials(Database& database, Id study, const RunPlan& plan, CandidateSource& source, const Evaluator& evaluator,
                      Progress& progress, const std::atomic<bool>& interrupt) {
-  return Runner(database, study, plan, source, evaluator, progress, interrupt)();
+  Patience patience(database, progress, interrupt);
+  return Runner(database, patience, study, plan, source, evaluator, progress, interrupt)();
 }
 
 }  // namespace actsearch

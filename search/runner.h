@@ -86,9 +86,14 @@ struct RunReport {
 /// Runs every candidate's trials under the plan, `jobs` at once. Trials that others have finished are passed; those that others
 /// work on are waited for at the end, and taken over if they are left. When `interrupt` becomes true or the time is up, trials in
 /// progress stop between batches and are given back: with a checkpoint where the plan has a place for it, so that the next run goes on
-/// there. With such a place a trial is begun as long as there is time; without, only if it will probably end in time. A damaged checkpoint
-/// costs its trial what it had trained. Another exception of the evaluator or the database ends the run as an interrupt does and is thrown
-/// on. Nothing that finished is lost in any case.
+/// there. With such a place a trial is begun as long as there is time; without, only if it will probably end in time. Nothing that finished
+/// is lost in any case.
+///
+/// Whatever of the following happens is said, and costs one trial at most. A checkpoint that is damaged or of another run: its trial begins
+/// anew. A trial that another process has taken over: its training ends here, and nothing of it is written or removed any more. A database
+/// that others keep locked: training goes on, and its results wait. A trial that kDeathsToPutLast processes died with: it is trained last
+/// and alone, and with one more it fails. Another exception of the evaluator or the database ends the run as an interrupt does and is
+/// thrown on.
 RunReport run_trials(Database& database, Id study, const RunPlan& plan, CandidateSource& source, const Evaluator& evaluator,
                      Progress& progress, const std::atomic<bool>& interrupt);
 

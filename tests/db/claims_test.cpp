@@ -1,6 +1,7 @@
 #include <signal.h>
 
 #include "db/owner.h"
+#include "db/sqlite.h"
 #include "tests/db/db_fixture.h"
 
 namespace actsearch::testing {
@@ -31,9 +32,13 @@ TEST_F(Claims, AnExpiredLeaseIsTakenOverAndTheFirstOwnerLosesTheTrial) {
   EXPECT_EQ(taken.trial, lost.trial);
   EXPECT_EQ(taken.attempt, 2);
 
-  one.renew(kLease);
-  one.add_epoch(lost.trial, epoch_record(5));
-  one.release(lost.trial);
+  EXPECT_EQ(one.renew(kLease, {{lost.trial, {}}}), std::vector<Id>{lost.trial}) << "who lost it learns it,";
+  EXPECT_FALSE(one.add_epoch(lost.trial, epoch_record(5)));
+  EXPECT_FALSE(one.pause(lost.trial, {epoch_record(5)}, PauseRecord{5, 1, 10, 1, 0, 1}));
+  EXPECT_FALSE(one.give_back(lost.trial, {epoch_record(5)}, {5, 1, 10}));
+  EXPECT_FALSE(one.release(lost.trial));
+  EXPECT_EQ(two.renew(kLease, {{taken.trial, {}}}), std::vector<Id>{}) << "and who has it keeps it";
+  EXPECT_EQ(cell(two, "SELECT count(*) FROM pauses"), "0");
   EXPECT_FALSE(one.finish(lost.trial, accuracy(0.1), {epoch_record(6)}));
   EXPECT_EQ(cell(two, "SELECT group_concat(epoch) FROM epochs"), "0");
   EXPECT_EQ(cell(two, "SELECT owner FROM trials WHERE status = 'running'"), two.owner());
@@ -127,6 +132,97 @@ TEST_F(Claims, TheViewRunningShowsHowFarTrialsHaveComeAndNoneWhoseLeaseIsOver) {
   EXPECT_EQ(cell(db, "SELECT formula FROM running"), "sin(x)") << "who has no claim tells nothing";
 }
 
+/// Claims whose two clocks disagree: one of a process of this machine, and one that a process elsewhere might hold.
+class Leases : public DatabaseTest {
+ protected:
+  /// The state of a claim whose lease ends so many milliseconds from now, by the wall clock and by the clock since the machine's start.
+  ClaimState state_of(const std::string& owner, std::int64_t wall_ms, std::int64_t boot_ms) {
+    const std::int64_t wall =
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    sqlite::Connection raw(file_, sqlite::Connection::Mode::kCreate, 1s);
+    raw.run("UPDATE trial SET status = 'running', owner = ?1, lease_until_ms = ?2, lease_until_boot_ms = ?3, deaths = 0", owner,
+            wall + wall_ms, boot_ms == kOldRow ? 0 : boot_clock_ms() + boot_ms);
+    Claim claim;
+    Database other = open();
+    return Search(other).claim("x", 0, &claim);
+  }
+  static constexpr std::int64_t kOldRow = -1'000'000'000, kHour = 3'600'000, kSecond = 1'000;
+};
+
+TEST_F(Leases, OfThisMachineAreJudgedByItsOwnClockWhateverTheWallClockSays) {
+  Database db = open();
+  Search(db).claimed("x", 0);
+  const std::string here = db.owner();
+  EXPECT_EQ(state_of(here, -kHour, +kHour), ClaimState::kTaken) << "somebody has set the wall clock forward";
+  EXPECT_EQ(state_of(here, +kHour, -kSecond), ClaimState::kClaimed) << "or back";
+}
+
+TEST_F(Leases, OfOtherMachinesAndOfOldRowsAreJudgedByTheWallClock) {
+  Database db = open();
+  Search(db).claimed("x", 0);
+  const auto host_end = db.owner().find('/'), boot_end = db.owner().find('/', host_end + 1);
+  const std::string elsewhere = "far/another-boot" + db.owner().substr(boot_end);
+  EXPECT_EQ(state_of(elsewhere, +kHour, -kSecond), ClaimState::kTaken);
+  EXPECT_EQ(state_of(elsewhere, -kHour, +kHour), ClaimState::kClaimed);
+  EXPECT_EQ(state_of(db.owner(), +kHour, kOldRow), ClaimState::kTaken);
+  EXPECT_EQ(state_of(db.owner(), -kHour, kOldRow), ClaimState::kClaimed);
+}
+
+TEST_F(Leases, OfAContainerUnderTheSameKernelAreJudgedByTheSharedClock) {
+  Database db = open();
+  Search(db).claimed("x", 0);
+  const auto host_end = db.owner().find('/'), boot_end = db.owner().find('/', host_end + 1);
+  const std::string container = "container" + db.owner().substr(host_end, boot_end - host_end) + "/pid:[1]/7/7/7";
+  EXPECT_EQ(state_of(container, -kHour, +kHour), ClaimState::kTaken);
+  EXPECT_EQ(state_of(container, +kHour, -kSecond), ClaimState::kClaimed);
+}
+
+TEST_F(Claims, ATrialThatThreeProcessesDiedWithIsPutLastAndFailsWithTheFourth) {
+  Database db = open();
+  Search search(db);
+  const auto die = [&](Turn turn) {  // as a process does that claims and is gone
+    Database own = open();
+    Claim claim;
+    EXPECT_EQ(own.claim(search.study, own.candidate(candidate_record("x")), search.recipe, 0, 0s, &claim, {}, turn), ClaimState::kClaimed);
+    return claim.attempt;
+  };
+  for (int attempt = 1; attempt <= 3; ++attempt) EXPECT_EQ(die(Turn::kUsual), attempt);
+  Claim claim;
+  EXPECT_EQ(search.claim("x", 0, &claim), ClaimState::kPutLast);
+  EXPECT_EQ(cell(db, "SELECT status FROM trials"), "running") << "it waits";
+  EXPECT_EQ(die(Turn::kLast), 4);
+  EXPECT_EQ(search.claim("x", 0, &claim), ClaimState::kGivenUp);
+  EXPECT_EQ(search.claim("x", 0, &claim), ClaimState::kDone);
+  EXPECT_EQ(cell(db, "SELECT reason FROM failures"), kDiedReason);
+  EXPECT_TRUE(contains(cell(db, "SELECT detail FROM failures"), "4 processes in a row ended")) << cell(db, "SELECT detail FROM failures");
+}
+
+TEST_F(Claims, AProcessThatCameFurtherDidNotDieOfItsTrial) {
+  Database db = open();
+  Search search(db);
+  for (int attempt = 1; attempt <= 6; ++attempt) {  // a machine that is switched off again and again
+    Database own = open();
+    const Claim claim = Search(own).claimed("x", 0, 0s);
+    EXPECT_EQ(claim.attempt, attempt);
+    if (attempt % 2 == 0) {
+      EXPECT_TRUE(own.add_epoch(claim.trial, epoch_record(attempt / 2)));
+    }
+  }
+}
+
+TEST_F(Claims, AGivenBackTrialStillKnowsItsDeaths) {
+  Database db = open();
+  Search search(db);
+  for (int i = 0; i < 2; ++i) {
+    Database own = open();
+    Search(own).claimed("x", 0, 0s);
+  }
+  EXPECT_TRUE(db.release(search.claimed("x", 0).trial));
+  EXPECT_EQ(search.claimed("x", 0, 0s).attempt, 3);
+  Claim claim;
+  EXPECT_EQ(search.claim("x", 0, &claim), ClaimState::kPutLast);
+}
+
 TEST_F(Claims, TheTrialsOfADeadProcessAreTakenOverAtOnce) {
   EXPECT_EQ(wait_for(start_process([&] {
               Database own = open();
@@ -175,6 +271,17 @@ TEST(Owner, AReusedPidIsAnotherProcess) {
   const auto counter = owner.rfind('/'), start = owner.rfind('/', counter - 1), pid = owner.rfind('/', start - 1);
   EXPECT_TRUE(owner_is_gone(owner.substr(0, start) + "/1" + owner.substr(counter)));
   EXPECT_TRUE(owner_is_gone(owner.substr(0, pid) + "/4194305" + owner.substr(start))) << "above every pid Linux gives";
+}
+
+TEST(Owner, SharesItsClockWithTheWholeMachine) {
+  const std::string owner = new_owner();
+  EXPECT_TRUE(shares_boot_clock(owner));
+  EXPECT_TRUE(shares_boot_clock("other-host" + owner.substr(owner.find('/')))) << "a container has a name of its own";
+  EXPECT_FALSE(shares_boot_clock("host/0ther/" + owner));
+  EXPECT_FALSE(shares_boot_clock("host/"));
+  EXPECT_FALSE(shares_boot_clock(""));
+  EXPECT_FALSE(shares_boot_clock("host/?/pid:[1]/1/1/1"));
+  EXPECT_GT(boot_clock_ms(), 0);
 }
 
 TEST(Owner, OtherMachinesAndUnreadableTextsAreNeverGone) {

@@ -2,6 +2,9 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <atomic>
+#include <thread>
+
 #include "db/leaderboard.h"
 #include "db/schema.h"
 #include "db/sqlite.h"
@@ -290,6 +293,29 @@ TEST_F(Files, OfVersion6HaveTheirFunctionsToldApart) {
   }
 }
 
+TEST_F(Files, OfVersion6AreMigratedWithTheirClaims) {
+  const std::string elsewhere = "host/boot/pid:[1]/1/1/1";
+  {
+    sqlite::Connection connection(file_, sqlite::Connection::Mode::kCreate, 1s);
+    migrate(connection, 6);
+    connection.execute(R"sql(
+      INSERT INTO study VALUES (1, 'search', 'core1', 'random', 1, 'vgg-s …', 'synthetic', '{"seeds":1}', 'abc123', 'a machine', '');
+      INSERT INTO recipe (id, name, text) VALUES (1, 'vgg-s', 'vgg-s fp32');
+      INSERT INTO candidate VALUES (1, 'fingerprint of x(', 'x(', '', 0);)sql");
+    for (const auto& [seed, lease] : {std::pair(0, "32503680000000"), std::pair(1, "1")}) {  // until the year 3000, and over
+      connection.execute("INSERT INTO trial (candidate, recipe, seed, status, attempts, owner, lease_until_ms) VALUES (1, 1, " +
+                         std::to_string(seed) + ", 'running', 2, '" + elsewhere + "', " + lease + ")");
+    }
+  }
+  Database db = open();
+  Search search(db);
+  Claim claim;
+  EXPECT_EQ(search.claim("x(", 0, &claim), ClaimState::kTaken) << "a claim of the older program holds";
+  EXPECT_EQ(search.claim("x(", 1, &claim), ClaimState::kClaimed);
+  EXPECT_EQ(claim.attempt, 3);
+  EXPECT_EQ(cell(db, "SELECT count(*) FROM running"), "2");
+}
+
 TEST_F(Files, OfAnOlderVersionAreReadAsTheyAreAndNotWritten) {
   {
     sqlite::Connection connection(file_, sqlite::Connection::Mode::kCreate, 1s);
@@ -330,6 +356,62 @@ TEST_F(Files, ThatAreLockedSayWhatToDo) {
     EXPECT_EQ(cell(db, "SELECT count(*) FROM trials"), "1");
   }
   EXPECT_TRUE(db.finish(claim.trial, accuracy(0.5), {})) << "and the claim is still ours afterwards";
+}
+
+TEST_F(Files, ThatAreLockedAreWaitedForAsLongAsTheCallerWishes) {
+  Database db(file_, Database::Access::kCreate, 20ms);
+  Search search(db);
+  const Claim claim = search.claimed("x", 0);
+  sqlite::Connection other(file_, sqlite::Connection::Mode::kCreate, 1s);
+  auto held = std::make_unique<sqlite::Transaction>(other);
+  int asked = 0;
+  db.when_busy([&] {
+    if (++asked == 3) held.reset();
+    return true;
+  });
+  EXPECT_TRUE(db.finish(claim.trial, accuracy(0.5), {})) << "after the file was free";
+  EXPECT_EQ(asked, 3);
+
+  const Claim second = search.claimed("x", 1);
+  held = std::make_unique<sqlite::Transaction>(other);
+  db.when_busy([] { return false; });
+  try {
+    db.pause(second.trial, {}, {});
+    ADD_FAILURE() << "the caller does not wait";
+  } catch (const DatabaseError& error) {
+    EXPECT_TRUE(error.busy()) << error.what();
+  }
+}
+
+TEST_F(Files, ThatAreLockedHoldUpNeitherEpochsNorRenewals) {
+  Database db(file_, Database::Access::kCreate, 20ms);
+  Search search(db);
+  const Claim claim = search.claimed("x", 0);
+  sqlite::Connection other(file_, sqlite::Connection::Mode::kCreate, 1s);
+  auto held = std::make_unique<sqlite::Transaction>(other);
+  std::atomic<bool> wait{true};
+  std::atomic<int> asked{0};
+  db.when_busy([&] { return ++asked, wait.load(); });
+  const auto busy = [](const auto& call) {
+    try {
+      call();
+    } catch (const DatabaseError& error) {
+      return error.busy();
+    }
+    return false;
+  };
+  EXPECT_TRUE(busy([&] { db.add_epoch(claim.trial, epoch_record(0)); }));
+  EXPECT_TRUE(busy([&] { db.renew(kLease); }));
+  EXPECT_EQ(asked, 0);
+  {
+    // The same while another thread waits for the file, and holds the object meanwhile.
+    std::jthread waiting([&] { EXPECT_TRUE(busy([&] { db.pause(claim.trial, {}, {}); })); });
+    while (asked == 0) std::this_thread::sleep_for(1ms);
+    EXPECT_TRUE(busy([&] { db.add_epoch(claim.trial, epoch_record(0)); }));
+    wait = false;
+  }
+  held.reset();
+  EXPECT_TRUE(db.add_epoch(claim.trial, epoch_record(0)));
 }
 
 TEST_F(Files, LockedBeforeTheyAreOpenedSayWhatToDo) {

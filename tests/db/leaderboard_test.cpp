@@ -1,7 +1,9 @@
 #include "db/leaderboard.h"
 
 #include <cmath>
+#include <limits>
 
+#include "db/sqlite.h"
 #include "tests/db/db_fixture.h"
 
 namespace actsearch::testing {
@@ -21,6 +23,13 @@ TEST(StudentT, AgreesWithTheTables) {
                                                      {5, 2.5705818356},  {9, 2.2621571628},  {10, 2.2281388520}, {29, 2.0452296421},
                                                      {30, 2.0422724563}, {100, 1.9839715185}};
   for (const auto& [degrees, t] : table) EXPECT_NEAR(student_t_95(degrees), t, 1e-8) << degrees << " degrees of freedom";
+}
+
+TEST(StudentT, OfManyDegreesGoesOnWhereThatOfFewerEnds) {
+  const double below = student_t_95(100'000), above = student_t_95(100'001), far = student_t_95(std::numeric_limits<int>::max());
+  EXPECT_NEAR(below, 1.9599877, 1e-7);
+  EXPECT_NEAR(below - above, 2.372e-10, 1e-12) << "as it falls by 2.372 / degrees";
+  EXPECT_NEAR(far, 1.959963984540054, 1.2e-9);
 }
 
 TEST(Paired, IsTheTestOfTheDifferences) {
@@ -341,6 +350,47 @@ TEST_F(Leaderboard, EverySortOrderIsReadFromAnIndex) {
     EXPECT_TRUE(contains(steps, index)) << steps;
     EXPECT_FALSE(contains(steps, "B-TREE FOR ORDER BY")) << "only ties are sorted:\n" << steps;
   }
+}
+
+/// What a damaged file may say: the readers answer something, or nothing, and neither wait nor fall.
+TEST_F(Leaderboard, OfADamagedFileIsReadAllTheSame) {
+  {
+    Database db = open();
+    Search search(db);
+    for (int seed = 0; seed < 3; ++seed) {
+      search.finished("x", static_cast<std::uint64_t>(seed), accuracy(0.5 + 0.01 * seed));
+      search.finished("exp(x)", static_cast<std::uint64_t>(seed), accuracy(0.6 + 0.01 * seed));
+    }
+  }
+  const std::vector<std::string> damages{
+      "UPDATE standing SET n = 2147483647",
+      "UPDATE standing SET n = 9223372036854775807",
+      "UPDATE standing SET n = -5, low = NULL",
+      "UPDATE standing SET n = 0",
+      "UPDATE standing SET n = 2, low = NULL, mean = 1e308",
+      "UPDATE standing SET n = 3, low = -1e308, mean = 9e999",
+      "UPDATE recipe SET degrees = 9223372036854775807, deviation = 0.1",
+      "UPDATE recipe SET degrees = 2147483647, deviation = 1e308, several = -7",
+      "UPDATE recipe SET degrees = -4, deviation = NULL",
+      "UPDATE recipe SET degrees = 5, deviation = NULL, text = ''",
+      "UPDATE trial SET validation_accuracy = NULL, seconds = NULL, epochs = -1, beta = '[{\"mean\": \"x\"}]'",
+  };
+  for (const std::string& damage : damages) {
+    sqlite::Connection(file_, sqlite::Connection::Mode::kCreate, 1s).execute(damage);
+    const Database db(file_, Database::Access::kReadOnly);
+    for (const auto sort : {LeaderboardQuery::Sort::kAccuracy, LeaderboardQuery::Sort::kLowerBound, LeaderboardQuery::Sort::kTime}) {
+      LeaderboardQuery query;
+      query.sort = sort;
+      query.reference = "fingerprint of x";
+      EXPECT_LE(db.leaderboard(query).size(), 2u) << damage;
+      db.seed_spread(query);
+    }
+    db.provisional({}, 10);
+    EXPECT_EQ(db.query("SELECT * FROM standings").rows.size(), 2u) << damage;
+  }
+  Database db = open();  // a trial that ends brings its own function's row up to date, and the recipe's deviation
+  Search(db).finished("x", 9, accuracy(0.5));
+  EXPECT_EQ(db.leaderboard({}).size(), 2u);
 }
 
 }  // namespace

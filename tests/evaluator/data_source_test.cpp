@@ -162,9 +162,20 @@ TEST_F(DataSource, CheckReportsEveryFile) {
   const std::vector<char> bytes = batch_bytes();
   for (const std::string_view name : kBatchFiles) {
     EXPECT_TRUE(contains(report, std::string(name) + "  30730000 bytes  MD5 " + md5_hex(bytes.data(), bytes.size()) +
-                                     "  labels 0-9: 1000 1000 1000 1000 1000 1000 1000 1000 1000 1000\n"));
+                                     " altered  labels 0-9: 1000 1000 1000 1000 1000 1000 1000 1000 1000 1000\n"));
   }
   EXPECT_TRUE(contains(report, "50000 training and 10000 test images"));
+  EXPECT_TRUE(contains(report, "altered: 6 of 6 files are not CIFAR-10 as published")) << report;
+
+  const std::string md5 = md5_hex(bytes.data(), bytes.size());
+  BatchSums published;
+  published.fill(md5);
+  const std::string whole = check_dataset(directory, published);
+  EXPECT_TRUE(contains(whole, md5 + " as published  labels")) << whole;
+  EXPECT_TRUE(contains(whole, "\nall files are as published\n")) << whole;
+  EXPECT_FALSE(contains(whole, "altered")) << whole;
+  published[3] = kPublishedSums[3];
+  EXPECT_TRUE(contains(check_dataset(directory, published), "altered: 1 of 6 files"));
 }
 
 TEST_F(DataSource, CheckRefusesWhatLoadingRefuses) {

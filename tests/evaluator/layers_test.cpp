@@ -322,6 +322,22 @@ TEST_P(EachPrecision, NormalisedActivationAgreesWithTheReferenceOnOneAndTwoThrea
   }
 }
 
+TEST(NormalisedActivation, ManyThreadsWhoseNumberDoesNotDivideTheRowsComeToTheBitsOfOne) {
+  const EigenKernel kernel(lower(parse("x * sigmoid(x)")));
+  const std::size_t rows = 1'001, channels = 48;
+  const Tensor z(Storage::kFp32, random_floats(rows * channels, 1, -2, 3));
+  const auto gamma = random_floats(channels, 2), delta = random_floats(channels, 3);
+  const NormalisedActivation::Values values{gamma.data(), delta.data(), nullptr};
+  std::vector<std::vector<float>> outputs;
+  for (const int threads : {1, 2, 3, 5}) {
+    NormalisedActivation layer(kernel, Storage::kFp32, channels, 0.9, 1e-5, threads);
+    std::vector<float> y(rows * channels);
+    layer.forward_training(values, z.data(), rows, y.data());
+    outputs.push_back(y);
+  }
+  for (const auto& y : outputs) EXPECT_EQ(y, outputs.front());
+}
+
 TEST(NormalisedActivation, InferenceUsesTheRunningStatistics) {
   const Program program = lower(parse("x"));
   const EigenKernel kernel(program);

@@ -1,12 +1,17 @@
 #include "evaluator/trainer.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
+#include "evaluator/checkpoint.h"
 #include "evaluator/cpu_learner.h"
 #include "evaluator/flush_denormals.h"
 #include "evaluator/model.h"
@@ -321,6 +326,83 @@ TEST(Checkpoint, ARunStoppedAfterAPauseGoesOnFromThePause) {
   EXPECT_EQ(rest.begun, (TrainingPoint{0, 11}));
   expect_same(rest, whole);
   std::filesystem::remove(options.checkpoint);
+}
+
+TEST(Checkpoint, ThatIsSomebodyElsesByNowIsLeftAloneAndTheTrainingEnds) {
+  TrialOptions options;
+  options.seed = 5;
+  options.checkpoint = temporary_file("lost");
+  std::filesystem::remove(options.checkpoint);
+  int asked = 0, told = 0;
+  options.may_save = [&] { return ++asked == 1; };
+  options.on_epoch = [&](const EpochMetrics&) { ++told; };
+  Recipe recipe = small_recipe();
+  recipe.epochs = 3;
+  const TrialOutcome outcome = train(program_of("relu"), recipe, small_dataset(), options);
+  EXPECT_TRUE(outcome.interrupted);
+  EXPECT_EQ(asked, 2) << "it ends with the second";
+  EXPECT_EQ(told, 1) << "and does not tell of an epoch that nobody may keep";
+  options.may_save = nullptr;
+  EXPECT_EQ(train(program_of("relu"), recipe, small_dataset(), options).begun, (TrainingPoint{1, 0})) << "the first stays";
+  std::filesystem::remove(options.checkpoint);
+}
+
+TEST(Checkpoint, IsWrittenUnderANameOfItsOwnProcessAndOfTheCallAlone) {
+  const auto file = temporary_file("names");
+  std::vector<float> state{1, 2, 3};
+  const auto watch = file.string() + "." + std::to_string(getpid()) + "-";
+  // A directory where another writer's name would be is in nobody's way.
+  std::filesystem::create_directory(file.string() + ".part");
+  write_checkpoint(file, "mine", {state}, {});
+  std::filesystem::remove(file.string() + ".part");
+  EXPECT_EQ(read_checkpoint(file, "mine", {state}).epochs.size(), 0u);
+  std::filesystem::remove(file);
+  for (const auto& entry : std::filesystem::directory_iterator(file.parent_path())) {
+    EXPECT_NE(entry.path().string().rfind(watch, 0), 0u) << "nothing is left beside it: " << entry.path();
+  }
+}
+
+TEST(Checkpoint, ThatCannotBeWrittenSaysWhatToDoAndLeavesTheOldOne) {
+  const auto file = temporary_file("limited");
+  std::vector<float> state(100'000, 1.0f);
+  write_checkpoint(file, "old", {state}, {});
+  const pid_t child = fork();
+  if (child == 0) {
+    signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{100'000, 100'000};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    try {
+      write_checkpoint(file, "new", {state}, {});
+    } catch (const std::runtime_error& error) {
+      const std::string what = error.what();
+      _exit(what.find(file.string()) != std::string::npos && what.find("ulimit -f") != std::string::npos ? 7 : 8);
+    }
+    _exit(9);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(WEXITSTATUS(status), 7);
+  EXPECT_NO_THROW(read_checkpoint(file, "old", {state}));
+  std::filesystem::remove(file);
+}
+
+TEST(Checkpoint, WithMoreEpochsThanItHasBytesIsDamaged) {
+  const auto file = temporary_file("forged");
+  std::vector<float> state{1};
+  write_checkpoint(file, "x", {state}, {});
+  std::string bytes;
+  {
+    std::ifstream in(file, std::ios::binary);
+    bytes.assign(std::istreambuf_iterator<char>(in), {});
+  }
+  const std::uint64_t many = std::uint64_t{1} << 61;  // as an attacker writes it who knows the hash
+  std::memcpy(bytes.data() + 23 + 8 + 1, &many, sizeof many);
+  bytes.resize(bytes.size() - sizeof(std::uint64_t));
+  const std::uint64_t sum = checkpoint_hash(bytes);
+  bytes.append(reinterpret_cast<const char*>(&sum), sizeof sum);
+  std::ofstream(file, std::ios::binary) << bytes;
+  EXPECT_THROW(read_checkpoint(file, "x", {state}), CheckpointError);
+  std::filesystem::remove(file);
 }
 
 TEST(Checkpoint, OfAnotherRunOrDamagedIsRefused) {

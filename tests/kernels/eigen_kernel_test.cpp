@@ -314,6 +314,26 @@ TEST_P(FusedPasses, BatchNormsSecondPassAndMomentsAgreeWithTheReference) {
   }
 }
 
+TEST_P(FusedPasses, MomentsOfSomeChannelsAreThoseOfAllBitForBit) {
+  const std::size_t group = channel_group();
+  for (const std::size_t channels : {group, 3 * group, 64 * group, 40 * group}) {
+    for (const std::size_t rows : {1, 2, 7, 33, 1'001}) {
+      const Tensor z(GetParam(), random_floats(rows * channels, 2, -3, 4));
+      std::vector<float> mean(channels), variance(channels), shared_mean(channels), shared_variance(channels);
+      channel_moments(GetParam(), z.data(), rows, channels, mean.data(), variance.data());
+      for (std::size_t first = 0, width = group; first < channels; first += width, width += group) {
+        channel_moments(GetParam(), z.data(), rows, channels, first, std::min(channels, first + width), shared_mean.data(),
+                        shared_variance.data());
+      }
+      EXPECT_EQ(shared_mean, mean) << rows << " rows of " << channels;
+      EXPECT_EQ(shared_variance, variance) << rows << " rows of " << channels;
+    }
+  }
+  const Tensor z(GetParam(), random_floats(4 * group, 2));
+  std::vector<float> mean(4 * group);
+  EXPECT_THROW(channel_moments(GetParam(), z.data(), 1, 4 * group, 1, group, mean.data(), mean.data()), std::invalid_argument);
+}
+
 INSTANTIATE_TEST_SUITE_P(Storages, FusedPasses, ::testing::Values(Storage::kFp32, Storage::kBf16),
                          [](const auto& instance) { return instance.param == Storage::kFp32 ? "fp32" : "bf16"; });
 

@@ -141,6 +141,37 @@ TEST_F(NvrtcTest, ADamagedEntryIsCompiledAgainAndReplaced) {
   expect_repair("no source");
 }
 
+/// The cache without a compiler: files as it writes them, used so many hours ago.
+class CubinFolder : public ::testing::Test {
+ protected:
+  CubinFolder() : folder_(fs::temp_directory_path() / ("actsearch-cubin-folder-" + std::to_string(getpid()))) {
+    fs::create_directories(folder_);
+  }
+  ~CubinFolder() override { fs::remove_all(folder_); }
+  void entry(const std::string& key, int binary_hours, int source_hours) const {
+    for (const auto& [name, hours] : {std::pair(key + ".cubin", binary_hours), std::pair(key + ".cu", source_hours)}) {
+      std::ofstream(folder_ / name) << std::string(1'000, 'x');
+      fs::last_write_time(folder_ / name, fs::file_time_type::clock::now() - std::chrono::hours(hours));
+    }
+  }
+  bool has(const std::string& name) const { return fs::exists(folder_ / name); }
+  fs::path folder_;
+};
+
+TEST_F(CubinFolder, IsBoundedAndKeepsWhatWasUsedLast) {
+  entry("ancient", 99, 99);
+  entry("old", 9, 9);
+  entry("used", 1, 90);  // compiled long ago
+  entry("middle", 5, 5);
+  entry("new", 0, 0);
+  CubinCache(folder_, 10'000).prune();
+  EXPECT_TRUE(has("ancient.cubin")) << "there is room for all";
+  CubinCache(folder_, 9'999).prune();
+  for (const char* name : {"used.cu", "used.cubin", "new.cu", "new.cubin"}) EXPECT_TRUE(has(name)) << name;
+  for (const char* name : {"ancient.cu", "ancient.cubin", "old.cu", "old.cubin", "middle.cu"}) EXPECT_FALSE(has(name)) << name;
+  EXPECT_FALSE(has("middle.cubin"));
+}
+
 TEST_F(NvrtcTest, TwoProcessesShareAFolder) {
   fs::create_directories(folder_);
   const std::vector<const char*> formulas{"relu", "swish", "tanh", "gelu"};

@@ -41,7 +41,7 @@ const std::vector<Outside>& outside() {
       {"oneDNN", std::regex("(oneapi/dnnl/.*|dnnl.*)"), std::regex("evaluator/dnn[^/]*")},
       {"Boost.Program_options", std::regex("boost/program_options.*"), std::regex("search/(command|main|options)[^/]*")},
       {"cairo", std::regex("(cairo|fontconfig)/.*"), std::regex("search/chart/png\\.cpp|tests/search/png_test\\.cpp")},
-      {"cpp-httplib", std::regex("httplib\\.h"), std::regex("(tests/)?search/serve[^/]*")},
+      {"cpp-httplib", std::regex("httplib\\.h"), std::regex("tests/search/serve[^/]*")},
       {"nlohmann/json", std::regex("nlohmann/.*"), std::regex("(tests/)?search/.*|tests/export/.*")},
       {"Eigen", std::regex("(unsupported/)?Eigen/.*"), std::regex("kernels/(eigen|pack)[^/]*")},
       {"oneTBB", std::regex("(oneapi/)?tbb/.*"), std::regex("(evaluator|search)/.*")},

@@ -1,6 +1,7 @@
 // Whole runs of the program on a small synthetic set: kill it, interrupt it, share a file between two.
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
@@ -52,6 +53,32 @@ class Runs : public ::testing::Test {
   TemporaryDirectory directory_;
   std::filesystem::path file_ = directory_.path() / "study.db";
 };
+
+TEST_F(Runs, BeyondALimitOnFileSizesItSaysSoAndGoesOnWithoutTheLimit) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit limited{1'000'000, before.rlim_max};  // room for the database, and not for a checkpoint
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limited), 0);
+  const Ran ran = run_program(directory_.path(), study({"--budget-trials", "1"}));
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  EXPECT_EQ(ran.code, 1) << "the signal would be " << -SIGXFSZ;
+  EXPECT_NE(ran.err.find("File too large; a limit on file sizes allows no more (`ulimit -f` shows it)"), std::string::npos) << ran.err;
+  EXPECT_EQ(ask("SELECT count(*) FROM trials WHERE status = 'running'"), "0");
+  EXPECT_EQ(run_program(directory_.path(), study({"--budget-trials", "1"})).code, 0);
+}
+
+TEST_F(Runs, APlaceForCheckpointsThatCannotBeMadeIsSaidWithWhatToDo) {
+  const std::string in_the_way = file_.string() + ".checkpoints";
+  std::ofstream(in_the_way) << "a file";
+  for (const auto& words :
+       {study({"--budget-trials", "1"}),
+        {"rerun", "--db", file_.string(), "--data", "synthetic:300", "--recipe", "vgg16-slim", "--epochs", "1", "--expr", "x"}}) {
+    const Ran ran = run_program(directory_.path(), words);
+    EXPECT_EQ(ran.code, 1) << words[0];
+    EXPECT_NE(ran.err.find("is in the way"), std::string::npos) << ran.err;
+    EXPECT_EQ(ran.err.find("filesystem error"), std::string::npos) << ran.err;
+  }
+}
 
 TEST_F(Runs, KilledAtFiftyRandomMomentsNoTrialIsLostOrDoneTwice) {
   constexpr int kKills = 50;

@@ -91,6 +91,8 @@ TEST_F(CommandLine, DataThatCannotBeUsedLeaveNoDatabaseAndNoFolder) {
   refuses({"rerun", "--db", path("a.db"), "--data", "synthetic:100", "--top", "1"}, kFailure, {"a.db", "run a search"});
   refuses({"finalists", "--db", path("a.db"), "--data", "synthetic:100", "--top", "1"}, kFailure, {"a.db", "run a search"});
   for (const char* command : {"leaderboard", "serve"}) refuses({command, "--db", path("a.db")}, kFailure, {"a.db", "no such file"});
+  refuses({"search", "--db", path(std::string(300, 'a')), "--data", "synthetic:100"}, kFailure,
+          {"File name too long; choose a shorter name"});
   refuses({"report", "--db", path("a.db"), "--out", path("page")}, kFailure, {"no such file"});
   refuses({"query", "--db", path("a.db"), "SELECT 1"}, kFailure, {"no such file"});
   refuses({"proxies", "--db", path("a.db"), "--truth", "vgg-s"}, kFailure, {"no such file"});

@@ -4,9 +4,11 @@
 
 #include <httplib.h>
 
+#include <array>
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "search/http.h"
 #include "tests/search/process.h"
 #include "tests/search/report_fixture.h"
 
@@ -122,6 +124,69 @@ TEST_F(Serve, AnswersOnlyWhatItOffers) {
   EXPECT_EQ(http.Delete("/data.json")->status, 405);
   EXPECT_EQ(http.Head("/")->status, 200);
   EXPECT_EQ(http.Head("/")->body, "");
+}
+
+/// What a client sends by hand, and all that comes back; nothing where the server has not answered after so long.
+std::string raw_answer(int port, const std::vector<std::string>& pieces, std::chrono::milliseconds between = 0ms) {
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  std::string answer;
+  if (connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) {
+    for (const std::string& piece : pieces) {
+      if (send(socket, piece.data(), piece.size(), MSG_NOSIGNAL) < 0) break;
+      std::this_thread::sleep_for(between);
+    }
+    std::array<char, 4096> some{};
+    for (ssize_t n = 0; (n = recv(socket, some.data(), some.size(), 0)) > 0;) answer.append(some.data(), static_cast<std::size_t>(n));
+  }
+  close(socket);
+  return answer;
+}
+
+TEST_F(Serve, HeadersAreBoundedInLengthNumberAndTime) {
+  const std::string line = "GET / HTTP/1.1\r\nHost: localhost\r\n";
+  const auto answer = [&](const std::vector<std::string>& pieces) { return raw_answer(server_->port(), pieces).substr(0, 12); };
+  EXPECT_EQ(answer({line, "\r\n"}), "HTTP/1.1 200");
+  EXPECT_EQ(answer({line, "X: " + std::string(10'000, 'x') + "\r\n\r\n"}), "HTTP/1.1 200");
+  // A header that never ends, and headers that never end: refused as soon as they are too long.
+  EXPECT_EQ(answer({line, "X: " + std::string(20'000, 'x')}), "HTTP/1.1 431");
+  std::string many = line;
+  for (int i = 0; i < 200; ++i) many += "X: y\r\n";
+  EXPECT_EQ(answer({many + "\r\n"}), "HTTP/1.1 431");
+  for (int i = 0; i < 20'000; ++i) many += "X: y\r\n";
+  EXPECT_EQ(answer({many}), "HTTP/1.1 431");
+  // One who sends a byte now and then keeps a thread for two seconds in all, not for two seconds a byte.
+  const std::string slow = raw_answer(server_->port(), std::vector<std::string>(30, "G"), 100ms);
+  EXPECT_EQ(slow.substr(0, 12), "HTTP/1.1 408");
+}
+
+TEST(HttpRequests, AreReadAsTheyAreMeantOrRefused) {
+  const auto read = [](const std::string& text) { return read_request(text); };
+  const auto status = [&](const std::string& text) {
+    const auto result = read(text);
+    const auto* refused = std::get_if<HttpRefusal>(&result);
+    return refused ? refused->status : 200;
+  };
+  const auto request = std::get<HttpRequest>(
+      read("GET /data.json?a=/b HTTP/1.1\r\nhOsT:  localhost:1 \r\nRange: bytes=0-1\r\nSec-Fetch-Site: same-origin\r\n\r\n"));
+  EXPECT_EQ(request.method, "GET");
+  EXPECT_EQ(request.path, "/data.json");
+  EXPECT_EQ(request.host, "localhost:1");
+  EXPECT_EQ(request.range, "bytes=0-1");
+  EXPECT_EQ(request.sec_fetch_site, "same-origin");
+  EXPECT_EQ(status("GET / HTTP/1.0\n\n"), 200);
+  for (const char* bad : {"", "\r\n\r\n", "GET /\r\n\r\n", "GET  HTTP/1.1\r\n\r\n", "GET / HTTP/2\r\n\r\n", "G\x01T / HTTP/1.1\r\n\r\n",
+                          "GET http://evil/ HTTP/1.1\r\n\r\n", "GET /a b HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nno colon\r\n\r\n",
+                          "GET / HTTP/1.1\r\n: empty\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+                          "GET / HTTP/1.1\r\nHost : a\r\n\r\n", "GET / HTTP/1.1\r\nX: a\rb\r\n\r\n"}) {
+    EXPECT_EQ(status(bad), 400) << bad;
+  }
+  EXPECT_EQ(status("GET /" + std::string(9'000, 'a') + " HTTP/1.1\r\n\r\n"), 414);
+  EXPECT_EQ(end_of_headers("GET / HTTP/1.1\r\nX: y\r\n"), std::nullopt);
+  EXPECT_EQ(end_of_headers("GET / HTTP/1.1\r\n\r\nmore"), 18u);
 }
 
 TEST_F(Serve, AnotherNameForThisMachineIsRefused) {
