@@ -26,7 +26,8 @@ void databases(const fs::path& directory) {
   const fs::path file = directory / "filled";
   {
     Database db(file, Database::Access::kCreate);
-    const Id study = db.study({"search", "core1", "random", 1, "vgg-s epochs=4", "d", R"({"seeds":1,"racing":{"rungs":[1],"eta":2}})", "c", "m"});
+    const Id study =
+        db.study({"search", "core1", "random", 1, "vgg-s epochs=4", "d", R"({"seeds":1,"racing":{"rungs":[1],"eta":2}})", "c", "m"});
     const Id recipe = db.recipe("vgg-s", "vgg-s epochs=4");
     for (const char* formula : {"x", "exp(x)", "tanh(x)"}) {
       const Id candidate = db.candidate({std::string("fingerprint of ") + formula, formula, "", 0});
@@ -54,7 +55,8 @@ void databases(const fs::path& directory) {
       sqlite::Connection connection(old, sqlite::Connection::Mode::kCreate, 1s);
       migrate(connection, version);
       connection.execute(
-          "INSERT INTO candidate VALUES (1, 'fingerprint of x', 'x', '', 0); INSERT INTO recipe (id, name, text) VALUES (1, 'vgg-s', 'vgg-s epochs=4');"
+          "INSERT INTO candidate VALUES (1, 'fingerprint of x', 'x', '', 0); INSERT INTO recipe (id, name, text) VALUES (1, 'vgg-s', "
+          "'vgg-s epochs=4');"
           "INSERT INTO trial (candidate, recipe, seed, status, attempts, owner, lease_until_ms, validation_accuracy)"
           " VALUES (1, 1, 0, 'done', 1, '', 0, 0.5), (1, 1, 1, 'done', 1, '', 0, 0.6), (1, 1, 2, 'released', 1, '', 0, NULL)");
     }
@@ -82,7 +84,8 @@ void checkpoints(const fs::path& directory) {
 void data(const fs::path& directory) {
   fs::create_directories(directory);
   std::string records;
-  for (std::size_t i = 0; i < 12; ++i) records += std::string(1, static_cast<char>(i % 10)) + std::string(kRecordBytes - 1, static_cast<char>(i));
+  for (std::size_t i = 0; i < 12; ++i)
+    records += std::string(1, static_cast<char>(i % 10)) + std::string(kRecordBytes - 1, static_cast<char>(i));
   std::ofstream(directory / "records", std::ios::binary) << records;
   std::ofstream(directory / "cut", std::ios::binary) << records.substr(0, 5'000);
   std::ofstream(directory / "one", std::ios::binary) << records.substr(0, kRecordBytes);

@@ -30,7 +30,8 @@ class Directory {
  public:
   Directory() {
     const std::filesystem::path memory = "/dev/shm";
-    std::string name = ((std::filesystem::exists(memory) ? memory : std::filesystem::temp_directory_path()) / "actsearch-fuzz-XXXXXX").string();
+    std::string name =
+        ((std::filesystem::exists(memory) ? memory : std::filesystem::temp_directory_path()) / "actsearch-fuzz-XXXXXX").string();
     require(mkdtemp(name.data()) != nullptr, "a temporary directory can be made");
     path_ = name;
   }

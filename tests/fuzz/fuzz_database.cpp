@@ -56,8 +56,10 @@ void write(const std::filesystem::path& file) {
     db.renew(60s, {{claim.trial, {1, 0, 10}}});
     TrialRecord result;
     result.validation_accuracy = 0.5;
-    if (seed == 1) db.pause(claim.trial, {epoch}, {});
-    else db.finish(claim.trial, result, {epoch});
+    if (seed == 1)
+      db.pause(claim.trial, {epoch}, {});
+    else
+      db.finish(claim.trial, result, {epoch});
   }
 }
 

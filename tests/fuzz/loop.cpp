@@ -92,7 +92,8 @@ class Mutator {
       case 6: {  // a piece of another
         const Input& other = any();
         if (other.empty()) return;
-        const std::size_t from = place(other), length = 1 + random_.below(static_cast<std::uint32_t>(std::min<std::size_t>(other.size() - from, 64)));
+        const std::size_t from = place(other),
+                          length = 1 + random_.below(static_cast<std::uint32_t>(std::min<std::size_t>(other.size() - from, 64)));
         const auto begin = other.begin() + static_cast<std::ptrdiff_t>(from);
         input.insert(first, begin, begin + static_cast<std::ptrdiff_t>(length));
         return;
