@@ -42,6 +42,7 @@ const std::vector<Outside>& outside() {
       {"Boost.Program_options", std::regex("boost/program_options.*"), std::regex("search/(command|main|options)[^/]*")},
       {"cairo", std::regex("(cairo|fontconfig)/.*"), std::regex("search/chart/png\\.cpp|tests/search/png_test\\.cpp")},
       {"cpp-httplib", std::regex("httplib\\.h"), std::regex("tests/search/serve[^/]*")},
+      {"Boost.Beast and Asio", std::regex("boost/(asio|beast)/.*"), std::regex("search/(http|serve)\\.(h|cpp)")},
       {"nlohmann/json", std::regex("nlohmann/.*"), std::regex("(tests/)?search/.*|tests/export/.*")},
       {"Eigen", std::regex("(unsupported/)?Eigen/.*"), std::regex("kernels/(eigen|pack)[^/]*")},
       {"oneTBB", std::regex("(oneapi/)?tbb/.*"), std::regex("(evaluator|search)/.*")},

@@ -117,7 +117,8 @@ TEST_F(Serve, AnswersOnlyWhatItOffers) {
   EXPECT_EQ(status({}, "/nothing"), 404);
   EXPECT_EQ(status({}, "/../../etc/passwd"), 404);
   EXPECT_EQ(status({}, "/data.json?recipe=1'%20OR%201=1--"), 200);  // what follows the path is not looked at
-  EXPECT_EQ(status({}, std::string(20'000, '/')), 414);
+  EXPECT_EQ(status({}, std::string(10'000, '/')), 414);
+  EXPECT_EQ(status({}, std::string(20'000, '/')), 431);
   EXPECT_EQ(status({{"Range", "bytes=0-1,0-1,0-1"}}), 416);
   auto http = client();
   EXPECT_EQ(http.Post("/", "text", "text/plain")->status, 405);
@@ -154,13 +155,11 @@ TEST_F(Serve, HeadersAreBoundedInLengthNumberAndTime) {
   // A header that never ends, and headers that never end: refused as soon as they are too long.
   EXPECT_EQ(answer({line, "X: " + std::string(20'000, 'x')}), "HTTP/1.1 431");
   std::string many = line;
-  for (int i = 0; i < 200; ++i) many += "X: y\r\n";
-  EXPECT_EQ(answer({many + "\r\n"}), "HTTP/1.1 431");
   for (int i = 0; i < 20'000; ++i) many += "X: y\r\n";
   EXPECT_EQ(answer({many}), "HTTP/1.1 431");
   // One who sends a byte now and then keeps a thread for two seconds in all, not for two seconds a byte.
   const std::string slow = raw_answer(server_->port(), std::vector<std::string>(30, "G"), 100ms);
-  EXPECT_EQ(slow.substr(0, 12), "HTTP/1.1 408");
+  EXPECT_EQ(slow, "") << "it is not answered";
 }
 
 TEST(HttpRequests, AreReadAsTheyAreMeantOrRefused) {
@@ -177,16 +176,17 @@ TEST(HttpRequests, AreReadAsTheyAreMeantOrRefused) {
   EXPECT_EQ(request.host, "localhost:1");
   EXPECT_EQ(request.range, "bytes=0-1");
   EXPECT_EQ(request.sec_fetch_site, "same-origin");
-  EXPECT_EQ(status("GET / HTTP/1.0\n\n"), 200);
-  for (const char* bad : {"", "\r\n\r\n", "GET /\r\n\r\n", "GET  HTTP/1.1\r\n\r\n", "GET / HTTP/2\r\n\r\n", "G\x01T / HTTP/1.1\r\n\r\n",
-                          "GET http://evil/ HTTP/1.1\r\n\r\n", "GET /a b HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nno colon\r\n\r\n",
-                          "GET / HTTP/1.1\r\n: empty\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
-                          "GET / HTTP/1.1\r\nHost : a\r\n\r\n", "GET / HTTP/1.1\r\nX: a\rb\r\n\r\n"}) {
+  EXPECT_EQ(status("GET / HTTP/1.0\r\n\r\n"), 200);
+  for (const char* bad :
+       {"", "\r\n\r\n", "GET /\r\n\r\n", "GET  HTTP/1.1\r\n\r\n", "GET / HTTP/2\r\n\r\n", "G\x01T / HTTP/1.1\r\n\r\n",
+        "GET /a b HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nno colon\r\n\r\n", "GET / HTTP/1.1\r\n: empty\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "GET / HTTP/1.1\r\nHost : a\r\n\r\n", "GET / HTTP/1.1\r\nX: a\rb\r\n\r\n"}) {
     EXPECT_EQ(status(bad), 400) << bad;
   }
   EXPECT_EQ(status("GET /" + std::string(9'000, 'a') + " HTTP/1.1\r\n\r\n"), 414);
-  EXPECT_EQ(end_of_headers("GET / HTTP/1.1\r\nX: y\r\n"), std::nullopt);
-  EXPECT_EQ(end_of_headers("GET / HTTP/1.1\r\n\r\nmore"), 18u);
+  EXPECT_EQ(status("GET / HTTP/1.1\r\nX: y\r\n"), 400) << "it has no end";
+  EXPECT_EQ(status("GET / HTTP/1.1\r\n\r\nmore"), 200);
+  EXPECT_EQ(status("GET / HTTP/1.1\r\nX: " + std::string(17'000, 'y') + "\r\n\r\n"), 431);
 }
 
 TEST_F(Serve, AnotherNameForThisMachineIsRefused) {
