@@ -6,7 +6,6 @@
 #include <iostream>
 
 #include "db/database.h"
-#include "grammar/candidate.h"
 #include "grammar/notation.h"
 #include "kernels/export/export.h"
 #include "search/command.h"
@@ -22,13 +21,6 @@ namespace {
 std::string written_by(const ExportTarget& target) {
   return "Written by actsearch " + std::string(program_version()) + " (commit " + std::string(program_commit()) + "), target " +
          std::string(target.name) + ".";
-}
-
-/// The well-known name of the function, or empty; one that a search would refuse has none.
-std::string known_name(const Expression& expression) {
-  const auto considered = consider(expression);
-  const auto* const candidate = std::get_if<Candidate>(&considered);
-  return candidate == nullptr ? "" : candidate->name;
 }
 
 std::string score_line(const LeaderboardRow& row) {
@@ -133,7 +125,7 @@ int export_command(const Words& words) {
   }
   Chosen formula = chosen(options);
   formula.origin.push_back(written_by(target));
-  const ExportedActivation activation(formula.expression, known_name(formula.expression), std::move(formula.origin));
+  const ExportedActivation activation(formula.expression, "", std::move(formula.origin));
   const std::string text = target.write(activation);
   if (out) {
     write_file(*out, text, options.has("force"));

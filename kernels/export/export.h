@@ -16,15 +16,15 @@ namespace actsearch {
 
 /// One activation with everything that the targets write.
 struct ExportedActivation {
-  /// `known_name` is its well-known name, or empty: then a name is made of the formula's words. `origin` says where the formula comes from,
-  /// a line each; it may hold any text. std::invalid_argument where the formula is too long to lower.
-  ExportedActivation(const Expression& formula, std::string_view known_name, std::vector<std::string> origin);
+  /// `given_name` is what it is to be called, or empty: then it has its well_known_name, or else one made of the formula's words. `origin`
+  /// says where the formula comes from, a line each; it may hold any text. std::invalid_argument where the formula is too long to lower.
+  ExportedActivation(const Expression& formula, std::string_view given_name, std::vector<std::string> origin);
 
   Expression expression;  ///< its parameters in order
   Program program;
   IntrinsicGraph graph;
   std::string formula;     ///< the notation
-  std::string name;        ///< snake_case: "swish", "x_times_sigmoid_x_0f1e2d3c"
+  std::string name;        ///< snake_case: "swish", "x_times_sigmoid_x_0f1e2d3c4b5a"
   std::string class_name;  ///< CamelCase: "Swish"
   std::vector<std::string> origin;
 
@@ -48,6 +48,11 @@ const std::vector<ExportTarget>& export_targets();
 std::vector<std::string> header_lines(const ExportedActivation& activation);
 /// Them, each after `prefix`.
 std::string header(const ExportedActivation& activation, std::string_view prefix);
+
+/// The name of the well-known activation that is defined by this formula, arguments of +, *, max and min in either order; else empty. A
+/// formula that only computes the same values has none: no comparison of values proves that two formulas are one function, and files of
+/// different functions must not share a name.
+std::string_view well_known_name(const Expression& formula);
 
 /// A name of the formula's words: letters, digits and underscores, beginning with a letter; different for different formulas.
 std::string name_of(std::string_view formula);
