@@ -5,7 +5,8 @@
 namespace actsearch {
 namespace {
 
-constexpr std::string_view kBegin = R"py({{HEADER}}"""The activation {{FORMULA}} for PyTorch (1.13 or later; torch.func and torch.compile need 2.0).
+constexpr std::string_view kBegin =
+    R"py({{HEADER}}"""The activation {{FORMULA}} for PyTorch (1.13 or later; torch.func and torch.compile need 2.0).
 
 {{CLASS}}(channels=None, axis=None)
     The module: {{MODULE_NOTE}}.
@@ -19,8 +20,11 @@ replace(model, nn.ReLU)
 
 Betas broadcast against x. Half precision is computed in single precision and rounded once.
 """
+import contextlib
+
 import torch
 from torch import fx, nn
+from torch.autograd import forward_ad
 {{IMPORT}}
 __all__ = ["{{CLASS}}", "{{CLASS}}Function", "{{NAME}}", "parameter_groups", "replace"]
 
@@ -78,6 +82,20 @@ def _rows(x, shapes):
     return rows if rows < x.shape[0] else 0
 
 
+if hasattr(forward_ad, "_set_fwd_grad_enabled"):
+    # PyTorch computes tangents with forward mode off. It is on for those that torch.func takes of them, by values that have none of their own.
+    _forward_mode = forward_ad._set_fwd_grad_enabled
+
+    def _without_tangents(tensors):
+        return [forward_ad.unpack_dual(t).primal for t in tensors]
+
+else:  # PyTorch before 2.0
+    _forward_mode = contextlib.nullcontext
+
+    def _without_tangents(tensors):
+        return tensors
+
+
 def _products(ctx, dL_dy, kept{{BETAS}}):
     """dL/dx and dL/dbeta of each element; None where no gradient is asked for."""
     g = _precise(dL_dy)
@@ -126,9 +144,10 @@ class {{CLASS}}Function(torch.autograd.Function):
     @staticmethod
     def jvp(ctx, *tangents):
         kept = next(t for t in tangents if t is not None)
-{{RESTORE_IN_JVP}}        slopes = _slopes_of(kept, ctx.keeps_output{{KEPT_BETAS}})
-        terms = [_precise(t) * slope for t, slope in zip(tangents, slopes) if t is not None]
-        return sum(terms[1:], terms[0]).expand(ctx.shape).to(ctx.inputs[0][1])
+        with _forward_mode(True):
+{{RESTORE_IN_JVP}}            slopes = _slopes_of(kept, ctx.keeps_output{{KEPT_BETAS}})
+            terms = [_precise(t) * slope for t, slope in zip(tangents, slopes) if t is not None]
+            return sum(terms[1:], terms[0]).expand(ctx.shape).to(ctx.inputs[0][1])
 
     @staticmethod
     def vmap(info, in_dims, *inputs):
@@ -170,11 +189,16 @@ constexpr std::string_view kModule = R"py(
 def _activate(x, axis, save_memory, betas):
     """y by the betas of as many channels as the axis of x has; one step of a traced graph."""
     axis = _axis_of(x, axis)
-    own = next((some for some in betas if some[0].shape[0] == x.shape[axis]), None)
+    channels = _size(x, axis)
+    own = next((some for some in betas if some[0].shape[0] == channels), None)
     if own is None:
         raise ValueError(_widths_differ(x, axis, [some[0].shape[0] for some in betas]))
     shape = (-1,) + (1,) * (x.dim() - 1 - axis)
     return _function(save_memory)(x, *(beta.view(shape) for beta in own))
+
+
+def _size(x, axis):
+    return int(x.shape[axis]) if torch.jit.is_tracing() else x.shape[axis]
 
 
 def _axis_of(x, axis):
@@ -193,7 +217,7 @@ def _axis_of(x, axis):
 def _widths_differ(x, axis, widths):
     known = " or ".join(str(width) for width in widths)
     return (
-        f"{{CLASS}}: betas are there for {known} channels, but axis {axis} of an input of shape {tuple(x.shape)} has {x.shape[axis]}. "
+        f"{{CLASS}}: betas are there for {known} channels, but axis {axis} of an input of shape {tuple(x.shape)} has {_size(x, axis)}. "
         "Which axis has the channels is said by {{CLASS}}(axis=...)"
     )
 
@@ -240,10 +264,11 @@ class {{CLASS}}(nn.Module):
 
     def _prepare(self, x):
         axis = _axis_of(x, self.axis)
-        if x.shape[axis] not in self.suffixes:
+        channels = _size(x, axis)
+        if channels not in self.suffixes:
             if self.suffixes and not self.several_widths:
                 raise ValueError(_widths_differ(x, axis, self.suffixes))
-            self._add(int(x.shape[axis]), x.device)
+            self._add(int(channels), x.device)
 
     def forward(self, x):
         if not isinstance(x, fx.Proxy):
@@ -422,8 +447,12 @@ Keeping keeping(const ExportedActivation& activation) {
   std::string arguments;  // of _value and _slopes after the first: a beta that is not kept is not read either
   for (const std::string& name : activation.parameter_names()) arguments += contains(betas, name) ? ", " + name + ".to(u.dtype)" : ", None";
   const std::string indent = "        ", and_betas = betas.empty() ? "" : " and betas";
+  const auto targets = [](const std::string& names) { return names + (names.find(',') == std::string::npos ? "," : ""); };
   const auto taken = [&](const std::string& names) {
-    return names.empty() ? std::string() : indent + names + (names.find(',') == std::string::npos ? "," : "") + " = ctx.saved_tensors\n";
+    return names.empty() ? std::string() : indent + targets(names) + " = ctx.saved_tensors\n";
+  };
+  const auto taken_in_jvp = [&](const std::string& names) {
+    return names.empty() ? std::string() : indent + "    " + targets(names) + " = _without_tangents(ctx.saved_tensors)\n";
   };
   const auto saved = [&](const std::string& names) {
     if (names.empty()) return std::string();
@@ -432,19 +461,34 @@ Keeping keeping(const ExportedActivation& activation) {
   switch (kept) {
     case Kept::kNothing: {
       const std::string names = restored("", betas);
-      return {betas.empty() ? "nothing" : "betas alone", "False", saved(names), indent + "kept = dL_dy\n" + taken(names), taken(names), "",
+      return {betas.empty() ? "nothing" : "betas alone",
+              "False",
+              saved(names),
+              indent + "kept = dL_dy\n" + taken(names),
+              taken_in_jvp(names),
+              "",
               "None" + arguments};
     }
     case Kept::kInput: {
-      const std::string restore = taken(restored("kept", betas));
-      return {"x" + and_betas + ", and computes the rest again", "False", saved(restored("x", betas)), restore, restore, "", "u" + arguments};
+      const std::string names = restored("kept", betas);
+      return {"x" + and_betas + ", and computes the rest again",
+              "False",
+              saved(restored("x", betas)),
+              taken(names),
+              taken_in_jvp(names),
+              "",
+              "u" + arguments};
     }
     case Kept::kOutput: {
       // An output that was rounded to half precision would spoil the slopes.
-      const std::string restore = taken(restored("kept", betas));
-      return {"y" + and_betas + ", in half precision x in place of y", "_precise(x) is x",
-              saved(restored("output if ctx.keeps_output else x", betas)), restore, restore,
-              "    y = u if is_output else _value(u" + arguments + ")\n", "y" + arguments};
+      const std::string names = restored("kept", betas);
+      return {"y" + and_betas + ", in half precision x in place of y",
+              "_precise(x) is x",
+              saved(restored("output if ctx.keeps_output else x", betas)),
+              taken(names),
+              taken_in_jvp(names),
+              "    y = u if is_output else _value(u" + arguments + ")\n",
+              "y" + arguments};
     }
   }
   throw std::logic_error("pytorch: no such way to keep values");
@@ -456,23 +500,23 @@ std::string to_pytorch(const ExportedActivation& activation) {
   auto words = python_words(activation, torch_language(), "torch.full_like(x, #)", "# + torch.zeros_like(x)");
   const bool has_betas = activation.parameter_count() > 0;
   const Keeping keep = keeping(activation);
-  words.insert(
-      words.end(),
-      {{"MODULE_NOTE", has_betas ? "betas for each channel, starting at 1; both are found at the first use, or are to be said" : "it has no parameters"},
-       {"IMPORT", has_betas ? "from torch.nn.parameter import UninitializedParameter\n" : ""},
-       {"KEPT_NOTE", keep.note},
-       {"KEEPS_OUTPUT", keep.keeps_output},
-       {"SAVE", keep.save},
-       {"UNPACKED", has_betas ? "x" + for_each_beta(activation, ", beta#", "") : "(x,)"},
-       {"RESTORE", keep.restore},
-       {"RESTORE_IN_JVP", keep.restore_in_jvp},
-       {"Y_AGAIN", keep.y_again},
-       {"SLOPE_ARGUMENTS", keep.slope_arguments},
-       {"KEPT_BETAS", kept_or_none(activation, ", ", "")},
-       {"KEPT_TUPLE", kept_or_none(activation, "", ",")},
-       {"BETA_TUPLE", for_each_beta(activation, "beta#,", " ")},
-       {"BETA_COUNT", std::to_string(activation.parameter_count())},
-       {"CAST", "u" + for_each_beta(activation, ", beta#.to(u.dtype)", "")}});
+  words.insert(words.end(),
+               {{"MODULE_NOTE", has_betas ? "betas for each channel, starting at 1; both are found at the first use, or are to be said"
+                                          : "it has no parameters"},
+                {"IMPORT", has_betas ? "from torch.nn.parameter import UninitializedParameter\n" : ""},
+                {"KEPT_NOTE", keep.note},
+                {"KEEPS_OUTPUT", keep.keeps_output},
+                {"SAVE", keep.save},
+                {"UNPACKED", has_betas ? "x" + for_each_beta(activation, ", beta#", "") : "(x,)"},
+                {"RESTORE", keep.restore},
+                {"RESTORE_IN_JVP", keep.restore_in_jvp},
+                {"Y_AGAIN", keep.y_again},
+                {"SLOPE_ARGUMENTS", keep.slope_arguments},
+                {"KEPT_BETAS", kept_or_none(activation, ", ", "")},
+                {"KEPT_TUPLE", kept_or_none(activation, "", ",")},
+                {"BETA_TUPLE", for_each_beta(activation, "beta#,", " ")},
+                {"BETA_COUNT", std::to_string(activation.parameter_count())},
+                {"CAST", "u" + for_each_beta(activation, ", beta#.to(u.dtype)", "")}});
   std::string text(kBegin);
   const std::string code = filled("{{CODE}}", words);
   if (code.find("_maximum(") != std::string::npos) text += kMaximum;

@@ -61,6 +61,36 @@ def check_transformations(case, function):
     checks.points(case, rows(y, gradients), "double", "jax, jit of vmap of grad")
 
 
+def check_second_derivatives(case, module):
+    """Betas as plain numbers, and forward mode, by which second derivatives are taken too."""
+    smooth = [i for i, b in enumerate(case.bounds["double"]) if b is not None and 0.05 < abs(case.x[i]) < 4 and max(map(abs, case.values[i])) < 1e3]
+    function, plain = getattr(module, case.name), getattr(module, case.name + "_plain")
+    for i in smooth:
+        x, betas = case.x[i], [beta[i] for beta in case.beta]
+        what = f"jax: {case.formula} at {x}"
+        slope, bound = case.values[i][1], case.bounds["double"][i][1] + 1e-12
+        kept = jax.grad(jax.checkpoint(lambda x: function(x, *betas)))(x)
+        checks.near(float(kept), slope, bound, f"{what}, checkpoint with betas as numbers")
+        tangents = [0.5 + k for k in range(1 + case.parameters)]
+        expected = sum(t * s for t, s in zip(tangents, case.values[i][1:]))
+        allowed = sum(t * b for t, b in zip(tangents, case.bounds["double"][i][1:])) + 1e-12
+        y, tangent = jax.jvp(plain, (x, *betas), tuple(tangents))
+        checks.near(float(y), case.values[i][0], case.bounds["double"][i][0], f"{what}, the value of jvp")
+        checks.near(float(tangent), expected, allowed, f"{what}, jvp")
+        if "sinc" in case.formula:  # whose quotient is differentiated below
+            continue
+        every = tuple(range(1 + case.parameters))
+        right = jax.hessian(module._value, every)(jnp.asarray(x), *map(jnp.asarray, betas))
+        for transformation in (jax.hessian, lambda f, n: jax.jacfwd(jax.jacfwd(f, n), n)):
+            ours = transformation(plain, every)(x, *betas)
+            for row, right_row in zip(ours, right):
+                for a, b in zip(row, right_row):
+                    checks.near(float(a), float(b), 1e-7 * (1 + abs(float(b))), f"{what}, hessian")
+    _, linear = jax.linearize(lambda x: plain(x, *[1.5] * case.parameters), jnp.asarray(0.5))
+    y, backward = jax.vjp(lambda x: function(x, *[1.5] * case.parameters), jnp.asarray(0.5))
+    checks.near(float(linear(2.0)), 2 * float(backward(jnp.ones_like(y))[0]), 1e-12, f"jax: {case.formula}: linearize")
+
+
 for number, case in enumerate(cases()):
     module = case.load()
     function = getattr(module, case.name)
@@ -73,4 +103,5 @@ for number, case in enumerate(cases()):
     if number % 8 == 0:  # compiling takes its time
         check_module(case, module)
         check_transformations(case, function)
+        check_second_derivatives(case, module)
 checks.finish()

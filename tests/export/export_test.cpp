@@ -164,13 +164,14 @@ TEST(ExportNames, AreWordsOfTheFormulaAndDifferent) {
 }
 
 TEST(ExportNames, AreWellKnownOnesOnlyForTheFormulaThatIsKnown) {
-  for (const auto& [formula, name] : {std::pair("relu", "relu"), std::pair("max(0, x)", "relu"), std::pair("sigmoid(beta * x) * x", "swish"),
-                                      std::pair("x * sigmoid(x)", "swish1"), std::pair("tanh(x)", "tanh")}) {
+  for (const auto& [formula, name] :
+       {std::pair("relu", "relu"), std::pair("max(0, x)", "relu"), std::pair("sigmoid(beta * x) * x", "swish"),
+        std::pair("x * sigmoid(x)", "swish1"), std::pair("tanh(x)", "tanh")}) {
     EXPECT_EQ(exported(formula).name, name) << formula;
   }
   // Equal where networks mostly are, or equal everywhere but not by a rule that the export proves.
-  for (const char* formula : {"min(max(x, 0), 6)", "(x + abs(x)) / 2", "min(x, 20)", "max(-6, min(6, x))", "x - 0 * x", "sigmoid(beta * x) * beta",
-                              "x * sigmoid(x) + greater(x, 7) * 100", "x / (1 + exp(-x))"}) {
+  for (const char* formula : {"min(max(x, 0), 6)", "(x + abs(x)) / 2", "min(x, 20)", "max(-6, min(6, x))", "x - 0 * x",
+                              "sigmoid(beta * x) * beta", "x * sigmoid(x) + greater(x, 7) * 100", "x / (1 + exp(-x))"}) {
     const ExportedActivation activation = exported(formula);
     EXPECT_EQ(activation.name, name_of(activation.formula)) << formula;
   }
@@ -179,7 +180,8 @@ TEST(ExportNames, AreWellKnownOnesOnlyForTheFormulaThatIsKnown) {
 TEST(ExportNames, DifferBetweenFormulasInEveryFormThatTheyTake) {
   std::set<std::string> names, classes, guards, registrations;
   std::vector<Expression> formulas = testing::export_formulas();
-  for (const char* formula : {"min(max(x, 0), 6)", "x - 1", "x + 1", "-(x + 1)", "sigmoid(10 * x)", "sigmoid(1 * x) * 0"}) formulas.push_back(parse(formula));
+  for (const char* formula : {"min(max(x, 0), 6)", "x - 1", "x + 1", "-(x + 1)", "sigmoid(10 * x)", "sigmoid(1 * x) * 0"})
+    formulas.push_back(parse(formula));
   std::set<std::string> met;
   for (const Expression& formula : formulas) {
     const ExportedActivation activation(formula, "", {});

@@ -23,7 +23,8 @@ TEST_F(CommandLine, ExportWritesAFormulaForEveryTarget) {
   EXPECT_NE(run({"export", "swish", "--to", "pytorch"}).out.find("class Swish(nn.Module)"), std::string::npos);
   EXPECT_NE(run({"export", "sigmoid(beta*x)*x", "--to", "pytorch"}).out.find("class Swish(nn.Module)"), std::string::npos)
       << "a well-known formula has its name, in whatever order it is written";
-  EXPECT_EQ(run({"export", "min(max(x, 0), 6)", "--to", "pytorch"}).out.find("class Relu"), std::string::npos) << "equal to relu below 6 only";
+  EXPECT_EQ(run({"export", "min(max(x, 0), 6)", "--to", "pytorch"}).out.find("class Relu"), std::string::npos)
+      << "equal to relu below 6 only";
   EXPECT_EQ(run({"export", "sqrt(x)", "--to", "c"}).code, 0) << "what no search would train is exported all the same";
 }
 
