@@ -106,6 +106,7 @@ int export_command(const Words& words) {
   options.value("to", "TARGET", "what to write; see below");
   options.value("out", "FILE", "the file to write [standard output]");
   options.flag("force", "replace a file that exists");
+  options.flag("inline", "onnx: a graph without local functions, which converters take (to fp16, to another opset)");
   options.arguments("expression", 1);
   std::string targets = "Targets\n";
   for (const ExportTarget& target : export_targets()) {
@@ -115,6 +116,8 @@ int export_command(const Words& words) {
   if (!options.parse(words)) return 0;
 
   const ExportTarget& target = chosen_target(options);
+  const bool inlined = options.has("inline");
+  if (inlined && target.write_inlined == nullptr) throw UsageError("--inline belongs to --to onnx");
   const auto out = options.text("out");
   if (out) {
     require_writable(*out, options.has("force"));
@@ -126,7 +129,7 @@ int export_command(const Words& words) {
   Chosen formula = chosen(options);
   formula.origin.push_back(written_by(target));
   const ExportedActivation activation(formula.expression, "", std::move(formula.origin));
-  const std::string text = target.write(activation);
+  const std::string text = inlined ? target.write_inlined(activation) : target.write(activation);
   if (out) {
     write_file(*out, text, options.has("force"));
     std::cerr << *out << ": " << activation.name << ", y = " << activation.formula << '\n';

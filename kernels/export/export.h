@@ -40,6 +40,7 @@ struct ExportTarget {
   std::string_view description;
   bool is_binary = false;
   std::string (*write)(const ExportedActivation&) = nullptr;
+  std::string (*write_inlined)(const ExportedActivation&) = nullptr;  ///< without functions of its own; null where a file has no such form
 };
 /// pytorch, jax, keras, onnx, cuda, c, latex, sympy, mathml. `write` returns the whole file, or throws InexpressibleError.
 const std::vector<ExportTarget>& export_targets();
@@ -61,6 +62,8 @@ std::string to_pytorch(const ExportedActivation& activation);
 std::string to_jax(const ExportedActivation& activation);
 std::string to_keras(const ExportedActivation& activation);
 std::string to_onnx(const ExportedActivation& activation);
+/// The same graph of the operators themselves, without local functions, which not every converter takes.
+std::string to_inlined_onnx(const ExportedActivation& activation);
 std::string to_cuda_header(const ExportedActivation& activation);
 std::string to_c(const ExportedActivation& activation);
 std::string to_latex_file(const ExportedActivation& activation);
