@@ -140,9 +140,37 @@ class Printer {
       Precedence inside = own == kAtom ? kSum : own;
       // A product's sign is invisible, so that a minus after it would be read as a difference.
       if (second && own != kAtom) inside = own == kProduct ? kAtom : static_cast<Precedence>(own + 1);
+      const std::size_t begin = out_.size();
       write(arguments[second ? 1 : 0], inside);
+      if (own == kProduct && second) {
+        set_dot_before(begin);
+      } else if (own != kAtom && begin > 0) {
+        bracket_second_sign(begin);
+      }
     }
   }
+
+  /// A thin space before a number would make one of two, and before a fraction a mixed number: there a dot is set.
+  void set_dot_before(std::size_t factor) {
+    constexpr std::string_view kSpace = "\\, ", kFraction = "\\frac";
+    if (factor < kSpace.size() + 2 || out_.compare(factor - kSpace.size(), kSpace.size(), kSpace) != 0) return;
+    const char before = out_[factor - kSpace.size() - 2];  // the last of the first factor, after which there is a space
+    const bool follows_number = is_digit(before) || before == '}';
+    if (is_digit(out_[factor]) || (follows_number && out_.compare(factor, kFraction.size(), kFraction) == 0)) {
+      out_.replace(factor - kSpace.size(), kSpace.size(), "\\cdot ");
+    }
+  }
+
+  /// A sign after a sign, as in x - -3 and --x, stands in parentheses.
+  void bracket_second_sign(std::size_t operand) {
+    if (out_[operand] != '-') return;
+    const std::size_t last = out_.find_last_not_of(' ', operand - 1);
+    if (last == std::string::npos || (out_[last] != '-' && out_[last] != '+')) return;
+    out_.insert(operand, "(");
+    out_ += ')';
+  }
+
+  static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
   Style style_;
   const std::vector<std::string>* names_;

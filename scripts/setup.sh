@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that actsearch is built with, only those that are missing.
 #
-#   scripts/setup.sh [--check] [--with-images] [--with-torch] [--with-browser] [--with-frameworks] [--with-onednn3]
+#   scripts/setup.sh [--check] [--with-images] [--with-torch] [--with-newest-torch] [--with-browser] [--with-frameworks] [--with-onednn3]
 #
 # --check        prints what is there and what is missing, installs nothing; exit code 1 if something is missing
 # --with-images  also NumPy and Pillow for python3, which .ci/run unpacks images with
 # --with-torch   also PyTorch for python3, which bench/compare.sh measures and tests/export runs exports in
+# --with-newest-torch
+#                also a Python environment in build/torch (6 GB) with a recent PyTorch, torchvision and timm (tests/export/requirements-torch.txt)
 # --with-browser also Chromium and its driver (125 MB to fetch), in which the tests open the pages of report and serve
 # --with-frameworks
 #                also a Python environment in build/frameworks (1 GB) with the other frameworks that tests/export runs exports in: ONNX
@@ -31,6 +33,7 @@ for argument in "$@"; do
     --check) check=true ;;
     --with-images) packages+=(python3-numpy python3-pil) ;;
     --with-torch) packages+=(python3-torch python3-numpy) ;;
+    --with-newest-torch) environments+=("torch tests/export/requirements-torch.txt") packages+=(python3-venv) ;;
     --with-browser) packages+=(chromium chromium-driver) ;;
     --with-frameworks) environments+=("frameworks tests/export/requirements.txt") packages+=(python3-venv) ;;
     --with-onednn3) environments+=("onednn tests/evaluator/requirements.txt") packages+=(python3-venv) ;;

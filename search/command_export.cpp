@@ -6,7 +6,6 @@
 #include <iostream>
 
 #include "db/database.h"
-#include "grammar/candidate.h"
 #include "grammar/notation.h"
 #include "kernels/export/export.h"
 #include "search/command.h"
@@ -22,13 +21,6 @@ namespace {
 std::string written_by(const ExportTarget& target) {
   return "Written by actsearch " + std::string(program_version()) + " (commit " + std::string(program_commit()) + "), target " +
          std::string(target.name) + ".";
-}
-
-/// The well-known name of the function, or empty; one that a search would refuse has none.
-std::string known_name(const Expression& expression) {
-  const auto considered = consider(expression);
-  const auto* const candidate = std::get_if<Candidate>(&considered);
-  return candidate == nullptr ? "" : candidate->name;
 }
 
 std::string score_line(const LeaderboardRow& row) {
@@ -114,6 +106,7 @@ int export_command(const Words& words) {
   options.value("to", "TARGET", "what to write; see below");
   options.value("out", "FILE", "the file to write [standard output]");
   options.flag("force", "replace a file that exists");
+  options.flag("inline", "onnx: a graph without local functions, which converters take (to fp16, to another opset)");
   options.arguments("expression", 1);
   std::string targets = "Targets\n";
   for (const ExportTarget& target : export_targets()) {
@@ -123,6 +116,8 @@ int export_command(const Words& words) {
   if (!options.parse(words)) return 0;
 
   const ExportTarget& target = chosen_target(options);
+  const bool inlined = options.has("inline");
+  if (inlined && target.write_inlined == nullptr) throw UsageError("--inline belongs to --to onnx");
   const auto out = options.text("out");
   if (out) {
     require_writable(*out, options.has("force"));
@@ -133,8 +128,8 @@ int export_command(const Words& words) {
   }
   Chosen formula = chosen(options);
   formula.origin.push_back(written_by(target));
-  const ExportedActivation activation(formula.expression, known_name(formula.expression), std::move(formula.origin));
-  const std::string text = target.write(activation);
+  const ExportedActivation activation(formula.expression, "", std::move(formula.origin));
+  const std::string text = inlined ? target.write_inlined(activation) : target.write(activation);
   if (out) {
     write_file(*out, text, options.has("force"));
     std::cerr << *out << ": " << activation.name << ", y = " << activation.formula << '\n';

@@ -1,9 +1,12 @@
 #include "kernels/export/export.h"
 
+#include <algorithm>
 #include <cctype>
+#include <map>
 
 #include "grammar/hash.h"
 #include "grammar/notation.h"
+#include "grammar/operators.h"
 
 namespace actsearch {
 namespace {
@@ -47,16 +50,69 @@ std::vector<std::string> wrapped(std::string line) {
   return lines;
 }
 
+bool is_commutative(FunctionId function) {
+  return function == function_id<Add> || function == function_id<Multiply> || function == function_id<Max> || function == function_id<Min>;
+}
+
+/// Numbers formulas so that two have the same number only if they are the same but for the order of commuting arguments.
+class Spellings {
+ public:
+  int number_of(const Expression& formula) {
+    std::map<const void*, int> of;
+    for (const Expression& part : nodes_in_order(formula)) of[part.identity()] = number(part, of);
+    return of.at(formula.identity());
+  }
+
+ private:
+  int number(const Expression& part, const std::map<const void*, int>& of) {
+    std::string key;
+    switch (part.kind()) {
+      case Expression::Kind::kInput:
+        key = "x";
+        break;
+      case Expression::Kind::kParameter:
+        key = "beta" + std::to_string(part.parameter_index());
+        break;
+      case Expression::Kind::kNumber:
+        key = to_text(part.number());
+        break;
+      case Expression::Kind::kCall: {
+        std::vector<int> arguments;
+        for (const Expression& argument : part.arguments()) arguments.push_back(of.at(argument.identity()));
+        if (is_commutative(part.function())) std::sort(arguments.begin(), arguments.end());
+        key = function_name(part.function());
+        for (const int argument : arguments) key += " " + std::to_string(argument);
+        break;
+      }
+    }
+    return numbers_.try_emplace(key, static_cast<int>(numbers_.size())).first->second;
+  }
+
+  std::map<std::string, int> numbers_;
+};
+
 }  // namespace
 
-ExportedActivation::ExportedActivation(const Expression& written, std::string_view known_name, std::vector<std::string> where)
+std::string_view well_known_name(const Expression& formula) {
+  Spellings spellings;
+  const int number = spellings.number_of(formula.with_parameters_in_order());
+  for (const OperatorInfo& activation : activations()) {
+    const Expression definition = activation.build({Expression::input()}, Expression::parameter(0));
+    if (spellings.number_of(definition.with_parameters_in_order()) == number) return activation.name;
+  }
+  return {};
+}
+
+ExportedActivation::ExportedActivation(const Expression& written, std::string_view given_name, std::vector<std::string> where)
     : expression(written.with_parameters_in_order()),
       program(lower(expression)),
       graph(trace(program)),
       formula(to_text(expression)),
-      name(known_name.empty() ? name_of(formula) : std::string(known_name)),
-      class_name(camel_case(name)),
-      origin(std::move(where)) {}
+      name(given_name.empty() ? well_known_name(expression) : given_name),
+      origin(std::move(where)) {
+  if (name.empty()) name = name_of(formula);
+  class_name = camel_case(name);
+}
 
 std::vector<std::string> ExportedActivation::parameter_names() const {
   std::vector<std::string> names;
@@ -72,15 +128,15 @@ std::vector<std::uint32_t> ExportedActivation::slopes() const {
 
 const std::vector<ExportTarget>& export_targets() {
   static const std::vector<ExportTarget> targets{
-      {"pytorch", "a module with per-channel betas, and an autograd function that keeps only what backward needs", false, to_pytorch},
-      {"jax", "a pure function with its own derivative, and a Flax module", false, to_jax},
-      {"keras", "a Keras 3 layer with per-channel betas, for any backend", false, to_keras},
-      {"onnx", "a model: the function, its derivatives, and a graph that calls both (opset 17, fp32)", true, to_onnx},
-      {"cuda", "a header with __device__ functions: value, and derivatives by x and beta", false, to_cuda_header},
-      {"c", "a C99 header with the same, in double and in single precision", false, to_c},
-      {"latex", "the formula and its derivatives, for display", false, to_latex_file},
-      {"sympy", "the formula and its derivatives as SymPy expressions", false, to_sympy},
-      {"mathml", "the formula and its derivatives as MathML Core, for a page", false, to_mathml_file},
+      {"pytorch", "a module with per-channel betas, and an autograd function that keeps only what backward needs", false, to_pytorch, nullptr},
+      {"jax", "a pure function with its own derivative, and a Flax module", false, to_jax, nullptr},
+      {"keras", "a Keras 3 layer with per-channel betas, for any backend", false, to_keras, nullptr},
+      {"onnx", "a model: the function, its derivatives, and a graph that calls both (opset 17, fp32)", true, to_onnx, to_inlined_onnx},
+      {"cuda", "a header with __device__ functions: value, and derivatives by x and beta", false, to_cuda_header, nullptr},
+      {"c", "a C99 header with the same, in double and in single precision", false, to_c, nullptr},
+      {"latex", "the formula and its derivatives, for display", false, to_latex_file, nullptr},
+      {"sympy", "the formula and its derivatives as SymPy expressions", false, to_sympy, nullptr},
+      {"mathml", "the formula and its derivatives as MathML Core, for a page", false, to_mathml_file, nullptr},
   };
   return targets;
 }
@@ -128,7 +184,7 @@ std::string name_of(std::string_view formula) {
   while (!words.empty() && words.back() == '_') words.pop_back();
   words.erase(0, words.find_first_not_of('_'));
   if (words.empty() || std::isdigit(static_cast<unsigned char>(words.front())) != 0) words.insert(0, "f_");
-  std::string digits(8, '0');
+  std::string digits(12, '0');
   std::uint64_t hash = 0;
   for (const char c : formula) hash = mixed(hash + kGoldenGamma + static_cast<unsigned char>(c));
   for (std::size_t i = 0; i < digits.size(); ++i) digits[i] = "0123456789abcdef"[hash >> (4 * i) & 15U];

@@ -16,15 +16,15 @@ namespace actsearch {
 
 /// One activation with everything that the targets write.
 struct ExportedActivation {
-  /// `known_name` is its well-known name, or empty: then a name is made of the formula's words. `origin` says where the formula comes from,
-  /// a line each; it may hold any text. std::invalid_argument where the formula is too long to lower.
-  ExportedActivation(const Expression& formula, std::string_view known_name, std::vector<std::string> origin);
+  /// `given_name` is what it is to be called, or empty: then it has its well_known_name, or else one made of the formula's words. `origin`
+  /// says where the formula comes from, a line each; it may hold any text. std::invalid_argument where the formula is too long to lower.
+  ExportedActivation(const Expression& formula, std::string_view given_name, std::vector<std::string> origin);
 
   Expression expression;  ///< its parameters in order
   Program program;
   IntrinsicGraph graph;
   std::string formula;     ///< the notation
-  std::string name;        ///< snake_case: "swish", "x_times_sigmoid_x_0f1e2d3c"
+  std::string name;        ///< snake_case: "swish", "x_times_sigmoid_x_0f1e2d3c4b5a"
   std::string class_name;  ///< CamelCase: "Swish"
   std::vector<std::string> origin;
 
@@ -40,6 +40,7 @@ struct ExportTarget {
   std::string_view description;
   bool is_binary = false;
   std::string (*write)(const ExportedActivation&) = nullptr;
+  std::string (*write_inlined)(const ExportedActivation&) = nullptr;  ///< without functions of its own; null where a file has no such form
 };
 /// pytorch, jax, keras, onnx, cuda, c, latex, sympy, mathml. `write` returns the whole file, or throws InexpressibleError.
 const std::vector<ExportTarget>& export_targets();
@@ -49,6 +50,11 @@ std::vector<std::string> header_lines(const ExportedActivation& activation);
 /// Them, each after `prefix`.
 std::string header(const ExportedActivation& activation, std::string_view prefix);
 
+/// The name of the well-known activation that is defined by this formula, arguments of +, *, max and min in either order; else empty. A
+/// formula that only computes the same values has none: no comparison of values proves that two formulas are one function, and files of
+/// different functions must not share a name.
+std::string_view well_known_name(const Expression& formula);
+
 /// A name of the formula's words: letters, digits and underscores, beginning with a letter; different for different formulas.
 std::string name_of(std::string_view formula);
 
@@ -56,6 +62,8 @@ std::string to_pytorch(const ExportedActivation& activation);
 std::string to_jax(const ExportedActivation& activation);
 std::string to_keras(const ExportedActivation& activation);
 std::string to_onnx(const ExportedActivation& activation);
+/// The same graph of the operators themselves, without local functions, which not every converter takes.
+std::string to_inlined_onnx(const ExportedActivation& activation);
 std::string to_cuda_header(const ExportedActivation& activation);
 std::string to_c(const ExportedActivation& activation);
 std::string to_latex_file(const ExportedActivation& activation);

@@ -6,12 +6,15 @@ namespace {
 constexpr std::string_view kFile = R"({{HEADER}}"""The activation {{FORMULA}} for JAX.
 
 {{NAME}}(x{{BETAS}})
-    A pure function with its own derivative (jax.custom_vjp: for grad, vjp, jit and vmap, not for jvp). For the backward pass it keeps
+    A pure function with its own derivative (jax.custom_vjp: for grad, vjp, jit, vmap and checkpoint). For the backward pass it keeps
     {{KEPT_NOTE}}.
+{{NAME}}_plain(x{{BETAS}})
+    The same function with the same derivative for forward mode too (jax.custom_jvp: for jvp, linearize, jacfwd and hessian as well). Its
+    backward pass keeps the slopes, an array of the size of x for each argument.
 {{CLASS}}()
     A Flax module (linen), where flax is installed: {{MODULE_NOTE}}.
 
-Betas broadcast against x. Half precision is computed in single precision and rounded once.
+Betas are arrays or numbers and broadcast against x. Half precision is computed in single precision and rounded once.
 """
 import jax
 import jax.numpy as jnp
@@ -28,9 +31,9 @@ def _precise(x):
 
 def _summed(g, beta):
     """The sum of g over the axes along which beta was broadcast."""
-    lead = g.ndim - beta.ndim
-    axes = tuple(i for i in range(g.ndim) if i < lead or beta.shape[i - lead] == 1)
-    return g.sum(axis=axes).reshape(beta.shape).astype(beta.dtype)
+    lead = g.ndim - jnp.ndim(beta)
+    axes = tuple(i for i in range(g.ndim) if i < lead or jnp.shape(beta)[i - lead] == 1)
+    return g.sum(axis=axes).reshape(jnp.shape(beta)).astype(jnp.result_type(beta))
 
 
 {{CODE}}
@@ -55,6 +58,22 @@ def _backward(kept, dL_dy):
 
 
 {{NAME}}.defvjp(_forward, _backward)
+
+
+@jax.custom_jvp
+def {{NAME}}_plain(x{{BETAS}}):
+    return {{NAME}}(x{{BETAS}})
+
+
+@{{NAME}}_plain.defjvp
+def _tangent(primals, tangents):
+    x, *betas = primals
+    x = jnp.asarray(x)
+    y = {{NAME}}_plain(x, *betas)
+    u = _precise(x)
+    slopes = _slopes({{PLAIN_SLOPE_ARGUMENTS}})
+    terms = [_precise(jnp.asarray(t)) * slope for t, slope in zip(tangents, slopes)]
+    return y, jnp.broadcast_to(sum(terms[1:], terms[0]), y.shape).astype(y.dtype)
 
 if linen is not None:
 
@@ -101,16 +120,17 @@ std::string to_jax(const ExportedActivation& activation) {
   const bool has_betas = activation.parameter_count() > 0;
   const Keeping keep = keeping(activation);
   std::string betas_of_u, arrays;
-  for (std::size_t k = 0; k < activation.parameter_count(); ++k) betas_of_u += ", betas[" + std::to_string(k) + "].astype(u.dtype)";
+  for (std::size_t k = 0; k < activation.parameter_count(); ++k) betas_of_u += ", jnp.asarray(betas[" + std::to_string(k) + "], u.dtype)";
   arrays = for_each_beta(activation, "jnp.asarray(beta#),", " ");
   words.insert(words.end(),
                {{"KEPT_NOTE", keep.note},
                 {"KEPT", keep.kept},
                 {"BETA_ARRAYS", arrays},
                 {"RESTORE", filled(keep.restore,
-                                   {{"VALUE_ARGUMENTS", "_precise(u)" + for_each_beta(activation, ", betas[#].astype(jnp.float32)", "")}})},
+                                   {{"VALUE_ARGUMENTS", "_precise(u)" + for_each_beta(activation, ", jnp.asarray(betas[#], jnp.float32)", "")}})},
                 {"SLOPE_ARGUMENTS", keep.first + betas_of_u},
-                {"CAST", "u" + for_each_beta(activation, ", jnp.asarray(beta#).astype(u.dtype)", "")},
+                {"PLAIN_SLOPE_ARGUMENTS", (kept_by(activation) == Kept::kOutput ? "_value(u" + betas_of_u + ")" : "u") + betas_of_u},
+                {"CAST", "u" + for_each_beta(activation, ", jnp.asarray(beta#, u.dtype)", "")},
                 {"MODULE_NOTE", has_betas ? "betas for each channel of the last axis, starting at 1" : "it has no parameters"},
                 {"MODULE_DOC", has_betas ? ", with a learnable beta for each channel of the last axis; betas start at 1." : "."},
                 {"NAMES", for_each_beta(activation, "\"beta#\"", ", ")},

@@ -8,9 +8,10 @@ constexpr std::string_view kFile = R"({{HEADER}}"""The activation {{FORMULA}} fo
 {{CLASS}}()
     The layer: {{MODULE_NOTE}}.
 {{NAME}}(x{{BETAS}})
-    The function with its own derivative. x is a tensor of single or double precision; betas have its dtype and broadcast against it.
+    The function with its own derivative, which Dense(activation={{NAME}}) and the like take, save and load: import this file before loading.
+    {{FUNCTION_NOTE}}
 
-The layer computes half precision in single precision and rounds once.
+Half precision is computed in single precision and rounded once.
 """
 import keras
 from keras import ops
@@ -26,7 +27,7 @@ def _summed(g, beta):
 {{CODE}}
 
 @ops.custom_gradient
-def {{NAME}}(x{{BETAS}}):
+def _differentiable(x{{BETAS}}):
     def gradient(*arguments, upstream=None):
         if upstream is None:
             (upstream,) = arguments
@@ -39,11 +40,17 @@ def {{NAME}}(x{{BETAS}}):
 
 
 @keras.saving.register_keras_serializable(package="actsearch")
+def {{NAME}}(x{{BETA_DEFAULTS}}):
+    x = ops.convert_to_tensor(x)
+    u = ops.cast(x, "float32") if keras.backend.standardize_dtype(x.dtype) in ("float16", "bfloat16") else x
+    return ops.cast(_differentiable(u{{CAST_BETAS}}), x.dtype)
+
+
+@keras.saving.register_keras_serializable(package="actsearch")
 class {{CLASS}}(keras.layers.Layer):
     """y = {{FORMULA}}{{MODULE_DOC}}"""
 
 {{BUILD}}    def call(self, x):
-        u = ops.cast(x, "float32") if keras.backend.standardize_dtype(x.dtype) in ("float16", "bfloat16") else x
 {{CALL}}
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -64,10 +71,9 @@ constexpr std::string_view kBuild = R"(    def __init__(self, axis=-1, **kwargs)
 )";
 
 constexpr std::string_view kCallWithWeights =
-    R"(        betas = [ops.reshape(ops.cast(beta, u.dtype), self.shape) for beta in ({{SELF_BETAS}},)]
-        return ops.cast({{NAME}}(u, *betas), x.dtype)
+    R"(        return {{NAME}}(x, *(ops.reshape(beta, self.shape) for beta in ({{SELF_BETAS}},)))
 )";
-constexpr std::string_view kCall = R"(        return ops.cast({{NAME}}(u), x.dtype)
+constexpr std::string_view kCall = R"(        return {{NAME}}(x)
 )";
 
 }  // namespace
@@ -81,6 +87,10 @@ std::string to_keras(const ExportedActivation& activation) {
   words.insert(
       words.end(),
       {{"SLOPE_ARGUMENTS", (kept_by(activation) == Kept::kOutput ? "y" : "x") + for_each_beta(activation, ", beta#", "")},
+       {"BETA_DEFAULTS", for_each_beta(activation, ", beta#=1.0", "")},
+       {"CAST_BETAS", for_each_beta(activation, ", ops.cast(beta#, u.dtype)", "")},
+       {"FUNCTION_NOTE", has_betas ? "Betas are numbers or tensors that broadcast against x; without them each is 1, where training starts, and is not trained."
+                                   : "It has no weights."},
        {"BETA_TUPLE", for_each_beta(activation, "beta#,", " ")},
        {"MODULE_NOTE", has_betas ? "betas for each channel of the axis (the last, if not said), starting at 1" : "it has no weights"},
        {"MODULE_DOC", has_betas ? R"(, with a learnable beta for each channel of `axis`; betas start at 1.

@@ -20,9 +20,10 @@ ProtobufMessage opset(std::string_view domain, int version) {
   return ProtobufMessage().bytes(1, domain).integer(2, static_cast<std::uint64_t>(version));
 }
 
-/// The nodes of one function, from code whose values are nested calls: Mul(2, Atanh(t0)).
+/// The nodes of one function, from code whose values are nested calls: Mul(2, Atanh(t0)). Each is named SCOPE/OPERATOR_NUMBER.
 class Nodes {
  public:
+  explicit Nodes(std::string scope) : scope_(std::move(scope)) {}
   /// The name of the value that the text computes.
   std::string value(const std::string& text) {
     rest_ = text;
@@ -35,8 +36,7 @@ class Nodes {
     if (output.empty()) output = "v" + std::to_string(next_++);
     ProtobufMessage node;
     for (const std::string& input : inputs) node.bytes(1, input);
-    node.bytes(2, output).bytes(4, op);
-    if (op == "Cast") node.message(5, ProtobufMessage().bytes(1, "to").integer(3, kFloat).integer(20, 2));  // AttributeProto.INT
+    node.bytes(2, output).bytes(3, node_name(op)).bytes(4, op);
     nodes_.push_back(std::move(node));
     return output;
   }
@@ -53,6 +53,8 @@ class Nodes {
     std::vector<std::string> arguments{parse()};
     while (take(", ")) arguments.push_back(parse());
     if (!take(")")) throw std::logic_error("onnx: a call of " + word + " does not end");
+    // A cast of a truth value would name the type; a choice of 1 or 0 is of whatever type a converter gives the constants.
+    if (word == "Cast") return call("Where", {arguments.front(), constant(1), constant(0)});
     return call(word, arguments);
   }
   bool take(std::string_view token) {
@@ -75,21 +77,24 @@ class Nodes {
     for (unsigned shift = 0; shift < 32; shift += 8) raw += static_cast<char>(bits >> shift & 0xffU);
     const ProtobufMessage tensor = ProtobufMessage().integer(2, kFloat).bytes(9, raw);
     const ProtobufMessage attribute = ProtobufMessage().bytes(1, "value").message(5, tensor).integer(20, 4);  // AttributeProto.TENSOR
-    nodes_.push_back(ProtobufMessage().bytes(2, known->second).bytes(4, "Constant").message(5, attribute));
+    nodes_.push_back(ProtobufMessage().bytes(2, known->second).bytes(3, node_name("Constant")).bytes(4, "Constant").message(5, attribute));
     return known->second;
   }
 
+  std::string node_name(std::string_view op) const { return scope_ + "/" + std::string(op) + "_" + std::to_string(nodes_.size()); }
+
+  std::string scope_;
   std::string_view rest_;
   std::vector<ProtobufMessage> nodes_;
   std::map<std::uint32_t, std::string> constants_;
   int next_ = 0;
 };
 
-/// A FunctionProto that computes `results`, each in the shape of x, under the names `outputs`.
-ProtobufMessage function(const ExportedActivation& activation, const std::string& name, const std::vector<std::uint32_t>& results,
-                         const std::vector<std::string>& outputs) {
+/// The nodes that compute `results`, each in the shape of x, under the names `outputs`.
+std::vector<ProtobufMessage> computing(const ExportedActivation& activation, const std::string& scope,
+                                       const std::vector<std::uint32_t>& results, const std::vector<std::string>& outputs) {
   const Code code = print(activation.graph, results, onnx_language(), {"x", activation.parameter_names()});
-  Nodes nodes;
+  Nodes nodes(scope);
   nodes.names["x"] = "x";
   for (const std::string& beta : activation.parameter_names()) nodes.names[beta] = beta;
   for (std::size_t at = 0; at < code.lines.size();) {
@@ -106,11 +111,17 @@ ProtobufMessage function(const ExportedActivation& activation, const std::string
       nodes.call("Expand", {value, nodes.call("Shape", {"x"})}, outputs[i]);
     }
   }
+  return nodes.all();
+}
+
+/// A FunctionProto of them.
+ProtobufMessage function(const ExportedActivation& activation, const std::string& name, const std::vector<std::uint32_t>& results,
+                         const std::vector<std::string>& outputs) {
   ProtobufMessage message;
   message.bytes(1, name).bytes(4, "x");
   for (const std::string& beta : activation.parameter_names()) message.bytes(4, beta);
   for (const std::string& output : outputs) message.bytes(5, output);
-  for (const ProtobufMessage& node : nodes.all()) message.message(7, node);
+  for (const ProtobufMessage& node : computing(activation, name, results, outputs)) message.message(7, node);
   return message.message(9, opset("", kOpset)).bytes(10, kDomain);
 }
 
@@ -122,33 +133,59 @@ ProtobufMessage tensor(const std::string& name, const std::vector<std::string>& 
   return ProtobufMessage().bytes(1, name).message(2, type);
 }
 
+std::vector<std::string> slope_names(const ExportedActivation& activation) {
+  std::vector<std::string> names{"dydx"};
+  for (std::size_t k = 0; k < activation.parameter_count(); ++k) names.push_back("dydbeta" + std::to_string(k));
+  return names;
+}
+
+/// A GraphProto of the nodes, from x and betas to y and its slopes.
+ProtobufMessage graph_of(const ExportedActivation& activation, const std::vector<ProtobufMessage>& nodes) {
+  ProtobufMessage graph;
+  for (const ProtobufMessage& node : nodes) graph.message(1, node);
+  graph.bytes(2, activation.name).message(11, tensor("x", {"rows", "channels"}));
+  for (const std::string& beta : activation.parameter_names()) graph.message(11, tensor(beta, {"channels"}));
+  graph.message(12, tensor("y", {"rows", "channels"}));
+  for (const std::string& slope : slope_names(activation)) graph.message(12, tensor(slope, {"rows", "channels"}));
+  return graph;
+}
+
+ProtobufMessage model_of(const ExportedActivation& activation, const ProtobufMessage& graph) {
+  ProtobufMessage model;
+  model.integer(1, kIrVersion).bytes(2, "actsearch").bytes(4, kDomain).integer(5, 1).bytes(6, header(activation, "")).message(7, graph);
+  return model.message(8, opset("", kOpset));
+}
+
+/// A node that calls a function of the model.
+ProtobufMessage call_of(const ExportedActivation& activation, const std::string& name, const std::vector<std::string>& outputs) {
+  ProtobufMessage call;
+  call.bytes(1, "x");
+  for (const std::string& beta : activation.parameter_names()) call.bytes(1, beta);
+  for (const std::string& output : outputs) call.bytes(2, output);
+  return call.bytes(3, name).bytes(4, name).bytes(7, kDomain);
+}
+
 }  // namespace
 
 std::string to_onnx(const ExportedActivation& activation) {
   require_single_precision(activation, "onnx");
-  std::vector<std::string> slopes{"dydx"};
-  for (std::size_t k = 0; k < activation.parameter_count(); ++k) slopes.push_back("dydbeta" + std::to_string(k));
+  const std::vector<std::string> slopes = slope_names(activation);
   const std::string derivative = activation.name + "_derivative";
-
-  ProtobufMessage graph, value_call, slope_call;
-  for (ProtobufMessage* const call : {&value_call, &slope_call}) {
-    call->bytes(1, "x");
-    for (const std::string& beta : activation.parameter_names()) call->bytes(1, beta);
-  }
-  value_call.bytes(2, "y").bytes(4, activation.name).bytes(7, kDomain);
-  for (const std::string& slope : slopes) slope_call.bytes(2, slope);
-  slope_call.bytes(4, derivative).bytes(7, kDomain);
-  graph.message(1, value_call).message(1, slope_call).bytes(2, activation.name).message(11, tensor("x", {"rows", "channels"}));
-  for (const std::string& beta : activation.parameter_names()) graph.message(11, tensor(beta, {"channels"}));
-  graph.message(12, tensor("y", {"rows", "channels"}));
-  for (const std::string& slope : slopes) graph.message(12, tensor(slope, {"rows", "channels"}));
-
-  ProtobufMessage model;
-  model.integer(1, kIrVersion).bytes(2, "actsearch").bytes(4, kDomain).integer(5, 1).bytes(6, header(activation, "")).message(7, graph);
-  model.message(8, opset("", kOpset)).message(8, opset(kDomain, 1));
+  ProtobufMessage model =
+      model_of(activation, graph_of(activation, {call_of(activation, activation.name, {"y"}), call_of(activation, derivative, slopes)}));
+  model.message(8, opset(kDomain, 1));
   model.message(25, function(activation, activation.name, {activation.graph.y}, {"y"}));
   model.message(25, function(activation, derivative, activation.slopes(), slopes));
   return model.serialized();
+}
+
+std::string to_inlined_onnx(const ExportedActivation& activation) {
+  require_single_precision(activation, "onnx");
+  std::vector<std::uint32_t> results{activation.graph.y};
+  std::vector<std::string> outputs{"y"};
+  for (const std::uint32_t slope : activation.slopes()) results.push_back(slope);
+  for (const std::string& name : slope_names(activation)) outputs.push_back(name);
+  return model_of(activation, graph_of(activation, computing(activation, activation.name, results, outputs))).serialized();
 }
 
 }  // namespace actsearch

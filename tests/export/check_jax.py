@@ -61,6 +61,41 @@ def check_transformations(case, function):
     checks.points(case, rows(y, gradients), "double", "jax, jit of vmap of grad")
 
 
+def check_second_derivatives(case, module):
+    """Betas as plain numbers, and forward mode, by which second derivatives are taken too."""
+    smooth = [i for i, b in enumerate(case.bounds["double"]) if b is not None and 0.05 < abs(case.x[i]) < 4 and max(map(abs, case.values[i])) < 1e3]
+    if not smooth:
+        return
+    function, plain = getattr(module, case.name), getattr(module, case.name + "_plain")
+    x, *betas = (jnp.asarray([column[i] for i in smooth], jnp.float64) for column in (case.x, *case.beta))
+    tangents = [jnp.full_like(x, 0.5 + k) for k in range(1 + case.parameters)]
+    y, tangent = jax.jvp(plain, (x, *betas), tuple(tangents))
+    for row, i in enumerate(smooth):
+        what, slopes, bounds = f"jax: {case.formula} at {case.x[i]}", case.values[i][1:], case.bounds["double"][i]
+        checks.near(float(y[row]), case.values[i][0], bounds[0], f"{what}, the value of jvp")
+        expected = sum((0.5 + k) * slope for k, slope in enumerate(slopes))
+        checks.near(float(tangent[row]), expected, sum((0.5 + k) * b for k, b in enumerate(bounds[1:])) + 1e-12, f"{what}, jvp")
+    numbers = [1.5] * case.parameters
+    right = jax.vmap(jax.grad(module._value), (0,) + (None,) * case.parameters)(x, *map(jnp.asarray, numbers))
+    kept = jax.grad(jax.checkpoint(lambda x: function(x, *numbers).sum()))(x)
+    _, linear = jax.linearize(lambda x: plain(x, *numbers), x)
+    if "sinc" in case.formula:  # whose quotient is differentiated in these
+        return
+    compare(kept, right, f"jax: {case.formula}: checkpoint with betas as numbers")
+    compare(linear(jnp.full_like(x, 2.0)), 2 * right, f"jax: {case.formula}: linearize with betas as numbers")
+    every = tuple(range(1 + case.parameters))
+    hessian = jax.vmap(jax.hessian(module._value, every))(x, *betas)
+    for transformation in (jax.hessian, lambda f, n: jax.jacfwd(jax.jacfwd(f, n), n), lambda f, n: jax.jacrev(jax.jacrev(f, n), n)):
+        for row, right_row in zip(jax.vmap(transformation(plain, every))(x, *betas), hessian):
+            for a, b in zip(row, right_row):
+                compare(a, b, f"jax: {case.formula}: hessian")
+
+
+def compare(got, expected, what):
+    near = jnp.abs(got - expected) <= 1e-7 * (1 + jnp.abs(expected))
+    checks.true(bool(near.all()), f"{what}: {got} instead of {expected}")
+
+
 for number, case in enumerate(cases()):
     module = case.load()
     function = getattr(module, case.name)
@@ -73,4 +108,6 @@ for number, case in enumerate(cases()):
     if number % 8 == 0:  # compiling takes its time
         check_module(case, module)
         check_transformations(case, function)
+    if number % 24 == 0 or case.parameters > 1:
+        check_second_derivatives(case, module)
 checks.finish()

@@ -1,5 +1,6 @@
 """Every exported Keras file on the JAX backend: the function with its own derivative, and the layer."""
 import os
+import tempfile
 
 os.environ["KERAS_BACKEND"] = "jax"
 import jax
@@ -56,6 +57,22 @@ def check_half(case, module):
         case.values = everything
 
 
+def check_saving(case, module):
+    """As the activation of another layer it survives saving and loading, with the layer beside it."""
+    function = getattr(module, case.name)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation=function), getattr(module, case.class_name)()])
+    x = np.linspace(-1, 1, 8, dtype=np.float32).reshape(2, 4)
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(folder + "/model.keras")
+        again = keras.models.load_model(folder + "/model.keras")
+    checks.true(again.layers[0].activation is function, f"keras: {case.formula}: Dense has another activation after loading")
+    checks.true(np.array_equal(again(x), model(x), equal_nan=True), f"keras: {case.formula}: another value after loading")
+    betas = [1.0] * case.parameters
+    checks.true(np.array_equal(function(x), function(x, *betas), equal_nan=True), f"keras: {case.formula}: betas are 1 where they are not said")
+    half = function(x.astype(np.float16))
+    checks.true(keras.backend.standardize_dtype(half.dtype) == "float16", f"keras: {case.formula}: {half.dtype} of float16")
+
+
 for number, case in enumerate(cases()):
     module = case.load()
     inputs = [jnp.asarray(column, jnp.float32) for column in (case.x, *case.beta)]
@@ -65,4 +82,6 @@ for number, case in enumerate(cases()):
     if number % 8 == 0:
         check_layer(case, module)
         check_half(case, module)
+    if number % 32 == 0:
+        check_saving(case, module)
 checks.finish()

@@ -138,6 +138,20 @@ TEST(ExportedC, IsAccurateFarOutWhereTheFunctionIsFinite) {
   }
 }
 
+TEST(ExportedC, KeepsFunctionsApartThatAreEqualOnlyWhereNetworksMostlyAre) {
+  const Folder folder;
+  const ExportedActivation relu(parse("relu"), "", {}), relu6(parse("min(max(x, 0), 6)"), "", {});
+  folder.write("both.c", to_c(relu) + to_c(relu6) + "double run_relu(double x) { return activation_" + relu.name +
+                             "(x, 0); }\ndouble run_relu6(double x) { return activation_" + relu6.name + "(x, 0); }\n");
+  const std::string library = folder / "both.so";
+  const Shell compiled = shell("gcc -std=c99 -shared -fPIC -o " + library + " " + (folder / "both.c") + " -lm");
+  if (compiled.code == 127) GTEST_SKIP() << "gcc, which compiles the C files, is not installed";
+  ASSERT_EQ(compiled.code, 0) << compiled.output;
+  const Library loaded(library);
+  EXPECT_EQ(loaded.find<double (*)(double)>("run_relu6")(8), 6);
+  EXPECT_EQ(loaded.find<double (*)(double)>("run_relu")(8), 8);
+}
+
 TEST(ExportedCuda, AgreesWithTheReferenceWhenItIsExecutedOnTheCpu) {
   const Folder folder;
   const std::string begin = "#include \"tests/kernels/cuda_shim.h\"\nextern \"C\" {\n";

@@ -163,6 +163,39 @@ TEST(ExportNames, AreWordsOfTheFormulaAndDifferent) {
   EXPECT_EQ(exported("swish", "max_x_sigmoid").class_name, "MaxXSigmoid");
 }
 
+TEST(ExportNames, AreWellKnownOnesOnlyForTheFormulaThatIsKnown) {
+  for (const auto& [formula, name] :
+       {std::pair("relu", "relu"), std::pair("max(0, x)", "relu"), std::pair("sigmoid(beta * x) * x", "swish"),
+        std::pair("x * sigmoid(x)", "swish1"), std::pair("tanh(x)", "tanh")}) {
+    EXPECT_EQ(exported(formula).name, name) << formula;
+  }
+  // Equal where networks mostly are, or equal everywhere but not by a rule that the export proves.
+  for (const char* formula : {"min(max(x, 0), 6)", "(x + abs(x)) / 2", "min(x, 20)", "max(-6, min(6, x))", "x - 0 * x",
+                              "sigmoid(beta * x) * beta", "x * sigmoid(x) + greater(x, 7) * 100", "x / (1 + exp(-x))"}) {
+    const ExportedActivation activation = exported(formula);
+    EXPECT_EQ(activation.name, name_of(activation.formula)) << formula;
+  }
+}
+
+TEST(ExportNames, DifferBetweenFormulasInEveryFormThatTheyTake) {
+  std::set<std::string> names, classes, guards, registrations;
+  std::vector<Expression> formulas = testing::export_formulas();
+  for (const char* formula : {"min(max(x, 0), 6)", "x - 1", "x + 1", "-(x + 1)", "sigmoid(10 * x)", "sigmoid(1 * x) * 0"})
+    formulas.push_back(parse(formula));
+  std::set<std::string> met;
+  for (const Expression& formula : formulas) {
+    const ExportedActivation activation(formula, "", {});
+    if (!met.insert(activation.formula).second) continue;
+    const std::string c = to_c(activation), keras = to_keras(activation);
+    const std::size_t guard = c.find("#ifndef ") + 8, layer = keras.find("\nclass ") + 7;
+    EXPECT_TRUE(names.insert(activation.name).second) << activation.formula;
+    EXPECT_TRUE(classes.insert(activation.class_name).second) << activation.formula;
+    EXPECT_TRUE(guards.insert(c.substr(guard, c.find('\n', guard) - guard)).second) << activation.formula;
+    EXPECT_TRUE(registrations.insert(keras.substr(layer, keras.find('(', layer) - layer)).second) << activation.formula;
+  }
+  EXPECT_GT(names.size(), 250u);
+}
+
 TEST(ExportedFormulas, NumberTheParametersOfADerivativeAsTheFormulaDoes) {
   const ExportedActivation activation = exported("beta * sigmoid(x) + sin(x - beta)");
   const std::string latex = to_latex_file(activation), mathml = to_mathml_file(activation);

@@ -22,7 +22,15 @@ TEST_F(CommandLine, ExportWritesAFormulaForEveryTarget) {
   }
   EXPECT_NE(run({"export", "swish", "--to", "pytorch"}).out.find("class Swish(nn.Module)"), std::string::npos);
   EXPECT_NE(run({"export", "sigmoid(beta*x)*x", "--to", "pytorch"}).out.find("class Swish(nn.Module)"), std::string::npos)
-      << "a well-known function has its name, however it is spelled";
+      << "a well-known formula has its name, in whatever order it is written";
+  EXPECT_EQ(run({"export", "min(max(x, 0), 6)", "--to", "pytorch"}).out.find("class Relu"), std::string::npos)
+      << "equal to relu below 6 only";
+  const std::string domain = std::string("\x3a\x09") + "actsearch";  // of a node that calls a local function
+  EXPECT_NE(run({"export", "swish", "--to", "onnx"}).out.find(domain), std::string::npos);
+  const Ran inlined = run({"export", "swish", "--to", "onnx", "--inline"});
+  EXPECT_EQ(inlined.code, 0) << inlined.err;
+  EXPECT_EQ(inlined.out.find(domain), std::string::npos);
+  EXPECT_NE(inlined.out.find("swish/Sigmoid_"), std::string::npos) << "nodes have names";
   EXPECT_EQ(run({"export", "sqrt(x)", "--to", "c"}).code, 0) << "what no search would train is exported all the same";
 }
 
@@ -97,6 +105,7 @@ TEST_F(CommandLine, ExportRefusesWhatMakesNoSense) {
   refuses({"export", "relu", "--db", path("a.db"), "--to", "c"}, kUsage, {"not both"});
   refuses({"export", "relu", "--rank", "1", "--to", "c"}, kUsage, {"--rank", "--db"});
   refuses({"export", "relu", "--force", "--to", "c"}, kUsage, {"--force", "--out"});
+  refuses({"export", "relu", "--inline", "--to", "c"}, kUsage, {"--inline", "--to onnx"});
   refuses({"export", "relu +", "--to", "c"}, kUsage, {"column"});
   refuses({"export", "x * 1e60", "--to", "onnx"}, kUsage, {"onnx cannot express the number 1e+60", "single precision"});
   refuses({"export", "x * 1e60", "--to", "cuda"}, kUsage, {"cuda cannot express the number 1e+60"});
