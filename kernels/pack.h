@@ -355,7 +355,7 @@ inline Pack expm1(const Pack& x) {
   p = multiply_add(p, x, Pack(1.0 / 24));
   p = multiply_add(p, x, Pack(1.0 / 6));
   p = multiply_add(p, x, Pack(0.5));
-  return select_greater(Pack(0.35), abs(x), multiply_add(x * x, p, x), exp(x) - Pack(1.0));
+  return select_greater(Pack(0.35), abs(x), x * multiply_add(x, p, Pack(1.0)), exp(x) - Pack(1.0));
 }
 
 /// |x|, at most where the exponential functions of it are finite; NaN stays.

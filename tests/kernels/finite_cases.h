@@ -29,7 +29,7 @@ inline const std::vector<std::string>& saturating_formulas() {
                                                  "x * tanh(square(exp(x)))",
                                                  "atan(cube(exp(x)))",
                                                  "sinc(exp(x) + x)",
-                                                 "x * sinc(square(sinh(x)))",
+                                                 "x * sinc(exp(x))",
                                                  "sqrt(max(x, 0)) + x",
                                                  "asinh(exp(x) + 1) * gauss(x)",
                                                  "cosh(x) - cosh(x) + x",

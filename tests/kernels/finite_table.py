@@ -5,6 +5,7 @@
 A line is the formula, its values and its slopes at the points of the first line. nan: no real number, a pole, or undecided because a part
 is beyond e^(2^40). inf: beyond single precision. Slopes at a tie of max and min are the second argument's, as in docs/grammar.md.
 """
+import itertools
 import multiprocessing
 import re
 import sys
@@ -165,7 +166,8 @@ def shown(v):
 
 
 def row(formula):
-    code = compile(re.sub(r"\bbeta(?!\d)", "beta0", formula), formula, "eval")
+    fresh = itertools.count()  # a beta without a number is another one each time
+    code = compile(re.sub(r"\bbeta(?!\d)", lambda _: f"beta{next(fresh)}", formula), formula, "eval")
     values, slopes = [], []
     for x in POINTS:
         mp.dps = int(60 + 0.95 * abs(x))  # cosh(x) - exp(x) cancels as many
