@@ -626,8 +626,8 @@ struct Finite {
 };
 
 /// The words of the notation.
-using Words = TypeList<Add, Subtract, Multiply, Divide, Max, Min, Greater, Negate, Abs, Square, Cube, Sqrt, Log, Exp, Sin, Cos, Sinh,
-                           Cosh, Tanh, Asinh, Atan, Sinc, SincSlope, Sigmoid, Softplus, Gauss, Erf, Expm1>;
+using Words = TypeList<Add, Subtract, Multiply, Divide, Max, Min, Greater, Negate, Abs, Square, Cube, Sqrt, Log, Exp, Sin, Cos, Sinh, Cosh,
+                       Tanh, Asinh, Atan, Sinc, SincSlope, Sigmoid, Softplus, Gauss, Erf, Expm1>;
 /// What programs have beside them.
 using ProgramFunctions = TypeList<SaturatingExp, SaturatingExpm1, SaturatingSinh, SaturatingCosh, Finite>;
 

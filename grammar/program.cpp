@@ -36,8 +36,10 @@ Expression with_softplus(const Expression& y) {
     if (changed) copy = Expression::call(node.function(), std::move(arguments));
     if (is(copy, function_id<Log>) && is(copy.arguments()[0], function_id<Add>)) {
       const auto& terms = copy.arguments()[0].arguments();
-      if (is_one(terms[0]) && is(terms[1], function_id<Exp>)) copy = Expression::call<Softplus>(terms[1].arguments()[0]);
-      else if (is_one(terms[1]) && is(terms[0], function_id<Exp>)) copy = Expression::call<Softplus>(terms[0].arguments()[0]);
+      if (is_one(terms[0]) && is(terms[1], function_id<Exp>))
+        copy = Expression::call<Softplus>(terms[1].arguments()[0]);
+      else if (is_one(terms[1]) && is(terms[0], function_id<Exp>))
+        copy = Expression::call<Softplus>(terms[0].arguments()[0]);
     }
     copy_of.emplace(node.identity(), std::move(copy));
   }

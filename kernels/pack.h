@@ -111,8 +111,8 @@ inline Pack finite(const Pack& a) {
 }
 
 #ifdef __AVX512F__
-/// e^x by 2^n · e^r with |r| <= ln 2 / 2 and the Taylor polynomial of degree 7: relative error below 2 ulp; saturates below the largest finite number and
-/// underflows through the denormals to 0.
+/// e^x by 2^n · e^r with |r| <= ln 2 / 2 and the Taylor polynomial of degree 7: relative error below 2 ulp; saturates below the largest
+/// finite number and underflows through the denormals to 0.
 inline Pack exp(const Pack& x) {
   // The constant comes first: the processor's min and max return their second operand when one is NaN.
   const Pack c(_mm512_max_ps(Pack(-104.0).v, _mm512_min_ps(Pack(kExpLimit).v, x.v)));

@@ -59,8 +59,8 @@ std::string for_each_beta(const ExportedActivation& activation, std::string_view
 std::vector<std::pair<std::string, std::string>> python_words(const ExportedActivation& activation, const Language& language,
                                                               const std::string& number_like_x, const std::string& beta_like_x) {
   const Leaves leaves{"x", activation.parameter_names()};
-  const std::string code = value_function(activation, language, leaves, number_like_x, beta_like_x) + "\n\n" +
-                           slopes_function(activation, language, leaves);
+  const std::string code =
+      value_function(activation, language, leaves, number_like_x, beta_like_x) + "\n\n" + slopes_function(activation, language, leaves);
   std::string helpers = helpers_for(language, code);
   if (!helpers.empty()) helpers = helpers.substr(1) + "\n";
   return {{"HEADER", header(activation, "# ")},

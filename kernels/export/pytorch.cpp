@@ -23,18 +23,19 @@ __all__ = ["{{CLASS}}", "{{CLASS}}Function", "{{NAME}}"]
 
 )";
 
-// At a tie the slope goes to the second argument, as the formulas' own rules have it: clamp gives it to the tensor, threshold to the number.
+// At a tie the slope goes to the second argument, as the formulas' own rules have it. What clamp does there differs from release to
+// release.
 constexpr std::string_view kMaximum = R"(
 def _maximum(a, b):  # NaN where an argument is; the slope at a tie is b's
     if not torch.is_tensor(a):
-        return torch.clamp(b, min=a)
+        return b.masked_fill(b < a, a)
     return torch.where((a > b) | (a != a), a, b) if torch.is_tensor(b) else nn.functional.threshold(a, b, b)
 
 )";
 constexpr std::string_view kMinimum = R"(
 def _minimum(a, b):  # NaN where an argument is; the slope at a tie is b's
     if not torch.is_tensor(a):
-        return torch.clamp(b, max=a)
+        return b.masked_fill(b > a, a)
     return torch.where((a < b) | (a != a), a, b) if torch.is_tensor(b) else -nn.functional.threshold(-a, -b, -b)
 
 )";

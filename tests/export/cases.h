@@ -50,7 +50,8 @@ inline std::optional<std::vector<double>> bound_at(const Program& program, doubl
   return bounds;
 }
 
-/// Whether the CPU kernel keeps the bound: where it does not, a part of the formula has saturated and every target's single precision is off.
+/// Whether the CPU kernel keeps the bound: where it does not, a part of the formula has saturated and every target's single precision is
+/// off.
 inline bool kernel_keeps(const Program& program, double x, const std::vector<double>& beta, const std::vector<double>& values,
                          const std::vector<double>& bounds) {
   const auto at = static_cast<float>(x);

@@ -68,7 +68,8 @@ void compare(const testing::FiniteRow& row, const Program& program, const Result
       ++outcome.compared;
       const double allowed = 4 * bounds[place].error + 6e-5 * std::abs(expected) + 1e-20;
       constexpr double kNearTheEnd = 1e36;
-      const bool right = std::isfinite(value) && (std::abs(expected) > kNearTheEnd || ambiguous || !std::isfinite(allowed) || std::abs(value - expected) <= allowed);
+      const bool right = std::isfinite(value) && (std::abs(expected) > kNearTheEnd || ambiguous || !std::isfinite(allowed) ||
+                                                  std::abs(value - expected) <= allowed);
       if (right) return;
       outcome.wrong[row.formula] += std::string(outcome.wrong[row.formula].empty() ? "" : "; ") + what + " at " +
                                     std::to_string(table().x[i]) + " is " + std::to_string(value) + ", not " + std::to_string(expected);
@@ -173,7 +174,8 @@ TEST(Finite, EluIsExactNearZero) {
 }
 
 TEST(Finite, AFunctionThatCannotOverflowIsLoweredAsItIsWritten) {
-  for (const char* const formula : {"relu", "swish", "gelu", "mish", "tanh(x) * sin(x)", "x * gauss(x)", "cube(x) / (square(x) + 1)", "elu"}) {
+  for (const char* const formula :
+       {"relu", "swish", "gelu", "mish", "tanh(x) * sin(x)", "x * gauss(x)", "cube(x) / (square(x) + 1)", "elu"}) {
     for (const Instruction& instruction : lower(parse(formula)).instructions) {
       if (instruction.kind == Expression::Kind::kCall) {
         EXPECT_LT(instruction.function, Words::size) << formula;

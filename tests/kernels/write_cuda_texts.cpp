@@ -33,7 +33,8 @@ int main(int count, char** words) {
   const auto formulas = testing::finite_formulas();
   for (std::size_t i = 0; i < formulas.size(); i += testing::kFiniteCudaStep) {
     const std::string space = "finite_" + std::to_string(i), source = cuda_source(lower(formulas[i]), Storage::kFp32, 1);
-    const std::size_t helpers = source.find("#define PARAMETERS"), begin = source.find('\n', helpers), end = source.find("\n// The channels of one");
+    const std::size_t helpers = source.find("#define PARAMETERS"), begin = source.find('\n', helpers),
+                      end = source.find("\n// The channels of one");
     out << "namespace " << space << " {\n" << source.substr(begin, end - begin) << "}\n";
     table += "  [](float x, const float* beta, float* y, float* dydx) {\n    float dydbeta[16];\n    *y = " + space +
              "::activation(x, beta);\n    *dydx = " + space + "::derivative(x, beta, dydbeta); },\n";
