@@ -10,6 +10,8 @@
 #include <unordered_set>
 #include <utility>
 
+#include "grammar/range.h"
+
 namespace actsearch {
 
 struct Expression::Node {
@@ -186,12 +188,19 @@ Expression product(const Expression& a, const Expression& b) {
   return a * b;
 }
 
-/// The partial derivative of the call y by its argument `index`, by the function's own rule.
-Expression partial(const Expression& y, std::size_t index) {
+/// Where x² of single precision is still finite.
+constexpr double kSquareIsFinite = 1e19;
+
+/// The partial derivative of the call y by its argument `index`, by the function's own rule: that for large arguments where `range`, its
+/// first argument's, has any.
+Expression partial(const Expression& y, std::size_t index, const Range& range) {
   Expression result(0.0);
   visit_function(y.function(), [&]<class F>() {
     if constexpr (F::arity == 1) {
       result = F::dfdx(y.arguments()[0], y);
+      if constexpr (requires { F::dfdx_far(y, y); }) {
+        if (range.high > kSquareIsFinite || range.low < -kSquareIsFinite) result = F::dfdx_far(y.arguments()[0], y);
+      }
     } else {
       result = index == 0 ? F::dfda(y.arguments()[0], y.arguments()[1], y) : F::dfdb(y.arguments()[0], y.arguments()[1], y);
     }
@@ -203,6 +212,7 @@ Expression partial(const Expression& y, std::size_t index) {
 
 Derivatives differentiate(const Expression& y) {
   const std::vector<Expression> nodes = nodes_in_order(y);
+  const auto ranges = ranges_of(nodes);
   // dy/dnode; only nodes that depend on x or a parameter have an entry, so that numbers are never differentiated.
   std::unordered_map<const void*, Expression> adjoint;
   int parameters = 0;
@@ -226,7 +236,8 @@ Derivatives differentiate(const Expression& y) {
     for (std::size_t i = 0; i < node->arguments().size(); ++i) {
       const auto argument = adjoint.find(node->arguments()[i].identity());
       if (argument == adjoint.end() || is_number(dy_dnode, 0)) continue;
-      argument->second = sum(argument->second, product(dy_dnode, partial(*node, i)));
+      const Range& range = ranges.at(node->arguments()[0].identity());
+      argument->second = sum(argument->second, product(dy_dnode, partial(*node, i, range)));
     }
   }
   return result;

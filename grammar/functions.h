@@ -2,12 +2,14 @@
 ///
 /// A function is a struct with a name, its LaTeX (#1 and #2 stand for the arguments), one line for people, an arity, its
 /// value `f` and its derivative rule. The value type `T` decides what a call means: `double` is the reference, a SIMD
-/// pack is the CPU kernel (kernels/pack.h), an Expression builds a formula. Every list of functions (parser, printer,
-/// interpreter, kernels, tests) iterates over `Functions`.
+/// pack is the CPU kernel (kernels/pack.h), an Expression builds a formula. Every list of functions iterates over a table at
+/// the end: the parser, printers and tests over `Words`, what computes over `Functions`, which has what programs put in besides.
 ///
 /// To be usable as `T`, a type is constructible from double and offers + - * / and unary -, and, found by
-/// argument-dependent lookup or in std: abs, sqrt, exp, log, log1p, sin, cos, sinh, cosh, tanh, asinh, atan, erf, logistic,
-/// maximum, minimum (both propagate NaN), greater(a, b) and equal(a, b) (1 where true, else 0, also for NaN).
+/// argument-dependent lookup or in std: abs, sqrt, exp, expm1, log, log1p, sin, cos, sinh, cosh, tanh, asinh, atan, erf, logistic,
+/// maximum, minimum (both propagate NaN), greater(a, b) and equal(a, b) (1 where true, else 0, also for NaN), and three that keep
+/// values finite in T's precision: exp_limit(a), the largest argument that exp has room for where a is beyond it, else a;
+/// sinh_limit(a), the same on both sides; finite(a), the largest finite number of a's sign where a is infinite, else a. All keep NaN.
 #pragma once
 
 #include <cmath>
@@ -33,6 +35,9 @@ inline double maximum(double a, double b) {
 inline double minimum(double a, double b) {
   return std::isnan(a) || std::isnan(b) ? std::numeric_limits<double>::quiet_NaN() : (a < b ? a : b);
 }
+inline double exp_limit(double x) { return x > 709.78271 ? 709.78271 : x; }
+inline double sinh_limit(double x) { return x > 710.47585 ? 710.47585 : (x < -710.47585 ? -710.47585 : x); }
+inline double finite(double x) { return std::isinf(x) ? std::copysign(std::numeric_limits<double>::max(), x) : x; }
 inline double logistic(double x) { return 1.0 / (1.0 + std::exp(-x)); }
 inline double greater(double a, double b) { return a > b ? 1.0 : 0.0; }
 inline double equal(double a, double b) { return a == b ? 1.0 : 0.0; }
@@ -403,6 +408,11 @@ struct Asinh {
   static T dfdx(const T& x, const T&) {
     return T(1.0) / apply<Sqrt>(T(1.0) + apply<Square>(x));
   }
+  /// The same where x² may overflow.
+  template <class T>
+  static T dfdx_far(const T&, const T& y) {
+    return T(1.0) / apply<Cosh>(y);
+  }
 };
 
 struct Atan {
@@ -481,6 +491,10 @@ struct Sigmoid {
   }
 };
 
+/// log(1 + e^x) for a type that has no such function of its own.
+template <class T>
+T softplus(const T& x);
+
 struct Softplus {
   static constexpr std::string_view name = "softplus";
   static constexpr std::string_view latex = R"(\log(1 + \exp(#1)))";
@@ -488,7 +502,7 @@ struct Softplus {
   static constexpr int arity = 1;
   template <class T>
   static T f(const T& x) {
-    return of_exponential(x, exponential(x));
+    return softplus(x);
   }
   /// f in two halves, for who computes them one after the other: e^-|x|, and the rest.
   template <class T>
@@ -507,6 +521,11 @@ struct Softplus {
     return apply<Sigmoid>(x);
   }
 };
+
+template <class T>
+T softplus(const T& x) {
+  return Softplus::of_exponential(x, Softplus::exponential(x));
+}
 
 struct Gauss {
   static constexpr std::string_view name = "gauss";
@@ -540,8 +559,83 @@ struct Erf {
   }
 };
 
-using Functions = TypeList<Add, Subtract, Multiply, Divide, Max, Min, Greater, Negate, Abs, Square, Cube, Sqrt, Log, Exp, Sin, Cos, Sinh,
-                           Cosh, Tanh, Asinh, Atan, Sinc, SincSlope, Sigmoid, Softplus, Gauss, Erf>;
+struct Expm1 {
+  static constexpr std::string_view name = "expm1";
+  static constexpr std::string_view latex = R"((\exp(#1) - 1))";
+  static constexpr std::string_view description = "exp(x) - 1, exact near 0.";
+  static constexpr int arity = 1;
+  template <class T>
+  static T f(const T& x) {
+    using std::expm1;
+    return expm1(x);
+  }
+  template <class T>
+  static T dfdx(const T& x, const T&) {
+    return apply<Exp>(x);
+  }
+};
+
+// ---- What programs put in where a value may overflow (grammar/range.h). A formula has no use for them. ----------------
+
+/// The base F with a name of its own; its results stay finite.
+struct SaturatingExp : Exp {
+  static constexpr std::string_view name = "saturating_exp";
+  static constexpr std::string_view description = "exp, the largest finite number where it would overflow. Put in by programs.";
+  template <class T>
+  static T f(const T& x) {
+    return Exp::f(exp_limit(x));
+  }
+};
+struct SaturatingExpm1 : Expm1 {
+  static constexpr std::string_view name = "saturating_expm1";
+  static constexpr std::string_view description = "expm1, the largest finite number where it would overflow. Put in by programs.";
+  template <class T>
+  static T f(const T& x) {
+    return Expm1::f(exp_limit(x));
+  }
+};
+struct SaturatingSinh : Sinh {
+  static constexpr std::string_view name = "saturating_sinh";
+  static constexpr std::string_view description = "sinh, the largest finite number where it would overflow. Put in by programs.";
+  template <class T>
+  static T f(const T& x) {
+    return Sinh::f(sinh_limit(x));
+  }
+};
+struct SaturatingCosh : Cosh {
+  static constexpr std::string_view name = "saturating_cosh";
+  static constexpr std::string_view description = "cosh, the largest finite number where it would overflow. Put in by programs.";
+  template <class T>
+  static T f(const T& x) {
+    return Cosh::f(sinh_limit(x));
+  }
+};
+struct Finite {
+  static constexpr std::string_view name = "finite";
+  static constexpr std::string_view latex = R"(\operatorname{finite}(#1))";
+  static constexpr std::string_view description = "The argument, the largest finite number where it is infinite. Put in by programs.";
+  static constexpr int arity = 1;
+  template <class T>
+  static T f(const T& x) {
+    return finite(x);
+  }
+  template <class T>
+  static T dfdx(const T&, const T&) {
+    return T(1.0);
+  }
+};
+
+/// The words of the notation.
+using Words = TypeList<Add, Subtract, Multiply, Divide, Max, Min, Greater, Negate, Abs, Square, Cube, Sqrt, Log, Exp, Sin, Cos, Sinh, Cosh,
+                       Tanh, Asinh, Atan, Sinc, SincSlope, Sigmoid, Softplus, Gauss, Erf, Expm1>;
+/// What programs have beside them.
+using ProgramFunctions = TypeList<SaturatingExp, SaturatingExpm1, SaturatingSinh, SaturatingCosh, Finite>;
+
+namespace detail {
+template <class... As, class... Bs>
+TypeList<As..., Bs...> joined(TypeList<As...>, TypeList<Bs...>);
+}  // namespace detail
+using Functions = decltype(detail::joined(Words{}, ProgramFunctions{}));
 
 /// A function by its place in `Functions`.
 using FunctionId = std::uint8_t;
@@ -578,10 +672,15 @@ void visit_function(FunctionId id, Visitor&& visitor) {
   detail::visit_at(id, visitor, Functions{});
 }
 
-/// Calls visitor.operator()<F>() for every function, in the table's order.
+/// Calls visitor.operator()<F>() for every word, in the table's order.
 template <class Visitor>
 void for_each_function(Visitor&& visitor) {
-  detail::for_each_in(visitor, Functions{});
+  detail::for_each_in(visitor, Words{});
+}
+/// The same for what programs have beside them.
+template <class Visitor>
+void for_each_program_function(Visitor&& visitor) {
+  detail::for_each_in(visitor, ProgramFunctions{});
 }
 
 /// The function's name in the notation.

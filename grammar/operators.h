@@ -192,14 +192,15 @@ struct PRelu {
   }
 };
 
-/// exp sees only the negative part, so that neither a large input nor its slope overflows.
+/// expm1 sees only the negative part, so that neither a large input nor its slope overflows. At 0 the minimum's tie gives the slope to x:
+/// 1, where the maximum's gives 0.
 struct Elu {
   static constexpr std::string_view name = "elu";
   static constexpr std::string_view description = "ReLU with exp(x) - 1 for negative inputs (alpha = 1).";
   static constexpr int arity = 1;
   template <class T>
   static T f(const T& x) {
-    return apply<Max>(x, T(0.0)) + (apply<Exp>(apply<Min>(x, T(0.0))) - T(1.0));
+    return apply<Max>(x, T(0.0)) + apply<Expm1>(apply<Min>(T(0.0), x));
   }
 };
 
@@ -210,7 +211,7 @@ struct Selu {
   template <class T>
   static T f(const T& x) {
     const T alpha(1.6732632423543772), scale(1.0507009873554805);
-    return scale * (apply<Max>(x, T(0.0)) + alpha * (apply<Exp>(apply<Min>(x, T(0.0))) - T(1.0)));
+    return scale * (apply<Max>(x, T(0.0)) + alpha * apply<Expm1>(apply<Min>(T(0.0), x)));
   }
 };
 

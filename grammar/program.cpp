@@ -1,7 +1,10 @@
 #include "grammar/program.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
+#include <limits>
 #include <map>
 #include <span>
 #include <stdexcept>
@@ -11,13 +14,42 @@
 #include <utility>
 
 #include "grammar/hash.h"
+#include "grammar/range.h"
 
 namespace actsearch {
 namespace {
 
 constexpr std::size_t kMaxInstructions = 10'000;
 
-/// Appends formulas to a program, each distinct instruction once.
+/// log(1 + e^u) as softplus(u), which overflows no sooner than u does.
+Expression with_softplus(const Expression& y) {
+  const auto is = [](const Expression& e, FunctionId function) { return e.kind() == Expression::Kind::kCall && e.function() == function; };
+  const auto is_one = [](const Expression& e) { return e.kind() == Expression::Kind::kNumber && e.number() == 1; };
+  std::unordered_map<const void*, Expression> copy_of;
+  const std::vector<Expression> nodes = nodes_in_order(y);
+  for (const Expression& node : nodes) {
+    Expression copy = node;
+    bool changed = false;
+    std::vector<Expression> arguments;
+    for (const Expression& argument : node.arguments()) {
+      arguments.push_back(copy_of.at(argument.identity()));
+      changed = changed || arguments.back().identity() != argument.identity();
+    }
+    if (changed) copy = Expression::call(node.function(), std::move(arguments));
+    if (is(copy, function_id<Log>) && is(copy.arguments()[0], function_id<Add>)) {
+      const auto& terms = copy.arguments()[0].arguments();
+      if (is_one(terms[0]) && is(terms[1], function_id<Exp>))
+        copy = Expression::call<Softplus>(terms[1].arguments()[0]);
+      else if (is_one(terms[1]) && is(terms[0], function_id<Exp>))
+        copy = Expression::call<Softplus>(terms[0].arguments()[0]);
+    }
+    copy_of.emplace(node.identity(), std::move(copy));
+  }
+  return copy_of.at(y.identity());
+}
+
+/// Appends formulas to a program, each distinct instruction once. Where a value may be infinite in single precision though the formula is
+/// not, it is kept finite: 0·∞, ∞ - ∞, ∞ / ∞ and the sine of ∞ are what spoils results.
 class Assembler {
  public:
   /// The place of the formula's value.
@@ -34,7 +66,7 @@ class Assembler {
  private:
   using Key = std::tuple<Expression::Kind, FunctionId, std::uint16_t, std::uint16_t, std::uint16_t, std::uint64_t>;
 
-  Instruction instruction(const Expression& node) const {
+  Instruction instruction(const Expression& node) {
     Instruction result;
     result.kind = node.kind();
     switch (node.kind()) {
@@ -50,6 +82,7 @@ class Assembler {
         result.function = node.function();
         result.a = place_of_.at(node.arguments()[0].identity());
         if (node.arguments().size() == 2) result.b = place_of_.at(node.arguments()[1].identity());
+        keep_finite(result);
         // Negation is the one function that is exact in every precision, so the one that is folded.
         if (result.function == function_id<Negate> && instructions[result.a].kind == Expression::Kind::kNumber) {
           const double number = -instructions[result.a].number;
@@ -70,10 +103,61 @@ class Assembler {
         throw std::invalid_argument("the formula and its derivatives have more than " + std::to_string(kMaxInstructions) + " instructions");
       }
       instructions.push_back(i);
+      ranges_.push_back(range(i));
     }
     return entry->second;
   }
 
+  Range range(const Instruction& i) const {
+    switch (i.kind) {
+      case Expression::Kind::kInput:
+      case Expression::Kind::kParameter:
+        return range_of_input();
+      case Expression::Kind::kNumber:
+        return range_of_number(i.number);
+      case Expression::Kind::kCall:
+        return range_of_call(i.function, ranges_[i.a], ranges_[i.b]);
+    }
+    throw std::logic_error("range: no such kind of instruction");
+  }
+
+  /// The function that saturates in place of one that may overflow, and finite arguments where infinite ones could make NaN.
+  void keep_finite(Instruction& i) {
+    static const std::map<FunctionId, FunctionId> saturating{{function_id<Exp>, function_id<SaturatingExp>},
+                                                             {function_id<Expm1>, function_id<SaturatingExpm1>},
+                                                             {function_id<Sinh>, function_id<SaturatingSinh>},
+                                                             {function_id<Cosh>, function_id<SaturatingCosh>}};
+    if (const auto other = saturating.find(i.function); other != saturating.end()) {
+      if (range(i).overflows()) i.function = other->second;
+      return;
+    }
+    const Range a = ranges_[i.a], b = ranges_[i.b];
+    bool finite_a = false, finite_b = false;
+    if (i.function == function_id<Multiply>) {
+      finite_a = b.may_vanish();
+      finite_b = a.may_vanish();
+    } else if (i.function == function_id<Divide>) {
+      finite_a = finite_b = a.overflows() && b.overflows();
+    } else if (i.function == function_id<Add>) {
+      finite_a = finite_b = (a.overflows_up() && b.overflows_down()) || (a.overflows_down() && b.overflows_up());
+    } else if (i.function == function_id<Subtract>) {
+      finite_a = finite_b = (a.overflows_up() && b.overflows_up()) || (a.overflows_down() && b.overflows_down());
+    } else if (i.function == function_id<Sin> || i.function == function_id<Cos> || i.function == function_id<Sinc> ||
+               i.function == function_id<SincSlope>) {
+      finite_a = true;
+    }
+    if (finite_a && a.overflows()) i.a = finite_place(i.a);
+    if (finite_b && b.overflows()) i.b = finite_place(i.b);
+  }
+  std::uint16_t finite_place(std::uint16_t argument) {
+    Instruction call;
+    call.kind = Expression::Kind::kCall;
+    call.function = function_id<Finite>;
+    call.a = argument;
+    return place(call);
+  }
+
+  std::vector<Range> ranges_;  // of the instructions
   std::unordered_map<const void*, std::uint16_t> place_of_;
   std::map<Key, std::uint16_t> place_of_instruction_;
   std::vector<Expression> kept_;
@@ -97,6 +181,17 @@ constexpr std::array<Reference, sizeof...(Fs)> make_references(TypeList<Fs...>) 
   }...};
 }
 constexpr auto kReferences = make_references(Functions{});
+
+/// A result so large that something has overflowed on the way.
+double result(double value) {
+  constexpr double kOverflow = 1e300;
+  return std::abs(value) > kOverflow ? std::copysign(std::numeric_limits<double>::infinity(), value) : value;
+}
+
+Values results(Values values) {
+  std::transform(values.begin(), values.end(), values.begin(), result);
+  return values;
+}
 
 /// The values of the first `size` instructions at each x. `after_call(place, values)` may change what a call gave.
 template <class AfterCall>
@@ -134,7 +229,7 @@ constexpr auto kAsItIs = [](std::size_t /*place*/, const Values& /*values*/) {};
 }  // namespace
 
 Program lower(const Expression& formula) {
-  const Expression y = formula.with_parameters_in_order();
+  const Expression y = with_softplus(formula.with_parameters_in_order());
   const Derivatives derivatives = differentiate(y);
   Assembler assembler;
   Program program;
@@ -148,9 +243,15 @@ Program lower(const Expression& formula) {
 
 Evaluation evaluate(const Program& program, double x, const std::vector<double>& beta) {
   const std::vector<Values> values = run(program, program.instructions.size(), std::span(&x, 1), beta, kAsItIs);
-  Evaluation result{values[program.y][0], values[program.dydx][0], {}};
-  for (const std::uint16_t place : program.dydbeta) result.dydbeta.push_back(values[place][0]);
-  return result;
+  Evaluation at{result(values[program.y][0]), result(values[program.dydx][0]), {}};
+  for (const std::uint16_t place : program.dydbeta) at.dydbeta.push_back(result(values[place][0]));
+  return at;
+}
+
+bool overflows_single_precision(const Program& program, double x, const std::vector<double>& beta) {
+  constexpr double kLargest = std::numeric_limits<float>::max();
+  const std::vector<Values> values = run(program, program.instructions.size(), std::span(&x, 1), beta, kAsItIs);
+  return std::any_of(values.begin(), values.end(), [](const Values& at) { return std::abs(at[0]) > kLargest; });
 }
 
 double evaluate_forward(const Program& program, double x, const std::vector<double>& beta) {
@@ -158,7 +259,7 @@ double evaluate_forward(const Program& program, double x, const std::vector<doub
 }
 
 std::vector<double> evaluate_forward(const Program& program, std::span<const double> xs, const std::vector<double>& beta) {
-  return std::move(run(program, program.forward_size, xs, beta, kAsItIs)[program.y]);
+  return results(std::move(run(program, program.forward_size, xs, beta, kAsItIs)[program.y]));
 }
 
 std::vector<double> evaluate_disturbed(const Program& program, std::span<const double> xs, const std::vector<double>& beta,
@@ -168,7 +269,7 @@ std::vector<double> evaluate_disturbed(const Program& program, std::span<const d
     const bool up = (mixed(seed + kGoldenGamma * (place + 1)) & 1u) != 0;
     for (double& value : values) value *= up ? 1 + kShift : 1 - kShift;
   };
-  return std::move(run(program, program.forward_size, xs, beta, disturb)[program.y]);
+  return results(std::move(run(program, program.forward_size, xs, beta, disturb)[program.y]));
 }
 
 }  // namespace actsearch

@@ -29,17 +29,22 @@ struct Program {
   int parameter_count() const { return static_cast<int>(dydbeta.size()); }
 };
 
-/// The formula and its derivatives as one program. Parameters are numbered in order (with_parameters_in_order).
-/// std::invalid_argument if it has more than 10,000 instructions.
+/// The formula and its derivatives as one program. Where a value on the way may be infinite in single precision for |x| up to 10,000,
+/// functions that saturate at the largest finite number stand in for what the formula says, so that results are finite where the
+/// formula's are; other programs are as written, but for log(1 + exp(u)), which is softplus(u). Parameters are numbered in order
+/// (with_parameters_in_order). std::invalid_argument if it has more than 10,000 instructions.
 Program lower(const Expression& y);
 
-/// Value and partial derivatives at one point, in double: the reference that every backend is compared with.
+/// Value and partial derivatives at one point, in double: the reference that every backend is compared with. What overflows is infinite,
+/// and so is every result beyond 1e300.
 struct Evaluation {
   double y = 0, dydx = 0;
   std::vector<double> dydbeta;
 };
 /// beta holds program.parameter_count() values.
 Evaluation evaluate(const Program& program, double x, const std::vector<double>& beta);
+/// Whether a value on the way to y or dy/dx is beyond the largest number of single precision.
+bool overflows_single_precision(const Program& program, double x, const std::vector<double>& beta);
 /// y alone.
 double evaluate_forward(const Program& program, double x, const std::vector<double>& beta);
 /// The same at several points, which is quicker than one after the other.

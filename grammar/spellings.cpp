@@ -21,7 +21,7 @@ Expression call(const Expression& a, const Expression& b) {
 Expression clip(const Expression& x, const Expression& low, const Expression& high) { return call<Min>(call<Max>(x, low), high); }
 Expression relu6(const Expression& x) { return clip(x, 0.0, 6.0); }
 Expression hard_sigmoid(const Expression& x) { return relu6(x + 3.0) / 6.0; }
-Expression elu(const Expression& x) { return call<Max>(x, 0.0) + (call<Exp>(call<Min>(x, 0.0)) - 1.0); }
+Expression elu(const Expression& x) { return call<Max>(x, 0.0) + call<Expm1>(call<Min>(0.0, x)); }
 /// v where x is at most t, else x.
 Expression threshold(const Expression& x, const Expression& t, const Expression& v) { return v + call<Greater>(x, t) * (x - v); }
 
@@ -43,7 +43,6 @@ Expression of_quick_gelu(const Arguments& a) { return a[0] * call<Sigmoid>(1.702
 Expression of_linear(const Arguments& a) { return a[0]; }
 Expression of_exponential(const Arguments& a) { return call<Exp>(a[0]); }
 Expression of_log1p(const Arguments& a) { return call<Log>(1.0 + a[0]); }
-Expression of_expm1(const Arguments& a) { return call<Exp>(a[0]) - 1.0; }
 Expression of_asinh(const Arguments& a) { return call<Asinh>(a[0]); }
 Expression of_atan(const Arguments& a) { return call<Atan>(a[0]); }
 Expression of_logistic(const Arguments& a) { return call<Sigmoid>(a[0]); }
@@ -63,7 +62,6 @@ const std::vector<Spelling>& spellings() {
       {"clamp", 3, "PyTorch: x, the least, the most", of_clip},
       {"clip", 3, "NumPy: x, the least, the most", of_clip},
       {"exponential", 1, "Keras", of_exponential},
-      {"expm1", 1, "NumPy", of_expm1},
       {"hard_shrink", 1, "Keras, lambda 0.5", of_hard_shrink},
       {"hard_sigmoid", 1, "Keras", of_hard_sigmoid},
       {"hard_silu", 1, "Keras", of_hard_swish},

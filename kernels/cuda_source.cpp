@@ -25,6 +25,12 @@ __device__ __forceinline__ float logistic(float x) { return __fdividef(1.0f, 1.0
 __device__ __forceinline__ float maximum(float a, float b) { return a > b ? a : (a <= b ? b : a + b); }
 __device__ __forceinline__ float minimum(float a, float b) { return a < b ? a : (a >= b ? b : a + b); }
 
+__device__ __forceinline__ float softplus(float x) { return maximum(x, 0.0f) + log1pf(expf(-fabsf(x))); }
+// A little less than the logarithms of the largest finite number and of twice that: what expf, sinhf and coshf have room for.
+__device__ __forceinline__ float exp_limit(float x) { return x > 88.72283f ? 88.72283f : x; }
+__device__ __forceinline__ float sinh_limit(float x) { return x > 89.41597f ? 89.41597f : (x < -89.41597f ? -89.41597f : x); }
+__device__ __forceinline__ float finite(float x) { return x > 3.4028235e38f ? 3.4028235e38f : (x < -3.4028235e38f ? -3.4028235e38f : x); }
+
 // sin(a + turn·pi/2): Cody and Waite's reduction, in double beyond its reach, and the polynomials of Cephes (sinf.c, S. Moshier). The
 // library's keeps a table in local memory for arguments that no activation has use for; beyond 1e9 this one loses digits.
 __device__ __forceinline__ float sine_of_turn(float a, int turn) {

@@ -1,7 +1,8 @@
 /// One SIMD register of floats as a value type for the functions of grammar/functions.h: a thin wrapper over Eigen's packets.
 ///
 /// Every operation follows IEEE semantics lane by lane: NaN in, NaN out; ±0 and ±Inf as the double reference has them, where a
-/// float can hold the result; but sin and cos beyond 1e13 are only bounded by 1. Accuracies are tested in tests/kernels/pack_test.cpp.
+/// float can hold the result; but sin and cos beyond 1e13 are only bounded by 1, and exp, expm1, sinh and cosh end at the largest
+/// finite number (less 2e-5 of it) in place of Inf. Accuracies are tested in tests/kernels/pack_test.cpp.
 #pragma once
 
 #include <Eigen/Core>
@@ -92,12 +93,29 @@ inline Pack scale_by_power(const Pack& a, const Pack& rounded) {
 }
 #endif
 
+/// A little less than the logarithms of the largest finite number and of twice that.
+inline constexpr double kExpLimit = 88.72283, kSinhLimit = 89.41597;
+// exp, sinh and cosh saturate by themselves.
+inline Pack exp_limit(const Pack& x) { return x; }
+inline Pack sinh_limit(const Pack& x) { return x; }
+/// The largest finite number in place of an infinite one.
+inline Pack finite(const Pack& a) {
+  constexpr double kLargest = std::numeric_limits<float>::max();
 #ifdef __AVX512F__
-/// e^x by 2^n · e^r with |r| <= ln 2 / 2 and the Taylor polynomial of degree 7: relative error below 2 ulp; overflows to Inf and
-/// underflows through the denormals to 0.
+  // The constant comes first: the processor's min and max return their second operand when one is NaN.
+  return Pack(_mm512_max_ps(Pack(-kLargest).v, _mm512_min_ps(Pack(kLargest).v, a.v)));
+#else
+  // a comes first: Eigen's min and max return their first operand when one is NaN.
+  return Pack(Eigen::internal::pmax(Eigen::internal::pmin(a.v, Pack(kLargest).v), Pack(-kLargest).v));
+#endif
+}
+
+#ifdef __AVX512F__
+/// e^x by 2^n · e^r with |r| <= ln 2 / 2 and the Taylor polynomial of degree 7: relative error below 2 ulp; saturates below the largest
+/// finite number and underflows through the denormals to 0.
 inline Pack exp(const Pack& x) {
   // The constant comes first: the processor's min and max return their second operand when one is NaN.
-  const Pack c(_mm512_max_ps(Pack(-104.0).v, _mm512_min_ps(Pack(89.0).v, x.v)));
+  const Pack c(_mm512_max_ps(Pack(-104.0).v, _mm512_min_ps(Pack(kExpLimit).v, x.v)));
   const Pack n(_mm512_roundscale_ps((c * Pack(1.44269504088896341)).v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
   const Pack r = multiply_add(n, Pack(2.12194440e-4), multiply_add(n, Pack(-0.693359375), c));
   Pack p = multiply_add(Pack(1.0 / 5040), r, Pack(1.0 / 720));
@@ -111,10 +129,10 @@ inline Pack exp(const Pack& x) {
 }
 #else
 /// e^x by 2^m · 2^m · e^r with |r| <= ln 2 and a minimax polynomial (relative error below 2^-24.6): two factors that are normal numbers
-/// overflow to Inf and underflow through the denormals to 0 by themselves. Relative error below 2 ulp.
+/// reach the largest finite number, where it saturates, and underflow through the denormals to 0 by themselves. Relative error below 2 ulp.
 inline Pack exp(const Pack& x) {
   // x comes first: Eigen's min and max return their first operand when one is NaN.
-  const Pack c(Eigen::internal::pmax(Eigen::internal::pmin(x.v, Pack(89.0).v), Pack(-104.0).v));
+  const Pack c(Eigen::internal::pmax(Eigen::internal::pmin(x.v, Pack(kExpLimit).v), Pack(-104.0).v));
   const Pack rounded = multiply_add(c, Pack(0.72134752044448170), Pack(kRounder)), m = rounded - Pack(kRounder);
   const Pack r = multiply_add(m, Pack(4.24388880e-4), multiply_add(m, Pack(-1.38671875), c));
   Pack p = multiply_add(r, Pack(1.7710031534079462e-4), Pack(1.4112434582784772e-3));
@@ -329,19 +347,39 @@ inline Pack cos(const Pack& x) {
   return sine_of_magnitude(x, 1, [](double lane) { return std::cos(lane); });
 }
 
-/// sinh: its series below 1, else (e^|x| - e^-|x|) / 2 with e^(|x|/2) squared, so that it overflows no earlier than it must.
+/// e^x - 1: its series below 0.35, where the difference would cancel.
+inline Pack expm1(const Pack& x) {
+  Pack p = multiply_add(x, Pack(1.0 / 40320), Pack(1.0 / 5040));
+  p = multiply_add(p, x, Pack(1.0 / 720));
+  p = multiply_add(p, x, Pack(1.0 / 120));
+  p = multiply_add(p, x, Pack(1.0 / 24));
+  p = multiply_add(p, x, Pack(1.0 / 6));
+  p = multiply_add(p, x, Pack(0.5));
+  return select_greater(Pack(0.35), abs(x), x * multiply_add(x, p, Pack(1.0)), exp(x) - Pack(1.0));
+}
+
+/// |x|, at most where the exponential functions of it are finite; NaN stays.
+inline Pack limited_magnitude(const Pack& x) {
+#ifdef __AVX512F__
+  return Pack(_mm512_min_ps(Pack(kSinhLimit).v, abs(x).v));
+#else
+  return Pack(Eigen::internal::pmin(abs(x).v, Pack(kSinhLimit).v));
+#endif
+}
+
+/// sinh: its series below 1, else (e^|x| - e^-|x|) / 2 with e^(|x|/2) squared, so that it saturates no earlier than it must.
 inline Pack sinh(const Pack& x) {
   const Pack s = x * x;
   Pack p = multiply_add(s, Pack(1.0 / 362880), Pack(1.0 / 5040));
   p = multiply_add(s, p, Pack(1.0 / 120));
   p = multiply_add(s, p, Pack(1.0 / 6));
   const Pack series = multiply_add(x * s, p, x);
-  const Pack h = exp(abs(x) * Pack(0.5));
+  const Pack h = exp(limited_magnitude(x) * Pack(0.5));
   const Pack large = copy_sign((Pack(0.5) * h) * h - Pack(0.5) / (h * h), x);
   return select_greater(Pack(1.0), abs(x), series, large);
 }
 inline Pack cosh(const Pack& x) {
-  const Pack h = exp(abs(x) * Pack(0.5));
+  const Pack h = exp(limited_magnitude(x) * Pack(0.5));
   return (Pack(0.5) * h) * h + Pack(0.5) / (h * h);
 }
 

@@ -2,9 +2,11 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <iostream>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "grammar/candidate.h"
@@ -121,8 +123,59 @@ void print_points(const Shown& shown, const std::vector<double>& points) {
   std::cout << object.dump(2) << '\n';
 }
 
+/// Where the kernel's result is not finite, has reached the largest finite number, or is off because a part of it has.
+struct Span {
+  double low, high;
+};
+constexpr double kReach = 1e4;
+
+/// The points that spans are found by, ascending: every 64th to ±128, further out every whole one.
+std::vector<float> span_points() {
+  std::vector<float> points;
+  for (double x = 0; x <= kReach; x += x < 128 ? 1.0 / 64 : 1) points.push_back(static_cast<float>(x));
+  const std::size_t n = points.size();
+  for (std::size_t i = 1; i < n; ++i) points.push_back(-points[i]);
+  std::sort(points.begin(), points.end());
+  return points;
+}
+
+struct Spans {
+  std::vector<Span> value, slope;
+};
+Spans spans_out_of_range(const Shown& shown) {
+  const std::vector<float> x = span_points(), beta(shown.beta.begin(), shown.beta.end());
+  std::vector<float> y(x.size()), dydx(x.size()), dydbeta(x.size() * beta.size());
+  EigenKernel(shown.program).evaluate(x, beta, y.data(), dydx.data(), dydbeta.data());
+  Spans spans;
+  bool value_was_out = false, slope_was_out = false;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const bool overflows = overflows_single_precision(shown.program, x[i], shown.beta);
+    const Evaluation exact = overflows ? evaluate(shown.program, x[i], shown.beta) : Evaluation();
+    const auto is_out = [&](float value, double expected) {
+      constexpr double kSaturated = 0.9999 * std::numeric_limits<float>::max();
+      if (!(std::abs(value) < kSaturated)) return true;
+      return overflows && !(std::abs(value - expected) <= 1e-2 * std::abs(expected) + 1e-6);
+    };
+    const auto extend = [&](std::vector<Span>& list, bool out, bool& was_out) {
+      if (out && was_out) list.back().high = x[i];
+      if (out && !was_out) list.push_back({x[i], x[i]});
+      was_out = out;
+    };
+    extend(spans.value, is_out(y[i], exact.y), value_was_out);
+    extend(spans.slope, is_out(dydx[i], exact.dydx), slope_was_out);
+  }
+  return spans;
+}
+
+Json to_json(const std::vector<Span>& spans) {
+  Json list = Json::array();
+  for (const Span& span : spans) list.push_back({span.low, span.high});
+  return list;
+}
+
 Json to_json(const Shown& shown) {
   const Properties p = examine_properties(shown.program, shown.beta);
+  const Spans spans = spans_out_of_range(shown);
   Json dydbeta = Json::array();
   for (const Expression& slope : shown.derivatives.dydbeta) dydbeta.push_back(to_text(slope));
   return {{"formula", to_text(shown.expression)},
@@ -143,7 +196,8 @@ Json to_json(const Shown& shown) {
             {"slope_at_zero", number(p.slope_at_zero)},
             {"mean", number(p.mean)},
             {"second_moment", number(p.second_moment)},
-            {"slope_second_moment", number(p.slope_second_moment)}}}};
+            {"slope_second_moment", number(p.slope_second_moment)}}},
+          {"out_of_range", {{"value", to_json(spans.value)}, {"slope", to_json(spans.slope)}}}};
 }
 
 std::string rounded(double value) {
@@ -152,6 +206,36 @@ std::string rounded(double value) {
   return text;
 }
 std::string rounded(const std::optional<double>& value) { return value ? rounded(*value) : "none"; }
+
+/// "x > 88.7", "-3 < x < 3, x > 5", … of at most three spans.
+std::string in_words(const std::vector<Span>& spans) {
+  std::string text;
+  for (std::size_t i = 0; i < spans.size() && i < 3; ++i) {
+    const auto& [low, high] = spans[i];
+    text += i == 0 ? "" : ", ";
+    if (low == -kReach && high == kReach) {
+      text += "everywhere";
+    } else if (low == high) {
+      text += "x = " + rounded(low);
+    } else if (low == -kReach) {
+      text += "x <= " + rounded(high);
+    } else if (high == kReach) {
+      text += "x >= " + rounded(low);
+    } else {
+      text += rounded(low) + " <= x <= " + rounded(high);
+    }
+  }
+  if (spans.size() > 3) text += " and " + std::to_string(spans.size() - 3) + " more";
+  return text;
+}
+
+std::string in_words(const Spans& spans) {
+  if (spans.value.empty() && spans.slope.empty()) return "none: value and slope are finite for |x| <= 10000";
+  std::string text;
+  if (!spans.value.empty()) text = "value at " + in_words(spans.value);
+  if (!spans.slope.empty()) text += std::string(text.empty() ? "" : "; ") + "slope at " + in_words(spans.slope);
+  return text;
+}
 
 void print_text(const Shown& shown) {
   const auto line = [](const std::string& key, const std::string& value) {
@@ -174,6 +258,8 @@ void print_text(const Shown& shown) {
   line("f(0), f'(0)", rounded(p.at_zero) + ", " + rounded(p.slope_at_zero));
   line("under N(0,1)",
        "E[f] = " + rounded(p.mean) + ", E[f²] = " + rounded(p.second_moment) + ", E[f'²] = " + rounded(p.slope_second_moment));
+
+  line("out of range", in_words(spans_out_of_range(shown)));
 
   const char* no_colour = std::getenv("NO_COLOR");
   const bool colours = isatty(STDOUT_FILENO) == 1 && (no_colour == nullptr || *no_colour == '\0');

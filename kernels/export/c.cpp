@@ -11,7 +11,7 @@ struct Helper {
   std::string_view name, text;
 };
 // The logistic function from exp(-|x|), which does not overflow. C's fmax and fmin drop a NaN, these keep it.
-constexpr std::array<Helper, 3> kHelpers{{
+constexpr std::array<Helper, 7> kHelpers{{
     {"logistic(", R"(
 {{INLINE}}{{TYPE}} {{PREFIX}}logistic({{TYPE}} x) {
   const {{TYPE}} e = exp{{SUFFIX}}(-fabs{{SUFFIX}}(x));
@@ -23,6 +23,21 @@ constexpr std::array<Helper, 3> kHelpers{{
 )"},
     {"minimum(", R"(
 {{INLINE}}{{TYPE}} {{PREFIX}}minimum({{TYPE}} a, {{TYPE}} b) { return a < b ? a : (a >= b ? b : a + b); }
+)"},
+    {"softplus(", R"(
+{{INLINE}}{{TYPE}} {{PREFIX}}softplus({{TYPE}} x) { return (x > 0 ? x : (x <= 0 ? 0 : x)) + log1p{{SUFFIX}}(exp{{SUFFIX}}(-fabs{{SUFFIX}}(x))); }
+)"},
+    // A little less than the logarithms of the largest finite number and of twice that.
+    {"exp_limit(", R"(
+{{INLINE}}{{TYPE}} {{PREFIX}}exp_limit({{TYPE}} x) { return x > {{EXP_LIMIT}} ? {{EXP_LIMIT}} : x; }
+)"},
+    {"sinh_limit(", R"(
+{{INLINE}}{{TYPE}} {{PREFIX}}sinh_limit({{TYPE}} x) {
+  return x > {{SINH_LIMIT}} ? {{SINH_LIMIT}} : (x < -{{SINH_LIMIT}} ? -{{SINH_LIMIT}} : x);
+}
+)"},
+    {"finite(", R"(
+{{INLINE}}{{TYPE}} {{PREFIX}}finite({{TYPE}} x) { return x > {{LARGEST}} ? {{LARGEST}} : (x < -{{LARGEST}} ? -{{LARGEST}} : x); }
 )"},
 }};
 
@@ -84,6 +99,7 @@ std::string functions(const ExportedActivation& activation, const Dialect& diale
     stored += "  dydbeta[" + std::to_string(k) + "] = " + slopes.results[k + 1] + ";\n";
   }
   const std::string prefix = dialect.function + "_", all = value.lines + slopes.lines;
+  const bool single = dialect.type == "float";
   std::string text;
   for (const Helper& helper : kHelpers) {
     if (all.find(prefix + std::string(helper.name)) != std::string::npos) text += helper.text;
@@ -94,6 +110,9 @@ std::string functions(const ExportedActivation& activation, const Dialect& diale
                  {"TYPE", dialect.type},
                  {"SUFFIX", dialect.suffix},
                  {"INLINE", dialect.inlined},
+                 {"EXP_LIMIT", single ? "88.72283f" : "709.78271"},
+                 {"SINH_LIMIT", single ? "89.41597f" : "710.47585"},
+                 {"LARGEST", single ? "3.4028235e38f" : "1.7976931348623157e308"},
                  {"VALUE", unused(activation, {activation.graph.y}) + value.lines + "  return " + value.results[0] + ";\n"},
                  {"SLOPES", unused(activation, activation.slopes()) + (stored.empty() ? "  (void)dydbeta;\n" : "") + slopes.lines + stored +
                                 "  return " + slopes.results[0] + ";\n"}});

@@ -13,7 +13,8 @@ struct Row {
   std::string_view name, c, torch, jax, keras, sympy, onnx;
 };
 
-// log1p in ONNX: log(1 + u) = 2 artanh(u / (2 + u)), which loses nothing where u is small; its one use is for 0 <= u <= 1.
+// softplus in ONNX: log(1 + u) = 2 artanh(u / (2 + u)), which loses nothing where u = exp(-|x|) is small. expm1 = tanh(x / 2) (exp(x) + 1).
+// In PyTorch and Keras it is the log-sigmoid's mirror: their softplus drops what is below single precision's last place.
 constexpr std::array<Row, kIntrinsicCount> kTable{{
     {"add", "(#1 + #2)", "(#1 + #2)", "(#1 + #2)", "(#1 + #2)", "(#1 + #2)", "Add(#1, #2)"},
     {"subtract", "(#1 - #2)", "(#1 - #2)", "(#1 - #2)", "(#1 - #2)", "(#1 - #2)", "Sub(#1, #2)"},
@@ -24,7 +25,6 @@ constexpr std::array<Row, kIntrinsicCount> kTable{{
     {"sqrt", "sqrt@(#1)", "torch.sqrt(#1)", "jnp.sqrt(#1)", "ops.sqrt(#1)", "sympy.sqrt(#1)", "Sqrt(#1)"},
     {"exp", "exp@(#1)", "torch.exp(#1)", "jnp.exp(#1)", "ops.exp(#1)", "sympy.exp(#1)", "Exp(#1)"},
     {"log", "log@(#1)", "torch.log(#1)", "jnp.log(#1)", "ops.log(#1)", "sympy.log(#1)", "Log(#1)"},
-    {"log1p", "log1p@(#1)", "torch.log1p(#1)", "jnp.log1p(#1)", "ops.log1p(#1)", "sympy.log(1 + #1)", "Mul(2, Atanh(Div(#1, Add(2, #1))))"},
     {"sin", "sin@(#1)", "torch.sin(#1)", "jnp.sin(#1)", "ops.sin(#1)", "sympy.sin(#1)", "Sin(#1)"},
     {"cos", "cos@(#1)", "torch.cos(#1)", "jnp.cos(#1)", "ops.cos(#1)", "sympy.cos(#1)", "Cos(#1)"},
     {"sinh", "sinh@(#1)", "torch.sinh(#1)", "jnp.sinh(#1)", "ops.sinh(#1)", "sympy.sinh(#1)", "Sinh(#1)"},
@@ -41,7 +41,66 @@ constexpr std::array<Row, kIntrinsicCount> kTable{{
      "sympy.Piecewise((1, #1 > #2), (0, True))", "Cast(Greater(#1, #2))"},
     {"equal", "(#1 == #2 ? 1.0@ : 0.0@)", "(#1 == #2).to(dtype)", "(#1 == #2).astype(dtype)", "ops.cast(ops.equal(#1, #2), dtype)",
      "sympy.Piecewise((1, sympy.Eq(#1, #2)), (0, True))", "Cast(Equal(#1, #2))"},
+    {"expm1", "expm1@(#1)", "torch.expm1(#1)", "jnp.expm1(#1)", "ops.expm1(#1)", "(sympy.exp(#1) - 1)",
+     "Mul(Tanh(Mul(0.5, #1)), Add(Exp(#1), 1))"},
+    {"softplus", "$softplus(#1)", "(-nn.functional.logsigmoid(-#1))", "jax.nn.softplus(#1)", "(-ops.log_sigmoid(-#1))",
+     "sympy.log(1 + sympy.exp(#1))", "Add(Max(#1, 0), Mul(2, Atanh(Div(Exp(Neg(Abs(#1))), Add(2, Exp(Neg(Abs(#1))))))))"},
+    {"exp_limit", "$exp_limit(#1)", "_exp_limit(#1)", "_exp_limit(#1)", "_exp_limit(#1)", "#1", "Min(#1, 88.72283)"},
+    {"sinh_limit", "$sinh_limit(#1)", "_sinh_limit(#1)", "_sinh_limit(#1)", "_sinh_limit(#1)", "#1", "Max(Min(#1, 89.41597), -89.41597)"},
+    {"finite", "$finite(#1)", "_finite(#1)", "_finite(#1)", "_finite(#1)", "#1", "Max(Min(#1, 3.4028235e+38), -3.4028235e+38)"},
 }};
+
+// A little less than the logarithms of the largest finite number and of twice that: the exponential functions' own errors do not reach it.
+using Helpers = std::vector<std::pair<std::string, std::string>>;
+const Helpers& torch_helpers() {
+  static const Helpers helpers{{"_exp_limit(", R"(
+def _exp_limit(a):  # exp of it is finite
+    return torch.clamp(a, max=88.72283 if a.dtype == torch.float32 else 709.78271)
+)"},
+                               {"_sinh_limit(", R"(
+def _sinh_limit(a):  # sinh and cosh of it are finite
+    limit = 89.41597 if a.dtype == torch.float32 else 710.47585
+    return torch.clamp(a, -limit, limit)
+)"},
+                               {"_finite(", R"(
+def _finite(a):  # the largest finite number in place of an infinite one
+    return torch.clamp(a, torch.finfo(a.dtype).min, torch.finfo(a.dtype).max)
+)"}};
+  return helpers;
+}
+const Helpers& jax_helpers() {
+  static const Helpers helpers{{"_exp_limit(", R"(
+def _exp_limit(a):  # exp of it is finite
+    return jnp.minimum(a, 88.72283 if a.dtype == jnp.float32 else 709.78271)
+)"},
+                               {"_sinh_limit(", R"(
+def _sinh_limit(a):  # sinh and cosh of it are finite
+    limit = 89.41597 if a.dtype == jnp.float32 else 710.47585
+    return jnp.clip(a, -limit, limit)
+)"},
+                               {"_finite(", R"(
+def _finite(a):  # the largest finite number in place of an infinite one
+    return jnp.clip(a, jnp.finfo(a.dtype).min, jnp.finfo(a.dtype).max)
+)"}};
+  return helpers;
+}
+const Helpers& keras_helpers() {
+  static const Helpers helpers{{"_exp_limit(", R"(
+def _exp_limit(a):  # exp of it is finite
+    return ops.minimum(a, 709.78271 if "float64" in str(a.dtype) else 88.72283)
+)"},
+                               {"_sinh_limit(", R"(
+def _sinh_limit(a):  # sinh and cosh of it are finite
+    limit = 710.47585 if "float64" in str(a.dtype) else 89.41597
+    return ops.clip(a, -limit, limit)
+)"},
+                               {"_finite(", R"(
+def _finite(a):  # the largest finite number in place of an infinite one
+    limit = 1.7976931348623157e308 if "float64" in str(a.dtype) else 3.4028234663852886e38
+    return ops.clip(a, -limit, limit)
+)"}};
+  return helpers;
+}
 
 std::string in_parentheses_if_negative(const std::string& text) { return text.front() == '-' ? "(" + text + ")" : text; }
 
@@ -132,11 +191,31 @@ std::string_view intrinsic_name(Intrinsic intrinsic) { return kTable[static_cast
 Language c_double_language(const std::string& prefix) { return c_language("c", "double", "", prefix, c_double_number); }
 Language c_float_language(const std::string& prefix) { return c_language("c", "float", "f", prefix, c_float_number); }
 Language cuda_language(const std::string& prefix) { return c_language("cuda", "float", "f", prefix, cuda_number); }
-Language torch_language() { return language("pytorch", &Row::torch, python_number, kPythonAssignment); }
-Language jax_language() { return language("jax", &Row::jax, python_number, kPythonAssignment); }
-Language keras_language() { return language("keras", &Row::keras, python_number, kPythonAssignment); }
+Language torch_language() {
+  Language made = language("pytorch", &Row::torch, python_number, kPythonAssignment);
+  made.helpers = torch_helpers();
+  return made;
+}
+Language jax_language() {
+  Language made = language("jax", &Row::jax, python_number, kPythonAssignment);
+  made.helpers = jax_helpers();
+  return made;
+}
+Language keras_language() {
+  Language made = language("keras", &Row::keras, python_number, kPythonAssignment);
+  made.helpers = keras_helpers();
+  return made;
+}
 Language sympy_language() { return language("sympy", &Row::sympy, sympy_number, "#1 = #2\n"); }
 Language onnx_language() { return language("onnx", &Row::onnx, onnx_number, "#1 = #2\n"); }
+
+std::string helpers_for(const Language& language, std::string_view code) {
+  std::string text;
+  for (const auto& [call, definition] : language.helpers) {
+    if (code.find(call) != std::string_view::npos) text += definition + "\n";
+  }
+  return text;
+}
 
 bool beyond_single_precision(double number) {
   const auto value = static_cast<float>(number);

@@ -10,6 +10,8 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace actsearch {
 
@@ -23,7 +25,6 @@ enum class Intrinsic : std::uint8_t {
   kSqrt,
   kExp,
   kLog,
-  kLog1p,
   kSin,
   kCos,
   kSinh,
@@ -36,9 +37,14 @@ enum class Intrinsic : std::uint8_t {
   kMaximum,
   kMinimum,
   kGreater,
-  kEqual
+  kEqual,
+  kExpm1,
+  kSoftplus,
+  kExpLimit,
+  kSinhLimit,
+  kFinite
 };
-inline constexpr std::size_t kIntrinsicCount = 23;
+inline constexpr std::size_t kIntrinsicCount = 27;
 
 /// A formula that a target cannot express: the message names the word and says why.
 class InexpressibleError : public std::invalid_argument {
@@ -52,15 +58,20 @@ struct Language {
   std::array<std::string, kIntrinsicCount> words;
   std::string (*number)(double) = nullptr;
   std::string assignment;  ///< a line of code: #1 is the new name, #2 the value
+  /// Functions that the words call: how a call begins, and the definition. A file has those that its code calls.
+  std::vector<std::pair<std::string, std::string>> helpers;
   std::string& word(Intrinsic intrinsic) { return words[static_cast<std::size_t>(intrinsic)]; }
   const std::string& word(Intrinsic intrinsic) const { return words[static_cast<std::size_t>(intrinsic)]; }
 };
 
-/// The word's name in the table: "add", "log1p", …
+/// The definitions of the language's helpers that the code calls, in order.
+std::string helpers_for(const Language& language, std::string_view code);
+
+/// The word's name in the table: "add", "softplus", …
 std::string_view intrinsic_name(Intrinsic intrinsic);
 
 /// C99 in double, and in single precision (whose functions end in f). `prefix` stands before the words that C has not: the helpers
-/// logistic, maximum and minimum.
+/// logistic, maximum, minimum, softplus, exp_limit, sinh_limit and finite.
 Language c_double_language(const std::string& prefix);
 Language c_float_language(const std::string& prefix);
 /// CUDA C++ in single precision, its functions C's; no header is needed.

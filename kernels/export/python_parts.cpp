@@ -59,14 +59,17 @@ std::string for_each_beta(const ExportedActivation& activation, std::string_view
 std::vector<std::pair<std::string, std::string>> python_words(const ExportedActivation& activation, const Language& language,
                                                               const std::string& number_like_x, const std::string& beta_like_x) {
   const Leaves leaves{"x", activation.parameter_names()};
+  const std::string code =
+      value_function(activation, language, leaves, number_like_x, beta_like_x) + "\n\n" + slopes_function(activation, language, leaves);
+  std::string helpers = helpers_for(language, code);
+  if (!helpers.empty()) helpers = helpers.substr(1) + "\n";
   return {{"HEADER", header(activation, "# ")},
           {"CLASS", activation.class_name},
           {"NAME", activation.name},
           {"FORMULA", activation.formula},
           {"BETAS", for_each_beta(activation, ", beta#", "")},
           {"SLOPES", activation.parameter_count() == 0 ? "(dydx,)" : "(dydx" + for_each_beta(activation, ", dydbeta#", "") + ")"},
-          {"CODE", value_function(activation, language, leaves, number_like_x, beta_like_x) + "\n\n" +
-                       slopes_function(activation, language, leaves)}};
+          {"CODE", helpers + code}};
 }
 
 }  // namespace actsearch

@@ -30,18 +30,20 @@ __all__ = ["{{CLASS}}", "{{CLASS}}Function", "{{NAME}}", "parameter_groups", "re
 
 )py";
 
+// At a tie the slope goes to the second argument, as the formulas' own rules have it. What clamp does there differs from release to
+// release.
 constexpr std::string_view kMaximum = R"py(
-def _maximum(a, b):  # NaN where an argument is
+def _maximum(a, b):  # NaN where an argument is; the slope at a tie is b's
     if not torch.is_tensor(a):
-        a, b = b, a
-    return torch.maximum(a, b) if torch.is_tensor(b) else torch.clamp(a, min=b)
+        return b.masked_fill(b < a, a)
+    return torch.where((a > b) | (a != a), a, b) if torch.is_tensor(b) else nn.functional.threshold(a, b, b)
 
 )py";
 constexpr std::string_view kMinimum = R"py(
-def _minimum(a, b):  # NaN where an argument is
+def _minimum(a, b):  # NaN where an argument is; the slope at a tie is b's
     if not torch.is_tensor(a):
-        a, b = b, a
-    return torch.minimum(a, b) if torch.is_tensor(b) else torch.clamp(a, max=b)
+        return b.masked_fill(b > a, a)
+    return torch.where((a < b) | (a != a), a, b) if torch.is_tensor(b) else -nn.functional.threshold(-a, -b, -b)
 
 )py";
 

@@ -79,9 +79,6 @@ Traced exp(const Traced& a) {
 Traced log(const Traced& a) {
   return record(Intrinsic::kLog, a, [](double u) { return std::log(u); });
 }
-Traced log1p(const Traced& a) {
-  return record(Intrinsic::kLog1p, a, [](double u) { return std::log1p(u); });
-}
 Traced sin(const Traced& a) {
   return record(Intrinsic::kSin, a, [](double u) { return std::sin(u); });
 }
@@ -114,6 +111,21 @@ Traced maximum(const Traced& a, const Traced& b) {
 }
 Traced minimum(const Traced& a, const Traced& b) {
   return record(Intrinsic::kMinimum, a, b, [](double u, double v) { return actsearch::minimum(u, v); });
+}
+Traced expm1(const Traced& a) {
+  return record(Intrinsic::kExpm1, a, [](double u) { return std::expm1(u); });
+}
+Traced softplus(const Traced& a) {
+  return record(Intrinsic::kSoftplus, a, [](double u) { return actsearch::softplus(u); });
+}
+Traced exp_limit(const Traced& a) {
+  return record(Intrinsic::kExpLimit, a, [](double u) { return actsearch::exp_limit(u); });
+}
+Traced sinh_limit(const Traced& a) {
+  return record(Intrinsic::kSinhLimit, a, [](double u) { return actsearch::sinh_limit(u); });
+}
+Traced finite(const Traced& a) {
+  return record(Intrinsic::kFinite, a, [](double u) { return actsearch::finite(u); });
 }
 Traced greater(const Traced& a, const Traced& b) {
   return record(Intrinsic::kGreater, a, b, [](double u, double v) { return actsearch::greater(u, v); });
@@ -164,7 +176,6 @@ int intrinsic_arity(Intrinsic intrinsic) {
     case Intrinsic::kSqrt:
     case Intrinsic::kExp:
     case Intrinsic::kLog:
-    case Intrinsic::kLog1p:
     case Intrinsic::kSin:
     case Intrinsic::kCos:
     case Intrinsic::kSinh:
@@ -173,6 +184,11 @@ int intrinsic_arity(Intrinsic intrinsic) {
     case Intrinsic::kAsinh:
     case Intrinsic::kAtan:
     case Intrinsic::kErf:
+    case Intrinsic::kExpm1:
+    case Intrinsic::kSoftplus:
+    case Intrinsic::kExpLimit:
+    case Intrinsic::kSinhLimit:
+    case Intrinsic::kFinite:
     case Intrinsic::kLogistic:
       return 1;
   }

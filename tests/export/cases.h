@@ -11,13 +11,15 @@
 #include "grammar/notation.h"
 #include "grammar/operators.h"
 #include "grammar/space.h"
+#include "kernels/eigen_kernel.h"
 #include "kernels/export/export.h"
 #include "tests/kernels/error_bound.h"
 
 namespace actsearch::testing {
 
 /// One point of a formula: y, dy/dx and dy/dbeta_k there, and how far arithmetic in single and in double precision may be off by
-/// bounded_run. Absent where a comparison could go either way, or a value on the way is too large to say anything.
+/// bounded_run. Absent where a comparison could go either way or a result is beyond the precision's range; in single precision also where
+/// it is wrong because a part of it is beyond (tests/kernels/finite_test.cpp knows those).
 struct ExportPoint {
   double x = 0;
   std::vector<double> beta;
@@ -33,17 +35,33 @@ struct ExportCase {
 /// Another implementation may take any of the roundings that the bound counts another way: the same factor as for the kernels.
 inline constexpr double kBoundFactor = 4;
 
-inline std::optional<std::vector<double>> bound_at(const Program& program, double x, const std::vector<double>& beta, double unit) {
+inline std::optional<std::vector<double>> bound_at(const Program& program, double x, const std::vector<double>& beta, double unit,
+                                                   double largest) {
   bool ambiguous = false;
   const auto all = bounded_run(program, x, beta, &ambiguous, unit);
-  for (const Bounded& value : all) {
-    if (ambiguous || !std::isfinite(value.value) || std::abs(value.value) > 1e15 || !std::isfinite(value.error)) return std::nullopt;
-  }
+  if (ambiguous) return std::nullopt;
   std::vector<std::uint16_t> places{program.y, program.dydx};
   places.insert(places.end(), program.dydbeta.begin(), program.dydbeta.end());
   std::vector<double> bounds;
-  for (const std::uint16_t place : places) bounds.push_back(kBoundFactor * all[place].error);
+  for (const std::uint16_t place : places) {
+    if (!(std::abs(all[place].value) < largest) || !std::isfinite(all[place].error)) return std::nullopt;
+    bounds.push_back(kBoundFactor * all[place].error);
+  }
   return bounds;
+}
+
+/// Whether the CPU kernel keeps the bound: where it does not, a part of the formula has saturated and every target's single precision is
+/// off.
+inline bool kernel_keeps(const Program& program, double x, const std::vector<double>& beta, const std::vector<double>& values,
+                         const std::vector<double>& bounds) {
+  const auto at = static_cast<float>(x);
+  const std::vector<float> betas(beta.begin(), beta.end());
+  std::vector<float> got(2 + beta.size());
+  EigenKernel(program).evaluate({&at, 1}, betas, got.data(), got.data() + 1, got.data() + 2);
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    if (!(std::abs(got[i] - values[i]) <= bounds[i])) return false;
+  }
+  return true;
 }
 
 /// x and beta have eight significant bits, so half precision of either kind holds them; no x is a beta.
@@ -57,8 +75,13 @@ inline std::vector<ExportPoint> export_points(const Program& program, std::mt199
     const Evaluation value = evaluate(program, x, point.beta);
     point.values = {value.y, value.dydx};
     point.values.insert(point.values.end(), value.dydbeta.begin(), value.dydbeta.end());
-    point.single_bound = bound_at(program, x, point.beta, 0x1p-24);
-    point.double_bound = bound_at(program, x, point.beta, 0x1p-53);
+    constexpr double kLargestSingle = 1e36, kLargestDouble = 1e300;
+    point.single_bound = bound_at(program, x, point.beta, 0x1p-24, kLargestSingle);
+    point.double_bound = bound_at(program, x, point.beta, 0x1p-53, kLargestDouble);
+    if (point.single_bound && overflows_single_precision(program, x, point.beta) &&
+        !kernel_keeps(program, x, point.beta, point.values, *point.single_bound)) {
+      point.single_bound.reset();
+    }
     points.push_back(std::move(point));
   }
   return points;

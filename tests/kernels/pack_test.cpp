@@ -73,6 +73,13 @@ double allowed_absolute() {
   return crosses ? 0x1p-22 : 0;
 }
 
+/// Ends at the largest finite number.
+template <class F>
+bool saturates() {
+  return std::is_base_of_v<Exp, F> || std::is_base_of_v<Expm1, F> || std::is_base_of_v<Sinh, F> || std::is_base_of_v<Cosh, F> ||
+         std::is_same_v<F, Finite>;
+}
+
 TEST(Pack, EveryFunctionIsAsAccurateAsItsTableSays) {
   std::vector<float> a, b;
   for (int i = -40'000; i <= 40'000; ++i) {
@@ -97,7 +104,7 @@ TEST(Pack, EveryFunctionIsAsAccurateAsItsTableSays) {
 TEST(Pack, ASpecialValueInOneLaneIsTreatedAsInDoubleAndLeavesTheOthersAlone) {
   const std::vector<float> specials{kNan,  kInf,   -kInf, 0.0f,   -0.0f,  1e-40f,  -1e-40f, kTiny,  -kTiny,
                                     kHuge, -kHuge, 1e30f, -1e30f, 100.0f, -100.0f, 88.9f,   -103.0f};
-  for_each_function([&]<class F>() {
+  const auto try_all = [&]<class F>() {
     for (const float special : specials) {
       for (int place = 0; place < Pack::kLanes * F::arity; place += 5) {
         const auto lane = static_cast<std::size_t>(place % Pack::kLanes);
@@ -115,6 +122,9 @@ TEST(Pack, ASpecialValueInOneLaneIsTreatedAsInDoubleAndLeavesTheOthersAlone) {
         const float value = got[lane];
         if (std::isnan(expected)) {
           ASSERT_TRUE(std::isnan(value)) << where << " = " << value;
+        } else if (std::abs(expected) > kHuge && saturates<F>()) {
+          ASSERT_LE(std::abs(value), kHuge) << where;
+          ASSERT_GE(expected > 0 ? value : -value, kHuge * (1 - 2e-5f)) << where;
         } else if (std::abs(expected) > kHuge) {
           ASSERT_EQ(value, expected > 0 ? kInf : -kInf) << where;
         } else if (std::abs(special) < 1e29f || !std::isfinite(special)) {
@@ -123,7 +133,9 @@ TEST(Pack, ASpecialValueInOneLaneIsTreatedAsInDoubleAndLeavesTheOthersAlone) {
         }
       }
     }
-  });
+  };
+  for_each_function(try_all);
+  for_each_program_function(try_all);
 }
 
 TEST(Pack, SineAndCosineOfLargeArgumentsAreAccurateOnBothSidesOfTheirReductionsLimits) {
@@ -147,10 +159,25 @@ TEST(Pack, SineAndCosineOfLargeArgumentsAreAccurateOnBothSidesOfTheirReductionsL
   EXPECT_TRUE(std::isnan(far_sine[5]) && std::isnan(far_cosine[5]));
 }
 
+TEST(Pack, ExponentialFunctionsAreRightUpToWhereTheySaturate) {
+  std::vector<float> x;
+  for (int i = 0; i < 4'096; ++i) x.push_back(88.0f + static_cast<float>(i) * 0x1p-11f);
+  const auto exponential = run<Exp>(x, x), less_one = run<Expm1>(x, x), sine = run<Sinh>(x, x), cosine = run<Cosh>(x, x);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double e = std::min<double>(kHuge, std::exp(static_cast<double>(x[i])));
+    const double half = std::min<double>(kHuge, 0.5 * std::exp(static_cast<double>(x[i])));
+    ASSERT_NEAR(exponential[i] / e, 1, 2e-5) << x[i];
+    ASSERT_NEAR(less_one[i] / e, 1, 2e-5) << x[i];
+    ASSERT_NEAR(sine[i] / half, 1, 2e-5) << x[i];
+    ASSERT_NEAR(cosine[i] / half, 1, 2e-5) << x[i];
+  }
+}
+
 TEST(Pack, ZeroKeepsItsSignWhereTheFunctionIsOdd) {
   const std::vector<float> zero(Pack::kLanes, -0.0f);
   EXPECT_TRUE(std::signbit(run<Sin>(zero, zero)[0]));
   EXPECT_TRUE(std::signbit(run<Sinh>(zero, zero)[0]));
+  EXPECT_TRUE(std::signbit(run<Expm1>(zero, zero)[0]));
   EXPECT_TRUE(std::signbit(run<Asinh>(zero, zero)[0]));
   EXPECT_TRUE(std::signbit(run<Atan>(zero, zero)[0]));
   EXPECT_TRUE(std::signbit(run<Cube>(zero, zero)[0]));

@@ -1,9 +1,11 @@
-// Writes the CUDA text of tests/kernels/cuda_cases.h as one C++ source, each in a namespace of its own, unchanged.
+// Writes the CUDA text of tests/kernels/cuda_cases.h as one C++ source, each in a namespace of its own, unchanged; and the device functions
+// alone of some formulas of tests/kernels/finite_cases.h.
 
 #include <fstream>
 
 #include "kernels/cuda_source.h"
 #include "tests/kernels/cuda_cases.h"
+#include "tests/kernels/finite_cases.h"
 
 int main(int count, char** words) {
   using namespace actsearch;
@@ -27,5 +29,17 @@ int main(int count, char** words) {
         "(dz), rows, channels); }},\n";
   }
   out << "extern const cuda_shim::Kernels kCudaKernels[];\nconst cuda_shim::Kernels kCudaKernels[] = {\n" << table << "};\n";
+  table.clear();
+  const auto formulas = testing::finite_formulas();
+  for (std::size_t i = 0; i < formulas.size(); i += testing::kFiniteCudaStep) {
+    const std::string space = "finite_" + std::to_string(i), source = cuda_source(lower(formulas[i]), Storage::kFp32, 1);
+    const std::size_t helpers = source.find("#define PARAMETERS"), begin = source.find('\n', helpers),
+                      end = source.find("\n// The channels of one");
+    out << "namespace " << space << " {\n" << source.substr(begin, end - begin) << "}\n";
+    table += "  [](float x, const float* beta, float* y, float* dydx) {\n    float dydbeta[16];\n    *y = " + space +
+             "::activation(x, beta);\n    *dydx = " + space + "::derivative(x, beta, dydbeta); },\n";
+  }
+  const std::string array = "void (*const kFiniteCudaFunctions[])(float x, const float* beta, float* y, float* dydx)";
+  out << "extern " << array << ";\n" << array << " = {\n" << table << "};\n";
   return out.good() ? 0 : 1;
 }

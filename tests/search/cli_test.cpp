@@ -184,6 +184,22 @@ TEST_F(CommandLine, ShowPrintsValuesAsTextWhereAskedTo) {
   EXPECT_EQ(points[3]["y"], "nan");
 }
 
+TEST_F(CommandLine, ShowSaysWhereAFunctionIsOutOfSinglePrecisionsRange) {
+  const auto line_of = [&](const char* formula) {
+    const std::string out = run({"show", formula}).out;
+    const std::size_t at = out.find("out of range");
+    return at == std::string::npos ? std::string() : out.substr(at + 16, out.find('\n', at) - at - 16);
+  };
+  EXPECT_EQ(line_of("exp(x)"), "value at x >= 88.7344; slope at x >= 88.7344");
+  EXPECT_EQ(line_of("sqrt(x)").find("value at x <= "), 0u) << line_of("sqrt(x)");
+  EXPECT_EQ(line_of("sqrt(exp(x))").find("value at x >= "), 0u) << line_of("sqrt(exp(x))");
+  for (const char* const formula : {"swish", "x * tanh(exp(x))", "x / (cosh(x) + 1e-07)", "log(1 + exp(x))"}) {
+    EXPECT_EQ(line_of(formula).find("none"), 0u) << formula << ": " << line_of(formula);
+  }
+  const auto spans = json::parse(run({"show", "exp(x)", "--format", "json"}).out)["out_of_range"];
+  EXPECT_EQ(spans["value"], (json{{88.734375, 10000.0}}));
+}
+
 TEST_F(CommandLine, WhatMeasuresSaysFirstHowLongItWillTakeAndCtrlCEndsIt) {
   for (const std::vector<std::string>& words : {std::vector<std::string>{"bench", "--device", "cpu"}, {"recipes", "--measure"}}) {
     const std::filesystem::path own = directory_.path() / words.front();
