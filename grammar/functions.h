@@ -3,7 +3,8 @@
 /// A function is a struct with a name, its LaTeX (#1 and #2 stand for the arguments), one line for people, an arity, its
 /// value `f` and its derivative rule. The value type `T` decides what a call means: `double` is the reference, a SIMD
 /// pack is the CPU kernel (kernels/pack.h), an Expression builds a formula. Every list of functions iterates over a table at
-/// the end: the parser, printers and tests over `Words`, what computes over `Functions`, which has what programs put in besides.
+/// the end: the parser, printers and tests over `NotationFunctions`, what computes over `Functions`, which has what programs put in
+/// besides.
 ///
 /// To be usable as `T`, a type is constructible from double and offers + - * / and unary -, and, found by
 /// argument-dependent lookup or in std: abs, sqrt, exp, expm1, log, log1p, sin, cos, sinh, cosh, tanh, asinh, atan, erf, logistic,
@@ -626,8 +627,8 @@ struct Finite {
 };
 
 /// The words of the notation.
-using Words = TypeList<Add, Subtract, Multiply, Divide, Max, Min, Greater, Negate, Abs, Square, Cube, Sqrt, Log, Exp, Sin, Cos, Sinh, Cosh,
-                       Tanh, Asinh, Atan, Sinc, SincSlope, Sigmoid, Softplus, Gauss, Erf, Expm1>;
+using NotationFunctions = TypeList<Add, Subtract, Multiply, Divide, Max, Min, Greater, Negate, Abs, Square, Cube, Sqrt, Log, Exp, Sin, Cos,
+                                   Sinh, Cosh, Tanh, Asinh, Atan, Sinc, SincSlope, Sigmoid, Softplus, Gauss, Erf, Expm1>;
 /// What programs have beside them.
 using ProgramFunctions = TypeList<SaturatingExp, SaturatingExpm1, SaturatingSinh, SaturatingCosh, Finite>;
 
@@ -635,7 +636,7 @@ namespace detail {
 template <class... As, class... Bs>
 TypeList<As..., Bs...> joined(TypeList<As...>, TypeList<Bs...>);
 }  // namespace detail
-using Functions = decltype(detail::joined(Words{}, ProgramFunctions{}));
+using Functions = decltype(detail::joined(NotationFunctions{}, ProgramFunctions{}));
 
 /// A function by its place in `Functions`.
 using FunctionId = std::uint8_t;
@@ -675,7 +676,7 @@ void visit_function(FunctionId id, Visitor&& visitor) {
 /// Calls visitor.operator()<F>() for every word, in the table's order.
 template <class Visitor>
 void for_each_function(Visitor&& visitor) {
-  detail::for_each_in(visitor, Words{});
+  detail::for_each_in(visitor, NotationFunctions{});
 }
 /// The same for what programs have beside them.
 template <class Visitor>

@@ -31,5 +31,6 @@ for number, case in enumerate(cases()):
         for k, expected in enumerate(case.values[i]):
             checks.near(evaluated(expressions[k], symbols, point), expected, bounds[k], f"sympy: {case.formula} at {case.x[i]}, result {k}")
             if own and k > 0:
-                checks.near(evaluated(own[k - 1], symbols, point), expected, bounds[k], f"sympy's derivative: {case.formula} at {case.x[i]}, result {k}")
+                # Its terms cancel where ours are written so that they do not: the last of 30 digits remain.
+                checks.near(evaluated(own[k - 1], symbols, point), expected, bounds[k] + 1e-26, f"sympy's derivative: {case.formula} at {case.x[i]}, result {k}")
 checks.finish()

@@ -63,7 +63,7 @@ TEST(MathMl, EveryFunctionOfTheTableHasAForm) {
     EXPECT_NE(mathml.find("<mi>x</mi><mo>+</mo><mi>β</mi>"), std::string::npos) << F::name << ": " << mathml;
     EXPECT_TRUE(forms.insert(mathml).second) << F::name << " looks like another function: " << mathml;
   });
-  EXPECT_EQ(forms.size(), Words::size);
+  EXPECT_EQ(forms.size(), NotationFunctions::size);
 }
 
 TEST(MathMl, EveryOperatorAndActivationIsWellFormed) {

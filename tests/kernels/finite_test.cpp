@@ -178,7 +178,7 @@ TEST(Finite, AFunctionThatCannotOverflowIsLoweredAsItIsWritten) {
        {"relu", "swish", "gelu", "mish", "tanh(x) * sin(x)", "x * gauss(x)", "cube(x) / (square(x) + 1)", "elu"}) {
     for (const Instruction& instruction : lower(parse(formula)).instructions) {
       if (instruction.kind == Expression::Kind::kCall) {
-        EXPECT_LT(instruction.function, Words::size) << formula;
+        EXPECT_LT(instruction.function, NotationFunctions::size) << formula;
       }
     }
   }
