@@ -56,8 +56,8 @@ Provisional provisional(sqlite::Connection& connection, const std::optional<std:
     result.rows.push_back({.candidate = row.integer(0),
                            .formula = row.text(1),
                            .name = row.text(2),
-                           .epochs = row.real(3).value(),
-                           .train_loss = row.real(4).value(),
+                           .epochs = row.real(3).value_or(0),
+                           .train_loss = row.real(4).value_or(0),
                            .n = static_cast<int>(row.integer(5))});
   }
   return result;

@@ -16,6 +16,7 @@ program=${ACTSEARCH_PROGRAM:-$root/build/release/actsearch}
 work=${ACTSEARCH_SOAK_DIR:-$(mktemp -d)}
 mkdir -p "$work"
 [[ -x $program ]] || { echo "kill_soak: there is no $program: build it first, or set ACTSEARCH_PROGRAM" >&2; exit 2; }
+export OMP_WAIT_POLICY=passive  # threads that spin would slow each other down where two processes share the cores
 shim=$work/die_at.so
 ${CC:-cc} -O1 -shared -fPIC -o "$shim" "$root/tests/faults/die_at.c" -ldl
 
@@ -110,7 +111,7 @@ round() {
     done
   done
   code=0
-  timeout 120 "$program" "${words[@]}" >>"$log" 2>&1 || code=$?
+  timeout 900 "$program" "${words[@]}" >>"$log" 2>&1 || code=$?
   ((code == 0)) || wrong "$kind: the run that nobody disturbed ends with $code ($log)"
   check "$kind" "$file"
   finished[$kind]=$((${finished[$kind]:-0} + 1))

@@ -55,7 +55,8 @@ void databases(const fs::path& directory) {
       sqlite::Connection connection(old, sqlite::Connection::Mode::kCreate, 1s);
       migrate(connection, version);
       connection.execute(
-          "INSERT INTO candidate VALUES (1, 'fingerprint of x', 'x', '', 0); INSERT INTO recipe (id, name, text) VALUES (1, 'vgg-s', "
+          "INSERT INTO candidate (id, fingerprint, formula, name, parameters) VALUES (1, 'fingerprint of x', 'x', '', 0); INSERT INTO "
+          "recipe (id, name, text) VALUES (1, 'vgg-s', "
           "'vgg-s epochs=4');"
           "INSERT INTO trial (candidate, recipe, seed, status, attempts, owner, lease_until_ms, validation_accuracy)"
           " VALUES (1, 1, 0, 'done', 1, '', 0, 0.5), (1, 1, 1, 'done', 1, '', 0, 0.6), (1, 1, 2, 'released', 1, '', 0, NULL)");
