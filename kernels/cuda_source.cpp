@@ -26,7 +26,7 @@ __device__ __forceinline__ float maximum(float a, float b) { return a > b ? a : 
 __device__ __forceinline__ float minimum(float a, float b) { return a < b ? a : (a >= b ? b : a + b); }
 
 __device__ __forceinline__ float softplus(float x) { return maximum(x, 0.0f) + log1pf(expf(-fabsf(x))); }
-// A little less than the logarithms of the largest finite number and of twice that: what expf, sinhf and coshf have room for.
+// A little less than the logarithms of the largest finite number and of twice that: what the exponential functions have room for.
 __device__ __forceinline__ float exp_limit(float x) { return x > 88.72283f ? 88.72283f : x; }
 __device__ __forceinline__ float sinh_limit(float x) { return x > 89.41597f ? 89.41597f : (x < -89.41597f ? -89.41597f : x); }
 __device__ __forceinline__ float finite(float x) { return x > 3.4028235e38f ? 3.4028235e38f : (x < -3.4028235e38f ? -3.4028235e38f : x); }

@@ -52,19 +52,22 @@ constexpr std::array<Row, kIntrinsicCount> kTable{{
 
 // A little less than the logarithms of the largest finite number and of twice that: the exponential functions' own errors do not reach it.
 using Helpers = std::vector<std::pair<std::string, std::string>>;
+/// Not clamp, whose derivative at NaN is 0.
 const Helpers& torch_helpers() {
   static const Helpers helpers{{"_exp_limit(", R"(
 def _exp_limit(a):  # exp of it is finite
-    return torch.clamp(a, max=88.72283 if a.dtype == torch.float32 else 709.78271)
+    limit = 88.72283 if a.dtype == torch.float32 else 709.78271
+    return a.masked_fill(a > limit, limit)
 )"},
                                {"_sinh_limit(", R"(
 def _sinh_limit(a):  # sinh and cosh of it are finite
     limit = 89.41597 if a.dtype == torch.float32 else 710.47585
-    return torch.clamp(a, -limit, limit)
+    return a.masked_fill(a > limit, limit).masked_fill(a < -limit, -limit)
 )"},
                                {"_finite(", R"(
 def _finite(a):  # the largest finite number in place of an infinite one
-    return torch.clamp(a, torch.finfo(a.dtype).min, torch.finfo(a.dtype).max)
+    largest = torch.finfo(a.dtype).max
+    return a.masked_fill(a > largest, largest).masked_fill(a < -largest, -largest)
 )"}};
   return helpers;
 }
