@@ -128,7 +128,8 @@ std::vector<std::uint32_t> ExportedActivation::slopes() const {
 
 const std::vector<ExportTarget>& export_targets() {
   static const std::vector<ExportTarget> targets{
-      {"pytorch", "a module with per-channel betas, and an autograd function that keeps only what backward needs", false, to_pytorch, nullptr},
+      {"pytorch", "a module with per-channel betas, and an autograd function that keeps only what backward needs", false, to_pytorch,
+       nullptr},
       {"jax", "a pure function with its own derivative, and a Flax module", false, to_jax, nullptr},
       {"keras", "a Keras 3 layer with per-channel betas, for any backend", false, to_keras, nullptr},
       {"onnx", "a model: the function, its derivatives, and a graph that calls both (opset 17, fp32)", true, to_onnx, to_inlined_onnx},

@@ -122,20 +122,21 @@ std::string to_jax(const ExportedActivation& activation) {
   std::string betas_of_u, arrays;
   for (std::size_t k = 0; k < activation.parameter_count(); ++k) betas_of_u += ", jnp.asarray(betas[" + std::to_string(k) + "], u.dtype)";
   arrays = for_each_beta(activation, "jnp.asarray(beta#),", " ");
-  words.insert(words.end(),
-               {{"KEPT_NOTE", keep.note},
-                {"KEPT", keep.kept},
-                {"BETA_ARRAYS", arrays},
-                {"RESTORE", filled(keep.restore,
-                                   {{"VALUE_ARGUMENTS", "_precise(u)" + for_each_beta(activation, ", jnp.asarray(betas[#], jnp.float32)", "")}})},
-                {"SLOPE_ARGUMENTS", keep.first + betas_of_u},
-                {"PLAIN_SLOPE_ARGUMENTS", (kept_by(activation) == Kept::kOutput ? "_value(u" + betas_of_u + ")" : "u") + betas_of_u},
-                {"CAST", "u" + for_each_beta(activation, ", jnp.asarray(beta#, u.dtype)", "")},
-                {"MODULE_NOTE", has_betas ? "betas for each channel of the last axis, starting at 1" : "it has no parameters"},
-                {"MODULE_DOC", has_betas ? ", with a learnable beta for each channel of the last axis; betas start at 1." : "."},
-                {"NAMES", for_each_beta(activation, "\"beta#\"", ", ")},
-                {"PARAMETERS",
-                 for_each_beta(activation, "            beta# = self.param(\"beta#\", linen.initializers.ones, (x.shape[-1],))\n", "")}});
+  words.insert(
+      words.end(),
+      {{"KEPT_NOTE", keep.note},
+       {"KEPT", keep.kept},
+       {"BETA_ARRAYS", arrays},
+       {"RESTORE",
+        filled(keep.restore, {{"VALUE_ARGUMENTS", "_precise(u)" + for_each_beta(activation, ", jnp.asarray(betas[#], jnp.float32)", "")}})},
+       {"SLOPE_ARGUMENTS", keep.first + betas_of_u},
+       {"PLAIN_SLOPE_ARGUMENTS", (kept_by(activation) == Kept::kOutput ? "_value(u" + betas_of_u + ")" : "u") + betas_of_u},
+       {"CAST", "u" + for_each_beta(activation, ", jnp.asarray(beta#, u.dtype)", "")},
+       {"MODULE_NOTE", has_betas ? "betas for each channel of the last axis, starting at 1" : "it has no parameters"},
+       {"MODULE_DOC", has_betas ? ", with a learnable beta for each channel of the last axis; betas start at 1." : "."},
+       {"NAMES", for_each_beta(activation, "\"beta#\"", ", ")},
+       {"PARAMETERS",
+        for_each_beta(activation, "            beta# = self.param(\"beta#\", linen.initializers.ones, (x.shape[-1],))\n", "")}});
   return filled(std::string(kFile) + std::string(has_betas ? kDecayMask : ""), words);
 }
 

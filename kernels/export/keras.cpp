@@ -89,8 +89,10 @@ std::string to_keras(const ExportedActivation& activation) {
       {{"SLOPE_ARGUMENTS", (kept_by(activation) == Kept::kOutput ? "y" : "x") + for_each_beta(activation, ", beta#", "")},
        {"BETA_DEFAULTS", for_each_beta(activation, ", beta#=1.0", "")},
        {"CAST_BETAS", for_each_beta(activation, ", ops.cast(beta#, u.dtype)", "")},
-       {"FUNCTION_NOTE", has_betas ? "Betas are numbers or tensors that broadcast against x; without them each is 1, where training starts, and is not trained."
-                                   : "It has no weights."},
+       {"FUNCTION_NOTE",
+        has_betas
+            ? "Betas are numbers or tensors that broadcast against x; without them each is 1, where training starts, and is not trained."
+            : "It has no weights."},
        {"BETA_TUPLE", for_each_beta(activation, "beta#,", " ")},
        {"MODULE_NOTE", has_betas ? "betas for each channel of the axis (the last, if not said), starting at 1" : "it has no weights"},
        {"MODULE_DOC", has_betas ? R"(, with a learnable beta for each channel of `axis`; betas start at 1.

@@ -90,7 +90,8 @@ void check(const std::string& target, const std::string& extension, const std::s
     if (one.name != target) continue;
     for (const ExportCase& c : export_cases()) {
       folder.write("exported/" + c.activation.name + extension, one.write(c.activation));
-      if (one.write_inlined != nullptr) folder.write("exported/" + c.activation.name + ".inline" + extension, one.write_inlined(c.activation));
+      if (one.write_inlined != nullptr)
+        folder.write("exported/" + c.activation.name + ".inline" + extension, one.write_inlined(c.activation));
     }
   }
   run_script(python, "check_" + target, folder, least);
