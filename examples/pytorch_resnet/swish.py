@@ -8,7 +8,7 @@
 # Score: accuracy 77.15 %, n = 5, 95 % interval 76.88 to 77.41 % (Student's t over the seeds); rank 3 of the leaderboard
 #   by lower bound.
 # Learned: beta0 ended at 1.003, the mean over channels and seeds; here betas start at 1.
-# Written by actsearch 0.1.0 (commit 4985f56cf546-modified), target pytorch.
+# Written by actsearch 0.1.0 (commit 962377e52e47), target pytorch.
 #
 # SPDX-License-Identifier: MIT
 # Copyright (c) 2026 The actsearch authors. Free to use, change and pass on;
