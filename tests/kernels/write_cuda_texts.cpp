@@ -32,12 +32,17 @@ int main(int count, char** words) {
   table.clear();
   const auto formulas = testing::finite_formulas();
   for (std::size_t i = 0; i < formulas.size(); i += testing::kFiniteCudaStep) {
-    const std::string space = "finite_" + std::to_string(i), source = cuda_source(lower(formulas[i]), Storage::kFp32, 1);
-    const std::size_t helpers = source.find("#define PARAMETERS"), begin = source.find('\n', helpers),
-                      end = source.find("\n// The channels of one");
+    const Program program = lower(formulas[i]);
+    const std::string space = "finite_" + std::to_string(i), source = cuda_source(program, Storage::kFp32, 1);
+    const std::size_t helpers = source.find("#define PARAMETERS"), begin = source.find('\n', helpers), end = source.find("\nstruct ");
     out << "namespace " << space << " {\n" << source.substr(begin, end - begin) << "}\n";
-    table += "  [](float x, const float* beta, float* y, float* dydx) {\n    float dydbeta[16];\n    *y = " + space +
-             "::activation(x, beta);\n    *dydx = " + space + "::derivative(x, beta, dydbeta); },\n";
+    std::string betas, slopes;
+    for (int k = 0; k < program.parameter_count(); ++k) {
+      betas += ", beta[" + std::to_string(k) + "]";
+      slopes += ", slopes[" + std::to_string(k) + "]";
+    }
+    table += "  [](float x, const float* beta, float* y, float* dydx) {\n    float slopes[16];\n    *y = " + space + "::activation(x" + betas +
+             ");\n    *dydx = " + space + "::derivative(x" + betas + slopes + "); },\n";
   }
   const std::string array = "void (*const kFiniteCudaFunctions[])(float x, const float* beta, float* y, float* dydx)";
   out << "extern " << array << ";\n" << array << " = {\n" << table << "};\n";
