@@ -41,8 +41,8 @@ int main(int count, char** words) {
       betas += ", beta[" + std::to_string(k) + "]";
       slopes += ", slopes[" + std::to_string(k) + "]";
     }
-    table += "  [](float x, const float* beta, float* y, float* dydx) {\n    float slopes[16];\n    *y = " + space + "::activation(x" + betas +
-             ");\n    *dydx = " + space + "::derivative(x" + betas + slopes + "); },\n";
+    table += "  [](float x, const float* beta, float* y, float* dydx) {\n    float slopes[16];\n    *y = " + space + "::activation(x" +
+             betas + ");\n    *dydx = " + space + "::derivative(x" + betas + slopes + "); },\n";
   }
   const std::string array = "void (*const kFiniteCudaFunctions[])(float x, const float* beta, float* y, float* dydx)";
   out << "extern " << array << ";\n" << array << " = {\n" << table << "};\n";
