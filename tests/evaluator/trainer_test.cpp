@@ -489,6 +489,48 @@ TEST(Model, TheGradientsOfAllParametersPredictTheChangeOfTheLoss) {
   }
 }
 
+/// Along the gradient alone, one that is wrongly 0 would predict what it is asked: nothing. A random direction meets every element.
+TEST(Model, TheGradientsPredictTheChangeOfTheLossInRandomDirections) {
+  auto network = small_recipe().network;
+  network.dropout = 0;
+  const EigenKernel kernel(program_of("swish"));
+  Model model(network, kernel, 20, Precision::kFp32, 1, 5);
+  RandomStream random(1);
+  for (std::size_t i = 0; i < 20 * kImageBytes; ++i) static_cast<float*>(model.images())[i] = static_cast<float>(random.normal());
+  std::vector<std::uint8_t> labels(20);
+  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::uint8_t>(i % 10);
+  for (const ParameterSegment& segment : model.parameters().segments()) {
+    model.train(labels, 0);
+    std::vector<float> gradient(segment.size), start(segment.size), direction(segment.size);
+    double length = 0;
+    for (std::size_t i = 0; i < segment.size; ++i) {
+      start[i] = *model.parameters().value(segment.offset + i);
+      gradient[i] = *model.parameters().gradient(segment.offset + i);
+      length += static_cast<double>(gradient[i]) * gradient[i];
+    }
+    // The slope in a random direction of length 1 has this deviation.
+    const double typical = std::sqrt(length / static_cast<double>(segment.size));
+    for (int probe = 0; probe < 8; ++probe) {
+      const double element = 1 / std::sqrt(static_cast<double>(segment.size));
+      double slope = 0;
+      for (std::size_t i = 0; i < segment.size; ++i) {
+        direction[i] = static_cast<float>(random.uniform() < 0.5 ? -element : element);
+        slope += static_cast<double>(direction[i]) * gradient[i];
+      }
+      const auto loss_at = [&](double step) {
+        for (std::size_t i = 0; i < segment.size; ++i)
+          *model.parameters().value(segment.offset + i) = start[i] + static_cast<float>(step * direction[i]);
+        return model.train(labels, 0).loss_sum / 20;
+      };
+      const double difference = (loss_at(3e-3) - loss_at(-3e-3)) / 6e-3;
+      loss_at(0);
+      // Kinks of the pools between the two points move early layers by a tenth of that, the losses' rounding all by 1e-4.
+      EXPECT_NEAR(difference, slope, 0.25 * typical + 1e-4)
+          << "segment at " << segment.offset << " of kind " << static_cast<int>(segment.kind) << ", probe " << probe;
+    }
+  }
+}
+
 TEST(FlushDenormals, HoldsForThisThreadAndTheOnesItStartsAndEndsWithItsScope) {
 #if defined(__SSE2__)
   const volatile float tiny = 1e-39f;
