@@ -347,7 +347,7 @@ inline Pack cos(const Pack& x) {
   return sine_of_magnitude(x, 1, [](double lane) { return std::cos(lane); });
 }
 
-/// e^x - 1: its series below 0.35, where the difference would cancel.
+/// e^x - 1: its series up to 0.5, where the difference would cancel.
 inline Pack expm1(const Pack& x) {
   Pack p = multiply_add(x, Pack(1.0 / 40320), Pack(1.0 / 5040));
   p = multiply_add(p, x, Pack(1.0 / 720));
@@ -355,7 +355,7 @@ inline Pack expm1(const Pack& x) {
   p = multiply_add(p, x, Pack(1.0 / 24));
   p = multiply_add(p, x, Pack(1.0 / 6));
   p = multiply_add(p, x, Pack(0.5));
-  return select_greater(Pack(0.35), abs(x), x * multiply_add(x, p, Pack(1.0)), exp(x) - Pack(1.0));
+  return select_greater(Pack(0.5), abs(x), x * multiply_add(x, p, Pack(1.0)), exp(x) - Pack(1.0));
 }
 
 /// |x|, at most where the exponential functions of it are finite; NaN stays.
