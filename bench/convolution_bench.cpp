@@ -11,6 +11,7 @@
 
 #include "evaluator/convolution.h"
 #include "evaluator/dataset.h"
+#include "evaluator/dnn.h"
 #include "evaluator/recipe.h"
 #include "evaluator/trainer.h"
 #include "kernels/eigen_kernel.h"

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "db/database.h"
+#include "evaluator/cpu_learner.h"
 #include "evaluator/data_source.h"
 #include "evaluator/flush_denormals.h"
 #include "evaluator/trainer.h"

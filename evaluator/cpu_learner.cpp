@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "evaluator/descend.h"
+#include "evaluator/flush_denormals.h"
+
 namespace actsearch {
 
 CpuLearner::CpuLearner(const EigenKernel& activation, const Recipe& recipe, const Dataset& dataset, Precision precision, int threads,
@@ -23,7 +26,7 @@ BatchResult CpuLearner::step(std::int64_t step) {
     write_input(image.transform, dataset_.train.image(image.index), i);
   }
   const BatchResult result = model_.train(labels_, plan_->dropout_keys[place]);
-  model_.parameters().descend(plan_->rates[place], recipe_.momentum, recipe_.weight_decay, recipe_.decay_all, threads_);
+  descend(model_.parameters(), plan_->rates[place], recipe_.momentum, recipe_.weight_decay, recipe_.decay_all, threads_);
   return result;
 }
 
@@ -62,6 +65,13 @@ std::vector<std::span<float>> CpuLearner::state() {
   std::vector<std::span<float>> state{model_.parameters().values(), model_.parameters().momenta()};
   for (auto* const statistics : model_.running_statistics()) state.emplace_back(*statistics);
   return state;
+}
+
+TrialOutcome train(const Program& activation, const Recipe& recipe, const Dataset& dataset, const TrialOptions& options) {
+  const FlushDenormals flush;
+  const EigenKernel kernel(activation);
+  CpuLearner learner(kernel, recipe, dataset, options.precision, options.threads, options.seed);
+  return train(learner, activation, recipe, dataset, options);
 }
 
 }  // namespace actsearch

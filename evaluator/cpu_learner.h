@@ -4,6 +4,7 @@
 #include "evaluator/dataset.h"
 #include "evaluator/learner.h"
 #include "evaluator/model.h"
+#include "evaluator/trainer.h"
 
 namespace actsearch {
 
@@ -33,5 +34,9 @@ class CpuLearner : public Learner {
   std::vector<std::uint8_t> labels_;  ///< of the batch at hand
   std::vector<BatchResult> results_;
 };
+
+/// train() with a CpuLearner. The same arguments on the same machine give the same outcome, bit for bit. std::runtime_error if oneDNN
+/// fails.
+TrialOutcome train(const Program& activation, const Recipe& recipe, const Dataset& dataset, const TrialOptions& options);
 
 }  // namespace actsearch

@@ -251,4 +251,6 @@ bool has_native_bf16() {
   return (have & bf16) == bf16;
 }
 
+Precision native_precision() { return has_native_bf16() ? Precision::kBf16 : Precision::kFp32; }
+
 }  // namespace actsearch

@@ -80,4 +80,7 @@ class MatrixProduct {
 /// Whether oneDNN computes bf16 natively on this processor.
 bool has_native_bf16();
 
+/// bf16 where has_native_bf16(), else fp32.
+Precision native_precision();
+
 }  // namespace actsearch

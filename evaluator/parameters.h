@@ -35,13 +35,11 @@ class Parameters {
   float* value(std::size_t offset) { return values_.data() + offset; }
   const float* value(std::size_t offset) const { return values_.data() + offset; }
   float* gradient(std::size_t offset) { return gradients_.data() + offset; }
+  float* momentum(std::size_t offset) { return momenta_.data() + offset; }
   const std::vector<ParameterSegment>& segments() const { return segments_; }
   /// For checkpoints.
   std::vector<float>& values() { return values_; }
   std::vector<float>& momenta() { return momenta_; }
-
-  /// Stochastic gradient descent with momentum: v = momentum·v + (gradient + decay·w); w -= rate·v. Which parameters decay: see decays.
-  void descend(double rate, double momentum, double weight_decay, bool decay_all, int threads);
 
  private:
   std::vector<ParameterSegment> segments_;

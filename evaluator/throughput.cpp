@@ -7,6 +7,7 @@
 #include "evaluator/buffer.h"
 #include "evaluator/convolution.h"
 #include "evaluator/dataset.h"
+#include "evaluator/descend.h"
 #include "evaluator/dnn.h"
 #include "evaluator/model.h"
 #include "evaluator/random.h"
@@ -101,7 +102,7 @@ double training_throughput(const Recipe& recipe, const Program& activation, Prec
   // A rate of 0 keeps the values where they are: the time of a step does not depend on them.
   const auto step = [&] {
     model.train(labels, 4);
-    model.parameters().descend(0.0, recipe.momentum, recipe.weight_decay, recipe.decay_all, threads);
+    descend(model.parameters(), 0.0, recipe.momentum, recipe.weight_decay, recipe.decay_all, threads);
   };
   return recipe.batch * steps_per_second(step, seconds);
 }

@@ -6,11 +6,7 @@
 
 #include "evaluator/augmentation.h"
 #include "evaluator/checkpoint.h"
-#include "evaluator/cpu_learner.h"
-#include "evaluator/dnn.h"
-#include "evaluator/flush_denormals.h"
 #include "evaluator/random.h"
-#include "kernels/eigen_kernel.h"
 
 namespace actsearch {
 namespace {
@@ -289,14 +285,5 @@ std::int64_t steps_per_epoch(const Recipe& recipe, std::size_t training_images) 
 TrialOutcome train(Learner& learner, const Program& activation, const Recipe& recipe, const Dataset& dataset, const TrialOptions& options) {
   return Run(learner, activation, recipe, dataset, options)();
 }
-
-TrialOutcome train(const Program& activation, const Recipe& recipe, const Dataset& dataset, const TrialOptions& options) {
-  const FlushDenormals flush;
-  const EigenKernel kernel(activation);
-  CpuLearner learner(kernel, recipe, dataset, options.precision, options.threads, options.seed);
-  return train(learner, activation, recipe, dataset, options);
-}
-
-Precision native_precision() { return has_native_bf16() ? Precision::kBf16 : Precision::kFp32; }
 
 }  // namespace actsearch

@@ -110,15 +110,9 @@ struct TrialOptions {
 /// show each image. `training_images` are those of the data set, of which some validate. std::invalid_argument if they do not fill a batch.
 std::int64_t steps_per_epoch(const Recipe& recipe, std::size_t training_images);
 
-/// Trains `recipe` with the activation on the CPU. The same arguments on the same machine give the same outcome, bit for bit, with or
-/// without pauses and stops on the way. std::runtime_error if oneDNN or the checkpoint fails; std::invalid_argument if an epoch has no such
-/// step to pause after.
-TrialOutcome train(const Program& activation, const Recipe& recipe, const Dataset& dataset, const TrialOptions& options);
-
-/// The same with a learner of any device, which was made for the activation, the recipe, the data set and the options' seed.
+/// Trains `recipe` with a learner that was made for the activation, the recipe, the data set and the options' seed. With or without pauses
+/// and stops on the way the outcome is the same. CheckpointError where the checkpoint cannot be gone on from, std::runtime_error where it
+/// cannot be written, std::invalid_argument if an epoch has no such step to pause after; and what the learner throws.
 TrialOutcome train(Learner& learner, const Program& activation, const Recipe& recipe, const Dataset& dataset, const TrialOptions& options);
-
-/// bf16 where the processor multiplies it natively (AVX-512 BF16 or AMX), else fp32.
-Precision native_precision();
 
 }  // namespace actsearch

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <charconv>
 
+#include "evaluator/cpu_learner.h"
 #include "evaluator/cuda_backend.h"
+#include "evaluator/dnn.h"
 #include "search/machine.h"
 
 namespace actsearch {

@@ -6,6 +6,7 @@
 #include <iostream>
 #include <limits>
 
+#include "evaluator/dnn.h"
 #include "evaluator/trainer.h"
 #include "grammar/nearest.h"
 #include "search/budget.h"

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "evaluator/convolution.h"
+#include "evaluator/descend.h"
 #include "evaluator/interleave.h"
-#include "evaluator/parameters.h"
 #include "evaluator/recipe.h"
 #include "grammar/notation.h"
 #include "tests/kernels/tensor.h"
@@ -436,11 +436,11 @@ TEST(Parameters, DescendWithMomentumAndDecayOnWeightsButNeverOnBeta) {
   const std::size_t weight = parameters.add(ParameterKind::kWeight, 1, 2.0f), bias = parameters.add(ParameterKind::kBias, 1, 2.0f),
                     beta = parameters.add(ParameterKind::kBeta, 1, 2.0f);
   for (const std::size_t at : {weight, bias, beta}) *parameters.gradient(at) = 1.0f;
-  parameters.descend(0.1, 0.9, 0.5, false, 1);
+  descend(parameters, 0.1, 0.9, 0.5, false, 1);
   EXPECT_FLOAT_EQ(*parameters.value(weight), 2.0f - 0.1f * (1 + 0.5f * 2));
   EXPECT_FLOAT_EQ(*parameters.value(bias), 1.9f);
   EXPECT_FLOAT_EQ(*parameters.value(beta), 1.9f);
-  parameters.descend(0.1, 0.9, 0.5, true, 1);
+  descend(parameters, 0.1, 0.9, 0.5, true, 1);
   EXPECT_FLOAT_EQ(*parameters.value(bias), 1.9f - 0.1f * (0.9f * 1 + 1 + 0.5f * 1.9f));
   EXPECT_FLOAT_EQ(*parameters.value(beta), 1.9f - 0.1f * (0.9f * 1 + 1));
 }

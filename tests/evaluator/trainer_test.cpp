@@ -13,6 +13,7 @@
 
 #include "evaluator/checkpoint.h"
 #include "evaluator/cpu_learner.h"
+#include "evaluator/dnn.h"
 #include "evaluator/flush_denormals.h"
 #include "evaluator/model.h"
 #include "evaluator/random.h"
