@@ -9,12 +9,12 @@
 #include <type_traits>
 #include <vector>
 
-#include "evaluator/convolution.h"
-#include "evaluator/dataset.h"
-#include "evaluator/dnn.h"
-#include "evaluator/recipe.h"
-#include "evaluator/trainer.h"
-#include "kernels/eigen_kernel.h"
+#include "evaluator/cpu/convolution.h"
+#include "evaluator/cpu/dnn.h"
+#include "evaluator/data/dataset.h"
+#include "evaluator/network/recipe.h"
+#include "evaluator/train/trainer.h"
+#include "kernels/cpu/eigen_kernel.h"
 
 namespace {
 

@@ -11,11 +11,11 @@
 #include <iostream>
 
 #include "db/database.h"
-#include "evaluator/cpu_learner.h"
-#include "evaluator/data_source.h"
-#include "evaluator/flush_denormals.h"
+#include "evaluator/cpu/cpu_learner.h"
+#include "evaluator/data/data_source.h"
+#include "evaluator/train/flush_denormals.h"
 #include "grammar/notation.h"
-#include "search/study.h"
+#include "search/run/study.h"
 
 namespace {
 

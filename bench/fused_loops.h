@@ -1,5 +1,5 @@
 /// What the blocked kernel is measured against: loops compiled for one function, as one would write them by hand in AVX-512 or AVX2.
-/// Tensors as in kernels/eigen_kernel.h, fp32 or bf16, with channels a multiple of 16.
+/// Tensors as in kernels/cpu/eigen_kernel.h, fp32 or bf16, with channels a multiple of 16.
 #pragma once
 
 #ifdef __AVX2__

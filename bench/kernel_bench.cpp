@@ -20,8 +20,8 @@
 #include "bench/fused_loops.h"
 #include "grammar/operators.h"
 #include "grammar/program.h"
-#include "kernels/eigen_kernel.h"
-#include "kernels/pack.h"
+#include "kernels/cpu/eigen_kernel.h"
+#include "kernels/cpu/pack.h"
 #include "kernels/storage.h"
 
 namespace actsearch {

@@ -18,9 +18,9 @@
 #include "grammar/candidate.h"
 #include "search/chart/chart.h"
 #include "search/chart/svg.h"
-#include "search/format.h"
-#include "search/output_file.h"
-#include "search/strategy.h"
+#include "search/strategies/strategy.h"
+#include "search/text/format.h"
+#include "search/text/output_file.h"
 
 namespace {
 

@@ -32,7 +32,7 @@ except ImportError as missing:
     sys.exit(f"torch_baseline.py: {missing}: scripts/setup.sh --with-torch installs it for /usr/bin/python3")
 from torch import nn
 
-# evaluator/recipe.cpp's networks: channels of conv-BN-activation, "M" a 2x2 max-pool, then the widths of hidden dense layers.
+# evaluator/network/recipe.cpp's networks: channels of conv-BN-activation, "M" a 2x2 max-pool, then the widths of hidden dense layers.
 NETWORKS = {
     "vgg-s": ([32, 32, "M", 64, 64, "M", 128, 128, "M"], []),
     "vgg16-slim": ([16, 16, "M", 32, 32, "M", 64, 64, 64, "M", 128, 128, 128, "M", 128, 128, 128, "M"], []),

@@ -2,7 +2,7 @@
 ///
 /// A function is a struct with a name, its LaTeX (#1 and #2 stand for the arguments), one line for people, an arity, its
 /// value `f` and its derivative rule. The value type `T` decides what a call means: `double` is the reference, a SIMD
-/// pack is the CPU kernel (kernels/pack.h), an Expression builds a formula. Every list of functions iterates over a table at
+/// pack is the CPU kernel (kernels/cpu/pack.h), an Expression builds a formula. Every list of functions iterates over a table at
 /// the end: the parser, printers and tests over `NotationFunctions`, what computes over `Functions`, which has what programs put in
 /// besides.
 ///

@@ -5,14 +5,14 @@
 #
 # --check        prints what is there and what is missing, installs nothing; exit code 1 if something is missing
 # --with-images  also NumPy and Pillow for python3, which .ci/run unpacks images with
-# --with-torch   also PyTorch for python3, which bench/compare.sh measures and tests/export runs exports in
+# --with-torch   also PyTorch for python3, which bench/compare.sh measures and tests/kernels/export runs exports in
 # --with-newest-torch
-#                also a Python environment in build/torch (6 GB) with a recent PyTorch, torchvision and timm (tests/export/requirements-torch.txt)
+#                also a Python environment in build/torch (6 GB) with a recent PyTorch, torchvision and timm (tests/kernels/export/requirements-torch.txt)
 # --with-browser also Chromium and its driver (125 MB to fetch), in which the tests open the pages of report and serve
 # --with-frameworks
-#                also a Python environment in build/frameworks (1 GB) with the other frameworks that tests/export runs exports in: ONNX
-#                Runtime, JAX, Flax, Keras, SymPy (tests/export/requirements.txt), from the Python Package Index
-# --with-onednn3 also oneDNN 3 in build/onednn (tests/evaluator/requirements.txt, 40 MB to fetch), from there too, for the preset onednn3
+#                also a Python environment in build/frameworks (1 GB) with the other frameworks that tests/kernels/export runs exports in: ONNX
+#                Runtime, JAX, Flax, Keras, SymPy (tests/kernels/export/requirements.txt), from the Python Package Index
+# --with-onednn3 also oneDNN 3 in build/onednn (tests/evaluator/train/requirements.txt, 40 MB to fetch), from there too, for the preset onednn3
 #
 # ACTSEARCH_SKIP_SETUP=1 says that everything is there already (from another package manager, say).
 set -euo pipefail
@@ -33,10 +33,10 @@ for argument in "$@"; do
     --check) check=true ;;
     --with-images) packages+=(python3-numpy python3-pil) ;;
     --with-torch) packages+=(python3-torch python3-numpy) ;;
-    --with-newest-torch) environments+=("torch tests/export/requirements-torch.txt") packages+=(python3-venv) ;;
+    --with-newest-torch) environments+=("torch tests/kernels/export/requirements-torch.txt") packages+=(python3-venv) ;;
     --with-browser) packages+=(chromium chromium-driver) ;;
-    --with-frameworks) environments+=("frameworks tests/export/requirements.txt") packages+=(python3-venv) ;;
-    --with-onednn3) environments+=("onednn tests/evaluator/requirements.txt") packages+=(python3-venv) ;;
+    --with-frameworks) environments+=("frameworks tests/kernels/export/requirements.txt") packages+=(python3-venv) ;;
+    --with-onednn3) environments+=("onednn tests/evaluator/train/requirements.txt") packages+=(python3-venv) ;;
     -h | --help) sed -n '/^set /q;2,$s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "setup.sh: unknown argument $argument (scripts/setup.sh --help lists what is known)" >&2; exit 2 ;;
   esac

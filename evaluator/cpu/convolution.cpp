@@ -1,11 +1,11 @@
-#include "evaluator/convolution.h"
+#include "evaluator/cpu/convolution.h"
 
 #include <algorithm>
 #include <numeric>
 #include <stdexcept>
 #include <vector>
 
-#include "evaluator/winograd.h"
+#include "evaluator/cpu/winograd.h"
 
 namespace actsearch {
 

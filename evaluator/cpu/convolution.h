@@ -2,20 +2,20 @@
 ///
 /// | way | where | multiplications |
 /// | --- | --- | --- |
-/// | Winograd's (evaluator/winograd.h) | fp32, channels in whole registers, from side 3 on | a quarter |
+/// | Winograd's (evaluator/cpu/winograd.h) | fp32, channels in whole registers, from side 3 on | a quarter |
 /// | one matrix product | fp32, images of 2×2, whose pixels all see each other | 4/9 |
-/// | the sum as it stands, by oneDNN (evaluator/dnn.h) | all else | all |
+/// | the sum as it stands, by oneDNN (evaluator/cpu/dnn.h) | all else | all |
 ///
 /// docs/performance.md has the measurements. The choice depends on shape and precision and on nothing else, so a run repeats bit for bit.
 #pragma once
 
 #include <memory>
 
-#include "evaluator/dnn.h"
+#include "evaluator/cpu/dnn.h"
 
 namespace actsearch {
 
-/// Images of a batch whose pixels take turns in memory (evaluator/interleave.h): 8 in bf16, where that divides the batch, as oneDNN's
+/// Images of a batch whose pixels take turns in memory (evaluator/cpu/interleave.h): 8 in bf16, where that divides the batch, as oneDNN's
 /// matrix tiles are then full. In fp32 images lie one after the other.
 int interleaved_images(int batch, Precision precision);
 

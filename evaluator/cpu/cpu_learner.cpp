@@ -1,9 +1,9 @@
-#include "evaluator/cpu_learner.h"
+#include "evaluator/cpu/cpu_learner.h"
 
 #include <algorithm>
 
-#include "evaluator/descend.h"
-#include "evaluator/flush_denormals.h"
+#include "evaluator/cpu/descend.h"
+#include "evaluator/train/flush_denormals.h"
 
 namespace actsearch {
 

@@ -1,10 +1,10 @@
 /// A network trained on the processor's cores.
 #pragma once
 
-#include "evaluator/dataset.h"
-#include "evaluator/learner.h"
-#include "evaluator/model.h"
-#include "evaluator/trainer.h"
+#include "evaluator/cpu/model.h"
+#include "evaluator/data/dataset.h"
+#include "evaluator/train/learner.h"
+#include "evaluator/train/trainer.h"
 
 namespace actsearch {
 

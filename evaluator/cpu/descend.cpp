@@ -1,6 +1,6 @@
-#include "evaluator/descend.h"
+#include "evaluator/cpu/descend.h"
 
-#include "evaluator/parallel.h"
+#include "evaluator/cpu/parallel.h"
 
 namespace actsearch {
 

@@ -1,7 +1,7 @@
 /// The step of the optimiser on the CPU.
 #pragma once
 
-#include "evaluator/parameters.h"
+#include "evaluator/network/parameters.h"
 
 namespace actsearch {
 

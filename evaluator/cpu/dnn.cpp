@@ -1,4 +1,4 @@
-#include "evaluator/dnn.h"
+#include "evaluator/cpu/dnn.h"
 
 #include <omp.h>
 

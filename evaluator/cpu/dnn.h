@@ -9,8 +9,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "evaluator/buffer.h"
-#include "evaluator/recipe.h"
+#include "evaluator/cpu/buffer.h"
+#include "evaluator/network/recipe.h"
 
 namespace actsearch {
 
@@ -38,11 +38,11 @@ class DnnContext {
 /// What a layer reads and writes per batch.
 struct ConvolutionShape {
   int batch = 0, in_channels = 0, out_channels = 0, side = 0;  ///< side: height and width of input and output
-  int interleave = 1;                                          ///< images whose pixels take turns (evaluator/interleave.h); divides batch
+  int interleave = 1;  ///< images whose pixels take turns (evaluator/cpu/interleave.h); divides batch
 };
 
 /// 3×3 convolution, stride 1, zero padding 1, no bias, as oneDNN computes its sum. Weights: out_channels × 3 × 3 × in_channels.
-/// evaluator/convolution.h has the faster ways of some shapes.
+/// evaluator/cpu/convolution.h has the faster ways of some shapes.
 class DirectConvolution {
  public:
   /// Without `input_gradient` backward computes no dL_dx (the network's first layer).

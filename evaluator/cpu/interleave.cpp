@@ -1,4 +1,4 @@
-#include "evaluator/interleave.h"
+#include "evaluator/cpu/interleave.h"
 
 #include <cstring>
 

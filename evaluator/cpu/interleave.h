@@ -1,4 +1,5 @@
-/// How activations lie in memory between the first convolution and the last; evaluator/convolution.h says of how many images a group is.
+/// How activations lie in memory between the first convolution and the last; evaluator/cpu/convolution.h says of how many images a group
+/// is.
 ///
 /// The pixels of `group` images take turns: batch/group × side × side × group × channels. A row of such an image is `group` times as
 /// long, which fills the matrix tiles that the library's convolutions work on: the gradient of the weights adds up products along a

@@ -1,10 +1,10 @@
-#include "evaluator/layers.h"
+#include "evaluator/cpu/layers.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "evaluator/dataset.h"
-#include "evaluator/parallel.h"
+#include "evaluator/cpu/parallel.h"
+#include "evaluator/data/dataset.h"
 #include "kernels/storage.h"
 
 namespace actsearch {

@@ -6,9 +6,9 @@
 #include <span>
 #include <vector>
 
-#include "evaluator/learner.h"
-#include "evaluator/random.h"
-#include "kernels/eigen_kernel.h"
+#include "evaluator/data/random.h"
+#include "evaluator/train/learner.h"
+#include "kernels/cpu/eigen_kernel.h"
 
 namespace actsearch {
 

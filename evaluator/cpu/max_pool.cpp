@@ -1,8 +1,8 @@
 #include <bit>
 #include <cstdint>
 
-#include "evaluator/layers.h"
-#include "evaluator/parallel.h"
+#include "evaluator/cpu/layers.h"
+#include "evaluator/cpu/parallel.h"
 
 namespace actsearch {
 namespace {

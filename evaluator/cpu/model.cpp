@@ -1,14 +1,14 @@
-#include "evaluator/model.h"
+#include "evaluator/cpu/model.h"
 
 #include <optional>
 
-#include "evaluator/buffer.h"
-#include "evaluator/convolution.h"
-#include "evaluator/dataset.h"
-#include "evaluator/dnn.h"
-#include "evaluator/interleave.h"
-#include "evaluator/network_layout.h"
-#include "evaluator/random.h"
+#include "evaluator/cpu/buffer.h"
+#include "evaluator/cpu/convolution.h"
+#include "evaluator/cpu/dnn.h"
+#include "evaluator/cpu/interleave.h"
+#include "evaluator/data/dataset.h"
+#include "evaluator/data/random.h"
+#include "evaluator/network/network_layout.h"
 
 namespace actsearch {
 namespace {

@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "evaluator/layers.h"
-#include "evaluator/parameters.h"
-#include "evaluator/recipe.h"
-#include "kernels/eigen_kernel.h"
+#include "evaluator/cpu/layers.h"
+#include "evaluator/network/parameters.h"
+#include "evaluator/network/recipe.h"
+#include "kernels/cpu/eigen_kernel.h"
 
 namespace actsearch {
 

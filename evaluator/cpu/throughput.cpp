@@ -1,17 +1,17 @@
-#include "evaluator/throughput.h"
+#include "evaluator/cpu/throughput.h"
 
 #include <chrono>
 #include <optional>
 #include <vector>
 
-#include "evaluator/buffer.h"
-#include "evaluator/convolution.h"
-#include "evaluator/dataset.h"
-#include "evaluator/descend.h"
-#include "evaluator/dnn.h"
-#include "evaluator/model.h"
-#include "evaluator/random.h"
-#include "kernels/eigen_kernel.h"
+#include "evaluator/cpu/buffer.h"
+#include "evaluator/cpu/convolution.h"
+#include "evaluator/cpu/descend.h"
+#include "evaluator/cpu/dnn.h"
+#include "evaluator/cpu/model.h"
+#include "evaluator/data/dataset.h"
+#include "evaluator/data/random.h"
+#include "kernels/cpu/eigen_kernel.h"
 #include "kernels/storage.h"
 
 namespace actsearch {

@@ -1,7 +1,7 @@
 /// How fast this machine trains: short measurements on random images.
 #pragma once
 
-#include "evaluator/recipe.h"
+#include "evaluator/network/recipe.h"
 #include "grammar/program.h"
 
 namespace actsearch {
@@ -13,7 +13,7 @@ double training_throughput(const Recipe& recipe, const Program& activation, Prec
 /// Images per second of a recipe's convolutions alone, forward and backward.
 struct ConvolutionThroughput {
   double library = 0;   ///< oneDNN's calls on whole images one after the other: what anyone who uses the library gets
-  double training = 0;  ///< as training computes them (evaluator/convolution.h)
+  double training = 0;  ///< as training computes them (evaluator/cpu/convolution.h)
 };
 
 /// Timed as training_throughput is, each of the two for at least `seconds`.

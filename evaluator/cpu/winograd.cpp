@@ -1,11 +1,11 @@
-#include "evaluator/winograd.h"
+#include "evaluator/cpu/winograd.h"
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <utility>
 
-#include "evaluator/parallel.h"
+#include "evaluator/cpu/parallel.h"
 
 namespace actsearch {
 namespace {

@@ -13,7 +13,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "evaluator/dnn.h"
+#include "evaluator/cpu/dnn.h"
 
 namespace actsearch {
 

@@ -1,7 +1,7 @@
 // In place of the CUDA files, where the toolkit's headers were missing when the program was built.
 
-#include "evaluator/cuda_backend.h"
-#include "evaluator/cuda_throughput.h"
+#include "evaluator/cuda/backend.h"
+#include "evaluator/cuda/throughput.h"
 
 namespace actsearch {
 

@@ -1,4 +1,4 @@
-#include "evaluator/cuda_ahead.h"
+#include "evaluator/cuda/ahead.h"
 
 #include <utility>
 

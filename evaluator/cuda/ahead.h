@@ -8,7 +8,7 @@
 #include <string>
 
 #include "grammar/program.h"
-#include "kernels/cuda_activation.h"
+#include "kernels/cuda/activation.h"
 
 namespace actsearch {
 

@@ -1,4 +1,4 @@
-#include "evaluator/cuda_backend.h"
+#include "evaluator/cuda/backend.h"
 
 #include <tbb/global_control.h>
 
@@ -8,12 +8,12 @@
 #include <numeric>
 #include <set>
 
-#include "evaluator/cublas_lt.h"
-#include "evaluator/cuda_ahead.h"
-#include "evaluator/cuda_compiler.h"
-#include "evaluator/cuda_network.h"
-#include "kernels/cuda_activation.h"
-#include "kernels/nvrtc.h"
+#include "evaluator/cuda/ahead.h"
+#include "evaluator/cuda/compiler.h"
+#include "evaluator/cuda/cublas_lt.h"
+#include "evaluator/cuda/network.h"
+#include "kernels/cuda/activation.h"
+#include "kernels/cuda/nvrtc.h"
 
 namespace actsearch {
 namespace {

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "evaluator/dataset.h"
-#include "evaluator/trainer.h"
-#include "kernels/shared_library.h"
+#include "evaluator/data/dataset.h"
+#include "evaluator/train/trainer.h"
+#include "kernels/cuda/shared_library.h"
 
 namespace actsearch {
 
@@ -38,9 +38,9 @@ class CudaBackend {
 
   /// Begins to compile an activation that will be trained soon.
   void prepare(const Program& activation, Precision precision);
-  /// As train() of evaluator/trainer.h does on the CPU (options.threads is ignored); waits where all networks are in use. An activation
-  /// that does not compile fails with the compiler's log. Where memory does not suffice for all jobs there are fewer, and `say` is
-  /// told; CudaOutOfMemory if it does not suffice for one, CudaError if the device is lost. From several threads at once.
+  /// As train() of evaluator/train/trainer.h does on the CPU (options.threads is ignored); waits where all networks are in use. An
+  /// activation that does not compile fails with the compiler's log. Where memory does not suffice for all jobs there are fewer, and `say`
+  /// is told; CudaOutOfMemory if it does not suffice for one, CudaError if the device is lost. From several threads at once.
   TrialOutcome train(const Program& activation, const Recipe& recipe, const TrialOptions& options);
 
  private:

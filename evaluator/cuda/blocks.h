@@ -6,15 +6,15 @@
 #include <optional>
 #include <string>
 
-#include "evaluator/cublas_lt.h"
-#include "evaluator/cudnn.h"
-#include "evaluator/network_layout.h"
-#include "kernels/cuda_driver.h"
+#include "evaluator/cuda/cublas_lt.h"
+#include "evaluator/cuda/cudnn.h"
+#include "evaluator/network/network_layout.h"
+#include "kernels/cuda/driver.h"
 
-/// A namespace of its own: the names are those of evaluator/cuda_layers.cu.
+/// A namespace of its own: the names are those of evaluator/cuda/layers.cu.
 namespace actsearch::cuda_network {
 
-// What evaluator/cuda_layers.cu calls by the same names.
+// What evaluator/cuda/layers.cu calls by the same names.
 struct Progress {
   std::uint32_t step = 0, current = 0;
   float rate = 0;

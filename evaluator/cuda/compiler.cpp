@@ -1,4 +1,4 @@
-#include "evaluator/cuda_compiler.h"
+#include "evaluator/cuda/compiler.h"
 
 #include <tbb/task_arena.h>
 #include <tbb/task_group.h>
@@ -8,7 +8,7 @@
 #include <mutex>
 #include <utility>
 
-#include "kernels/nvrtc.h"
+#include "kernels/cuda/nvrtc.h"
 
 namespace actsearch {
 

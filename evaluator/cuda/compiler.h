@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "kernels/cubin_cache.h"
+#include "kernels/cuda/cubin_cache.h"
 
 namespace actsearch {
 

@@ -1,10 +1,10 @@
-#include "evaluator/cublas_lt.h"
+#include "evaluator/cuda/cublas_lt.h"
 
 #include <cublasLt.h>
 
 #include <string>
 
-#include "kernels/shared_library.h"
+#include "kernels/cuda/shared_library.h"
 
 namespace actsearch {
 namespace {

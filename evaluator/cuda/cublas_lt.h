@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <memory>
 
-#include "kernels/cuda_driver.h"
+#include "kernels/cuda/driver.h"
 #include "kernels/storage.h"
 
 namespace actsearch {

@@ -1,4 +1,4 @@
-#include "evaluator/cudnn.h"
+#include "evaluator/cuda/cudnn.h"
 
 #include <cudnn.h>
 
@@ -7,7 +7,7 @@
 #include <limits>
 #include <vector>
 
-#include "kernels/shared_library.h"
+#include "kernels/cuda/shared_library.h"
 
 namespace actsearch {
 namespace {

@@ -10,7 +10,7 @@
 #include <mutex>
 #include <string>
 
-#include "kernels/cuda_driver.h"
+#include "kernels/cuda/driver.h"
 #include "kernels/storage.h"
 
 namespace actsearch {

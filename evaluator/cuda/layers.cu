@@ -1,5 +1,5 @@
 // The layers of a network on a device, all but its convolutions, products and the candidate activation. Compiled at run time behind
-// cuda_tensor_words (kernels/cuda_source.h): Stored, Vector and WIDTH come from there. Tensors are rows × channels, channels innermost;
+// cuda_tensor_words (kernels/cuda/source.h): Stored, Vector and WIDTH come from there. Tensors are rows × channels, channels innermost;
 // per-channel arrays are fp32. Sums are taken in an order that depends on the launch alone, so the same launch gives the same bits.
 
 // Where a run is in its epoch. The host writes `step` when it begins; begin_step does the rest.
@@ -11,7 +11,7 @@ struct Progress {
   unsigned long long dropout_key;
 };
 
-// What happens to an image: evaluator/augmentation.h.
+// What happens to an image: evaluator/data/augmentation.h.
 struct PlannedImage {
   unsigned int index;
   signed char dx, dy;
@@ -64,7 +64,7 @@ KERNEL void fill_batch(const unsigned char* pixels, const unsigned char* all_lab
 }
 
 // Per block of rows and channel: Σ(z - z₀) and Σ(z - z₀)², z₀ the first row's, which guards against cancellation.
-// Launched as the activation's kernels (kernels/cuda_source.h); shared memory: lines · vectors · WIDTH · 8 bytes.
+// Launched as the activation's kernels (kernels/cuda/source.h); shared memory: lines · vectors · WIDTH · 8 bytes.
 KERNEL void channel_sums(const Stored* z, float* sums, unsigned long long rows, unsigned int channels) {
   const unsigned int first = (blockIdx.y * blockDim.x + threadIdx.x) * WIDTH;
   float sum[2][WIDTH], base[WIDTH];
@@ -258,7 +258,7 @@ KERNEL void max_pool_backward(const Stored* x, const Stored* y, const Stored* dy
   }
 }
 
-// evaluator/random.h
+// evaluator/data/random.h
 __device__ __forceinline__ unsigned long long mix_bits(unsigned long long x) {
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
   x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
@@ -347,7 +347,7 @@ struct FirstLayer {
   }
 };
 
-// Stochastic gradient descent with momentum (evaluator/parameters.h); a block for each chunk. A thread reads four values with all that
+// Stochastic gradient descent with momentum (evaluator/network/parameters.h); a block for each chunk. A thread reads four values with all that
 // belongs to them before it writes the first: the compiler may not move a read over a write that could be to the same place.
 KERNEL void descend(const Chunk* chunks, float* values, float* momenta, const float* gradients, const Stored* weight_gradients,
                     Stored* weights, const Progress* progress, FirstLayer first, float momentum, float weight_decay) {

@@ -1,4 +1,4 @@
-/// The text of evaluator/cuda_layers.cu, put into the program when it is built.
+/// The text of evaluator/cuda/layers.cu, put into the program when it is built.
 #pragma once
 
 namespace actsearch {

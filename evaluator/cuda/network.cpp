@@ -1,14 +1,14 @@
-#include "evaluator/cuda_network.h"
+#include "evaluator/cuda/network.h"
 
 #include <algorithm>
 #include <mutex>
 #include <shared_mutex>
 #include <stdexcept>
 
-#include "evaluator/cuda_blocks.h"
-#include "evaluator/cuda_layers.h"
-#include "evaluator/network_layout.h"
-#include "kernels/cuda_activation.h"
+#include "evaluator/cuda/blocks.h"
+#include "evaluator/cuda/layers.h"
+#include "evaluator/network/network_layout.h"
+#include "kernels/cuda/activation.h"
 
 namespace actsearch {
 

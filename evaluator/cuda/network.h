@@ -7,13 +7,13 @@
 #include <string>
 #include <vector>
 
-#include "evaluator/cudnn.h"
-#include "evaluator/dataset.h"
-#include "evaluator/learner.h"
-#include "evaluator/recipe.h"
+#include "evaluator/cuda/cudnn.h"
+#include "evaluator/data/dataset.h"
+#include "evaluator/network/recipe.h"
+#include "evaluator/train/learner.h"
 #include "grammar/program.h"
-#include "kernels/cuda_activation.h"
-#include "kernels/cuda_driver.h"
+#include "kernels/cuda/activation.h"
+#include "kernels/cuda/driver.h"
 #include "kernels/storage.h"
 
 namespace actsearch {
@@ -28,7 +28,7 @@ struct CudaDataset {
   Images train, test;
 };
 
-/// The text of the network's own kernels (evaluator/cuda_layers.cu), to be compiled once for a storage.
+/// The text of the network's own kernels (evaluator/cuda/layers.cu), to be compiled once for a storage.
 std::string cuda_layers_source(Storage storage);
 
 /// Made once for a recipe, then used for one candidate after the other, by one thread at a time.

@@ -1,4 +1,4 @@
-#include "evaluator/cuda_throughput.h"
+#include "evaluator/cuda/throughput.h"
 
 #include <algorithm>
 #include <chrono>
@@ -6,11 +6,11 @@
 #include <memory>
 #include <thread>
 
-#include "evaluator/cuda_network.h"
-#include "evaluator/dataset.h"
+#include "evaluator/cuda/network.h"
+#include "evaluator/data/dataset.h"
 #include "grammar/notation.h"
-#include "kernels/cuda_activation.h"
-#include "kernels/nvrtc.h"
+#include "kernels/cuda/activation.h"
+#include "kernels/cuda/nvrtc.h"
 
 namespace actsearch {
 namespace {

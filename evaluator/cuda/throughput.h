@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "evaluator/recipe.h"
+#include "evaluator/network/recipe.h"
 
 namespace actsearch {
 

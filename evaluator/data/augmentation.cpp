@@ -1,4 +1,4 @@
-#include "evaluator/augmentation.h"
+#include "evaluator/data/augmentation.h"
 
 #include <algorithm>
 #include <bit>
@@ -7,7 +7,7 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "evaluator/random.h"
+#include "evaluator/data/random.h"
 
 namespace actsearch {
 namespace {

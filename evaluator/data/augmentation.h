@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "evaluator/dataset.h"
+#include "evaluator/data/dataset.h"
 
 namespace actsearch {
 

@@ -1,4 +1,4 @@
-#include "evaluator/data_source.h"
+#include "evaluator/data/data_source.h"
 
 #include <spawn.h>
 #include <sys/wait.h>
@@ -10,7 +10,7 @@
 #include <fstream>
 #include <system_error>
 
-#include "evaluator/md5.h"
+#include "evaluator/data/md5.h"
 
 extern char** environ;  // NOLINT: POSIX declares it nowhere
 

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "evaluator/dataset.h"
+#include "evaluator/data/dataset.h"
 
 namespace actsearch {
 

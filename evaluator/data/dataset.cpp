@@ -1,4 +1,4 @@
-#include "evaluator/dataset.h"
+#include "evaluator/data/dataset.h"
 
 #include <algorithm>
 #include <fstream>
@@ -6,8 +6,8 @@
 #include <string_view>
 #include <utility>
 
-#include "evaluator/md5.h"
-#include "evaluator/random.h"
+#include "evaluator/data/md5.h"
+#include "evaluator/data/random.h"
 
 namespace actsearch {
 namespace {

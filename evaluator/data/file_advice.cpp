@@ -1,4 +1,4 @@
-#include "evaluator/file_advice.h"
+#include "evaluator/data/file_advice.h"
 
 #include <cerrno>
 

@@ -1,10 +1,10 @@
-#include "evaluator/md5.h"
+#include "evaluator/data/md5.h"
 
 #include <algorithm>
 #include <bit>
 #include <string_view>
 
-#include "evaluator/data_source.h"
+#include "evaluator/data/data_source.h"
 
 namespace actsearch {
 namespace {

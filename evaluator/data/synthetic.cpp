@@ -7,8 +7,8 @@
 #include <cstdlib>
 #include <string>
 
-#include "evaluator/dataset.h"
-#include "evaluator/random.h"
+#include "evaluator/data/dataset.h"
+#include "evaluator/data/random.h"
 
 namespace actsearch {
 namespace {

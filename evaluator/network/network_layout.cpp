@@ -1,9 +1,9 @@
-#include "evaluator/network_layout.h"
+#include "evaluator/network/network_layout.h"
 
 #include <cmath>
 
-#include "evaluator/dataset.h"
-#include "evaluator/random.h"
+#include "evaluator/data/dataset.h"
+#include "evaluator/data/random.h"
 #include "grammar/operators.h"
 
 namespace actsearch {

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "evaluator/parameters.h"
-#include "evaluator/recipe.h"
+#include "evaluator/network/parameters.h"
+#include "evaluator/network/recipe.h"
 
 namespace actsearch {
 

@@ -1,4 +1,4 @@
-#include "evaluator/parameters.h"
+#include "evaluator/network/parameters.h"
 
 namespace actsearch {
 

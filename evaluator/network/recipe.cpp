@@ -1,4 +1,4 @@
-#include "evaluator/recipe.h"
+#include "evaluator/network/recipe.h"
 
 #include <algorithm>
 #include <charconv>

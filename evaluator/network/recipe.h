@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "evaluator/augmentation.h"
+#include "evaluator/data/augmentation.h"
 
 namespace actsearch {
 

@@ -1,4 +1,4 @@
-#include "evaluator/checkpoint.h"
+#include "evaluator/train/checkpoint.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -11,8 +11,8 @@
 #include <stdexcept>
 #include <type_traits>
 
-#include "evaluator/file_advice.h"
-#include "evaluator/random.h"
+#include "evaluator/data/file_advice.h"
+#include "evaluator/data/random.h"
 
 namespace actsearch {
 namespace {

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "evaluator/trainer.h"
+#include "evaluator/train/trainer.h"
 
 namespace actsearch {
 

@@ -5,8 +5,8 @@
 #include <span>
 #include <vector>
 
-#include "evaluator/augmentation.h"
-#include "evaluator/recipe.h"
+#include "evaluator/data/augmentation.h"
+#include "evaluator/network/recipe.h"
 
 namespace actsearch {
 

@@ -1,12 +1,12 @@
-#include "evaluator/trainer.h"
+#include "evaluator/train/trainer.h"
 
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
-#include "evaluator/augmentation.h"
-#include "evaluator/checkpoint.h"
-#include "evaluator/random.h"
+#include "evaluator/data/augmentation.h"
+#include "evaluator/data/random.h"
+#include "evaluator/train/checkpoint.h"
 
 namespace actsearch {
 namespace {

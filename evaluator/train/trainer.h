@@ -13,9 +13,9 @@
 #include <string_view>
 #include <vector>
 
-#include "evaluator/dataset.h"
-#include "evaluator/learner.h"
-#include "evaluator/recipe.h"
+#include "evaluator/data/dataset.h"
+#include "evaluator/network/recipe.h"
+#include "evaluator/train/learner.h"
 #include "grammar/program.h"
 
 namespace actsearch {

@@ -1,4 +1,4 @@
-#include "kernels/export/intrinsics.h"
+#include "kernels/codegen/intrinsics.h"
 
 #include <charconv>
 #include <cmath>

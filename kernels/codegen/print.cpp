@@ -1,4 +1,4 @@
-#include "kernels/export/print.h"
+#include "kernels/codegen/print.h"
 
 namespace actsearch {
 namespace {

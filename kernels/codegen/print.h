@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/export/trace.h"
+#include "kernels/codegen/trace.h"
 
 namespace actsearch {
 

@@ -1,4 +1,4 @@
-#include "kernels/export/trace.h"
+#include "kernels/codegen/trace.h"
 
 #include <algorithm>
 #include <bit>

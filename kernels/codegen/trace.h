@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "grammar/program.h"
-#include "kernels/export/intrinsics.h"
+#include "kernels/codegen/intrinsics.h"
 
 namespace actsearch {
 

@@ -1,8 +1,8 @@
-#include "kernels/block_program.h"
+#include "kernels/cpu/block_program.h"
 
 #include <algorithm>
 
-#include "kernels/pack.h"
+#include "kernels/cpu/pack.h"
 
 namespace actsearch {
 namespace {

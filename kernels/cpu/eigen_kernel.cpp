@@ -1,4 +1,4 @@
-#include "kernels/eigen_kernel.h"
+#include "kernels/cpu/eigen_kernel.h"
 
 #include <algorithm>
 #include <array>
@@ -6,8 +6,8 @@
 #include <stdexcept>
 #include <type_traits>
 
-#include "kernels/block_program.h"
-#include "kernels/pack_memory.h"
+#include "kernels/cpu/block_program.h"
+#include "kernels/cpu/pack_memory.h"
 
 namespace actsearch {
 namespace {

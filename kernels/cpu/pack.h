@@ -2,7 +2,7 @@
 ///
 /// Every operation follows IEEE semantics lane by lane: NaN in, NaN out; ±0 and ±Inf as the double reference has them, where a
 /// float can hold the result; but sin and cos beyond 1e13 are only bounded by 1, and exp, expm1, sinh and cosh end at the largest
-/// finite number (less 2e-5 of it) in place of Inf. Accuracies are tested in tests/kernels/pack_test.cpp.
+/// finite number (less 2e-5 of it) in place of Inf. Accuracies are tested in tests/kernels/cpu/pack_test.cpp.
 #pragma once
 
 #include <Eigen/Core>

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstring>
 
-#include "kernels/pack.h"
+#include "kernels/cpu/pack.h"
 #include "kernels/storage.h"
 
 namespace actsearch {

@@ -1,4 +1,4 @@
-#include "kernels/cuda_activation.h"
+#include "kernels/cuda/activation.h"
 
 #include <algorithm>
 

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "grammar/program.h"
-#include "kernels/cuda_driver.h"
-#include "kernels/cuda_source.h"
+#include "kernels/cuda/driver.h"
+#include "kernels/cuda/source.h"
 #include "kernels/storage.h"
 
 namespace actsearch {
@@ -17,7 +17,7 @@ inline constexpr int kCudaChannelMultiple = 8;
 /// The WIDTH that goes with it.
 int cuda_width(Storage storage);
 
-/// A launch over rows × channels, as kernels/cuda_source.h states it.
+/// A launch over rows × channels, as kernels/cuda/source.h states it.
 struct CudaRowLaunch {
   CudaExtent grid, block;
   std::size_t shared_bytes = 0;
@@ -28,7 +28,7 @@ CudaRowLaunch row_launch(const CudaDevice& device, CudaFunction kernel, Storage 
 /// The floats that any kernel so launched writes: `sums` of each block of rows and channel.
 std::size_t most_row_sums(const CudaDevice& device, std::size_t rows, std::size_t channels, std::size_t sums);
 
-/// Tensors, arrays and results are kernels/cuda_source.h's. The device outlives the object.
+/// Tensors, arrays and results are kernels/cuda/source.h's. The device outlives the object.
 class CudaActivation {
  public:
   /// The text to be compiled for it.

@@ -1,4 +1,4 @@
-#include "kernels/cubin_cache.h"
+#include "kernels/cuda/cubin_cache.h"
 
 #include <unistd.h>
 

@@ -12,7 +12,7 @@
 #include <filesystem>
 #include <string>
 
-#include "kernels/nvrtc.h"
+#include "kernels/cuda/nvrtc.h"
 
 namespace actsearch {
 

@@ -1,4 +1,4 @@
-#include "kernels/cuda_driver.h"
+#include "kernels/cuda/driver.h"
 
 #include <cuda.h>
 

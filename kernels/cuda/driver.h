@@ -14,7 +14,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "kernels/shared_library.h"
+#include "kernels/cuda/shared_library.h"
 
 namespace actsearch {
 

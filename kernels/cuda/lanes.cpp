@@ -1,4 +1,4 @@
-#include "kernels/cuda_lanes.h"
+#include "kernels/cuda/lanes.h"
 
 #include <functional>
 #include <string_view>

@@ -1,4 +1,4 @@
-/// The three kernels of kernels/cuda_source.h as text, every lane written out: named scalars, no arrays and no loops over lanes. NVRTC
+/// The three kernels of kernels/cuda/source.h as text, every lane written out: named scalars, no arrays and no loops over lanes. NVRTC
 /// compiles such text without the passes that take arrays apart, which are most of its work.
 #pragma once
 

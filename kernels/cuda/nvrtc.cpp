@@ -1,4 +1,4 @@
-#include "kernels/nvrtc.h"
+#include "kernels/cuda/nvrtc.h"
 
 #include <iterator>
 #include <memory>

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "kernels/shared_library.h"
+#include "kernels/cuda/shared_library.h"
 
 namespace actsearch {
 

@@ -1,4 +1,4 @@
-#include "kernels/shared_library.h"
+#include "kernels/cuda/shared_library.h"
 
 #include <dlfcn.h>
 

@@ -1,10 +1,10 @@
-#include "kernels/cuda_source.h"
+#include "kernels/cuda/source.h"
 
 #include <stdexcept>
 
-#include "kernels/cuda_lanes.h"
-#include "kernels/export/print.h"
-#include "kernels/nvrtc.h"
+#include "kernels/codegen/print.h"
+#include "kernels/cuda/lanes.h"
+#include "kernels/cuda/nvrtc.h"
 
 namespace actsearch {
 namespace {

@@ -1,7 +1,7 @@
 #include <array>
 
+#include "kernels/codegen/print.h"
 #include "kernels/export/export.h"
-#include "kernels/export/print.h"
 
 namespace actsearch {
 namespace {

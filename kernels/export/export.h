@@ -1,6 +1,6 @@
 /// Activations for other programs: one formula with its derivatives, written down for a framework, a language or a page.
 ///
-/// Code targets print the formula's one Program through the table of kernels/export/intrinsics.h; latex and mathml print the formula
+/// Code targets print the formula's one Program through the table of kernels/codegen/intrinsics.h; latex and mathml print the formula
 /// and its derivatives. What each file contains and promises: docs/export.md.
 #pragma once
 
@@ -10,7 +10,7 @@
 
 #include "grammar/expression.h"
 #include "grammar/program.h"
-#include "kernels/export/trace.h"
+#include "kernels/codegen/trace.h"
 
 namespace actsearch {
 

@@ -3,8 +3,8 @@
 #include <functional>
 
 #include "grammar/notation.h"
+#include "kernels/codegen/print.h"
 #include "kernels/export/export.h"
-#include "kernels/export/print.h"
 
 namespace actsearch {
 namespace {

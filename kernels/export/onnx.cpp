@@ -5,8 +5,8 @@
 #include <map>
 #include <utility>
 
+#include "kernels/codegen/print.h"
 #include "kernels/export/export.h"
-#include "kernels/export/print.h"
 #include "kernels/export/protobuf.h"
 
 namespace actsearch {

@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "kernels/codegen/print.h"
 #include "kernels/export/export.h"
-#include "kernels/export/print.h"
 
 namespace actsearch {
 

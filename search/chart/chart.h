@@ -1,4 +1,4 @@
-/// Charts of functions: axes, curves, legend and title, laid out as a drawing. (search/plot.h draws with characters.)
+/// Charts of functions: axes, curves, legend and title, laid out as a drawing. (search/chart/plot.h draws with characters.)
 #pragma once
 
 #include <cstddef>

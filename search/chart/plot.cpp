@@ -1,4 +1,4 @@
-#include "search/plot.h"
+#include "search/chart/plot.h"
 
 #include <algorithm>
 #include <cmath>

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "search/chart/typeset.h"
-#include "search/format.h"
+#include "search/text/format.h"
 
 namespace actsearch {
 namespace {

@@ -7,21 +7,21 @@
 #include <random>
 #include <thread>
 
-#include "evaluator/cuda_throughput.h"
-#include "evaluator/throughput.h"
-#include "evaluator/trainer.h"
+#include "evaluator/cpu/throughput.h"
+#include "evaluator/cuda/throughput.h"
+#include "evaluator/train/trainer.h"
 #include "grammar/candidate.h"
 #include "grammar/notation.h"
 #include "grammar/space.h"
 #include "kernels/storage.h"
-#include "search/command.h"
-#include "search/device.h"
-#include "search/format.h"
-#include "search/kernel_time.h"
-#include "search/machine.h"
-#include "search/options.h"
-#include "search/probe.h"
-#include "search/version.h"
+#include "search/cli/command.h"
+#include "search/cli/device.h"
+#include "search/cli/options.h"
+#include "search/report/kernel_time.h"
+#include "search/run/probe.h"
+#include "search/text/format.h"
+#include "search/text/machine.h"
+#include "search/text/version.h"
 
 namespace actsearch {
 namespace {

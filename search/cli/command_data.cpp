@@ -2,10 +2,10 @@
 
 #include <iostream>
 
-#include "evaluator/data_source.h"
+#include "evaluator/data/data_source.h"
 #include "grammar/nearest.h"
-#include "search/command.h"
-#include "search/options.h"
+#include "search/cli/command.h"
+#include "search/cli/options.h"
 
 namespace actsearch {
 

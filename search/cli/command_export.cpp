@@ -8,12 +8,12 @@
 #include "db/database.h"
 #include "grammar/notation.h"
 #include "kernels/export/export.h"
-#include "search/command.h"
-#include "search/format.h"
-#include "search/options.h"
-#include "search/output_file.h"
-#include "search/recipe_choice.h"
-#include "search/version.h"
+#include "search/cli/command.h"
+#include "search/cli/options.h"
+#include "search/report/recipe_choice.h"
+#include "search/text/format.h"
+#include "search/text/output_file.h"
+#include "search/text/version.h"
 
 namespace actsearch {
 namespace {

@@ -2,18 +2,18 @@
 
 #include <iostream>
 
-#include "evaluator/data_source.h"
+#include "evaluator/data/data_source.h"
 #include "grammar/notation.h"
-#include "search/command.h"
-#include "search/device.h"
-#include "search/finalists.h"
-#include "search/format.h"
-#include "search/interrupt.h"
-#include "search/machine.h"
-#include "search/options.h"
-#include "search/recipe_choice.h"
-#include "search/study.h"
-#include "search/version.h"
+#include "search/cli/command.h"
+#include "search/cli/device.h"
+#include "search/cli/interrupt.h"
+#include "search/cli/options.h"
+#include "search/report/recipe_choice.h"
+#include "search/run/finalists.h"
+#include "search/run/study.h"
+#include "search/text/format.h"
+#include "search/text/machine.h"
+#include "search/text/version.h"
 
 namespace actsearch {
 namespace {

@@ -5,11 +5,11 @@
 
 #include "db/database.h"
 #include "grammar/candidate.h"
-#include "search/command.h"
-#include "search/format.h"
-#include "search/known_spread.h"
-#include "search/options.h"
-#include "search/recipe_choice.h"
+#include "search/cli/command.h"
+#include "search/cli/options.h"
+#include "search/report/recipe_choice.h"
+#include "search/run/known_spread.h"
+#include "search/text/format.h"
 
 namespace actsearch {
 namespace {

@@ -2,17 +2,17 @@
 
 #include <iostream>
 
-#include "evaluator/throughput.h"
-#include "evaluator/trainer.h"
+#include "evaluator/cpu/throughput.h"
+#include "evaluator/train/trainer.h"
 #include "grammar/candidate.h"
 #include "grammar/notation.h"
 #include "grammar/operators.h"
 #include "grammar/space.h"
-#include "search/command.h"
-#include "search/format.h"
-#include "search/machine.h"
-#include "search/options.h"
-#include "search/probe.h"
+#include "search/cli/command.h"
+#include "search/cli/options.h"
+#include "search/run/probe.h"
+#include "search/text/format.h"
+#include "search/text/machine.h"
 
 namespace actsearch {
 namespace {

@@ -15,11 +15,11 @@
 #include "search/chart/png.h"
 #include "search/chart/svg.h"
 #include "search/chart/typeset.h"
-#include "search/command.h"
-#include "search/learned_beta.h"
-#include "search/options.h"
-#include "search/output_file.h"
-#include "search/recipe_choice.h"
+#include "search/cli/command.h"
+#include "search/cli/options.h"
+#include "search/report/learned_beta.h"
+#include "search/report/recipe_choice.h"
+#include "search/text/output_file.h"
 
 namespace actsearch {
 namespace {

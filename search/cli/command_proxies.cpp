@@ -2,11 +2,11 @@
 
 #include <iostream>
 
-#include "search/agreement.h"
-#include "search/command.h"
-#include "search/format.h"
-#include "search/options.h"
-#include "search/recipe_choice.h"
+#include "search/cli/command.h"
+#include "search/cli/options.h"
+#include "search/report/agreement.h"
+#include "search/report/recipe_choice.h"
+#include "search/text/format.h"
 
 namespace actsearch {
 namespace {

@@ -7,8 +7,8 @@
 #include <system_error>
 
 #include "db/database.h"
-#include "search/command.h"
-#include "search/options.h"
+#include "search/cli/command.h"
+#include "search/cli/options.h"
 #include "search/report/page.h"
 #include "search/report/report_data.h"
 

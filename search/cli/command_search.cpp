@@ -4,19 +4,19 @@
 #include <iostream>
 #include <limits>
 
-#include "evaluator/data_source.h"
-#include "search/command.h"
-#include "search/device.h"
-#include "search/forecast.h"
-#include "search/format.h"
-#include "search/interrupt.h"
-#include "search/known_spread.h"
-#include "search/machine.h"
-#include "search/options.h"
-#include "search/rerun.h"
-#include "search/strategy.h"
-#include "search/study.h"
-#include "search/version.h"
+#include "evaluator/data/data_source.h"
+#include "search/cli/command.h"
+#include "search/cli/device.h"
+#include "search/cli/interrupt.h"
+#include "search/cli/options.h"
+#include "search/run/forecast.h"
+#include "search/run/known_spread.h"
+#include "search/run/rerun.h"
+#include "search/run/study.h"
+#include "search/strategies/strategy.h"
+#include "search/text/format.h"
+#include "search/text/machine.h"
+#include "search/text/version.h"
 
 namespace actsearch {
 namespace {

@@ -4,10 +4,10 @@
 
 #include <iostream>
 
-#include "search/command.h"
-#include "search/interrupt.h"
-#include "search/options.h"
-#include "search/serve.h"
+#include "search/cli/command.h"
+#include "search/cli/interrupt.h"
+#include "search/cli/options.h"
+#include "search/serve/serve.h"
 
 namespace actsearch {
 namespace {

@@ -13,12 +13,12 @@
 #include "grammar/notation.h"
 #include "grammar/operators.h"
 #include "grammar/properties.h"
-#include "kernels/cuda_source.h"
-#include "kernels/eigen_kernel.h"
-#include "search/command.h"
-#include "search/format.h"
-#include "search/options.h"
-#include "search/plot.h"
+#include "kernels/cpu/eigen_kernel.h"
+#include "kernels/cuda/source.h"
+#include "search/chart/plot.h"
+#include "search/cli/command.h"
+#include "search/cli/options.h"
+#include "search/text/format.h"
 
 namespace actsearch {
 namespace {

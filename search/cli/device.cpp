@@ -1,12 +1,12 @@
-#include "search/device.h"
+#include "search/cli/device.h"
 
 #include <algorithm>
 #include <charconv>
 
-#include "evaluator/cpu_learner.h"
-#include "evaluator/cuda_backend.h"
-#include "evaluator/dnn.h"
-#include "search/machine.h"
+#include "evaluator/cpu/cpu_learner.h"
+#include "evaluator/cpu/dnn.h"
+#include "evaluator/cuda/backend.h"
+#include "search/text/machine.h"
 
 namespace actsearch {
 namespace {

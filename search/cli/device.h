@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "evaluator/dataset.h"
-#include "search/options.h"
-#include "search/runner.h"
+#include "evaluator/data/dataset.h"
+#include "search/cli/options.h"
+#include "search/run/runner.h"
 
 namespace actsearch {
 

@@ -1,4 +1,4 @@
-#include "search/interrupt.h"
+#include "search/cli/interrupt.h"
 
 #include <signal.h>
 #include <time.h>

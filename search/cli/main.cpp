@@ -8,13 +8,13 @@
 #include <stdexcept>
 #include <string_view>
 
-#include "evaluator/file_advice.h"
+#include "evaluator/data/file_advice.h"
 #include "grammar/nearest.h"
-#include "search/command.h"
-#include "search/interrupt.h"
-#include "search/machine.h"
-#include "search/options.h"
-#include "search/version.h"
+#include "search/cli/command.h"
+#include "search/cli/interrupt.h"
+#include "search/cli/options.h"
+#include "search/text/machine.h"
+#include "search/text/version.h"
 
 namespace actsearch {
 namespace {

@@ -1,4 +1,4 @@
-#include "search/options.h"
+#include "search/cli/options.h"
 
 #include <algorithm>
 #include <charconv>
@@ -6,10 +6,10 @@
 #include <iostream>
 #include <limits>
 
-#include "evaluator/dnn.h"
-#include "evaluator/trainer.h"
+#include "evaluator/cpu/dnn.h"
+#include "evaluator/train/trainer.h"
 #include "grammar/nearest.h"
-#include "search/budget.h"
+#include "search/run/budget.h"
 
 namespace actsearch {
 namespace {

@@ -10,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
-#include "evaluator/recipe.h"
-#include "search/format.h"
+#include "evaluator/network/recipe.h"
+#include "search/text/format.h"
 
 namespace actsearch {
 

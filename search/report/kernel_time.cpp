@@ -1,4 +1,4 @@
-#include "search/kernel_time.h"
+#include "search/report/kernel_time.h"
 
 #include <algorithm>
 #include <limits>
@@ -6,7 +6,7 @@
 #include <stdexcept>
 
 #include "grammar/notation.h"
-#include "kernels/eigen_kernel.h"
+#include "kernels/cpu/eigen_kernel.h"
 
 namespace actsearch {
 namespace {

@@ -1,4 +1,4 @@
-#include "search/learned_beta.h"
+#include "search/report/learned_beta.h"
 
 #include <algorithm>
 #include <cmath>

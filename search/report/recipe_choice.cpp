@@ -1,11 +1,11 @@
-#include "search/recipe_choice.h"
+#include "search/report/recipe_choice.h"
 
 #include <algorithm>
 #include <stdexcept>
 #include <string_view>
 #include <vector>
 
-#include "evaluator/recipe.h"
+#include "evaluator/network/recipe.h"
 #include "grammar/nearest.h"
 
 namespace actsearch {

@@ -16,10 +16,10 @@
 #include "grammar/candidate.h"
 #include "grammar/notation.h"
 #include "grammar/operators.h"
-#include "search/funnel.h"
-#include "search/known_spread.h"
-#include "search/machine.h"
-#include "search/version.h"
+#include "search/run/funnel.h"
+#include "search/run/known_spread.h"
+#include "search/text/machine.h"
+#include "search/text/version.h"
 
 namespace actsearch {
 namespace {

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "db/database.h"
-#include "search/kernel_time.h"
 #include "search/report/forms.h"
+#include "search/report/kernel_time.h"
 
 namespace actsearch {
 

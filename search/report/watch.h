@@ -11,9 +11,9 @@
 #include <optional>
 #include <string>
 
-#include "search/heartbeat.h"
-#include "search/kernel_time.h"
 #include "search/report/forms.h"
+#include "search/report/kernel_time.h"
+#include "search/run/heartbeat.h"
 
 namespace actsearch {
 

@@ -1,4 +1,4 @@
-#include "search/checkpoint_files.h"
+#include "search/run/checkpoint_files.h"
 
 #include <optional>
 #include <regex>

@@ -1,11 +1,11 @@
-#include "search/finalists.h"
+#include "search/run/finalists.h"
 
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "search/records.h"
+#include "search/run/records.h"
 
 namespace actsearch {
 namespace {

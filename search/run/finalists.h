@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "search/rerun.h"
-#include "search/runner.h"
+#include "search/run/rerun.h"
+#include "search/run/runner.h"
 
 namespace actsearch {
 

@@ -1,11 +1,11 @@
-#include "search/forecast.h"
+#include "search/run/forecast.h"
 
 #include <algorithm>
 #include <cmath>
 #include <mutex>
 #include <thread>
 
-#include "search/format.h"
+#include "search/text/format.h"
 
 namespace actsearch {
 namespace {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "search/runner.h"
+#include "search/run/runner.h"
 
 namespace actsearch {
 

@@ -1,4 +1,4 @@
-#include "search/heartbeat.h"
+#include "search/run/heartbeat.h"
 
 #include <utility>
 

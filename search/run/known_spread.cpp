@@ -1,7 +1,7 @@
-#include "search/known_spread.h"
+#include "search/run/known_spread.h"
 
-#include "search/format.h"
-#include "search/study.h"
+#include "search/run/study.h"
+#include "search/text/format.h"
 
 namespace actsearch {
 

@@ -1,11 +1,11 @@
-#include "search/probe.h"
+#include "search/run/probe.h"
 
 #include <algorithm>
 #include <iostream>
 
-#include "evaluator/throughput.h"
+#include "evaluator/cpu/throughput.h"
 #include "grammar/notation.h"
-#include "search/budget.h"
+#include "search/run/budget.h"
 
 namespace actsearch {
 

@@ -3,7 +3,7 @@
 
 #include <chrono>
 
-#include "evaluator/recipe.h"
+#include "evaluator/network/recipe.h"
 
 namespace actsearch {
 

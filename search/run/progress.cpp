@@ -1,4 +1,4 @@
-#include "search/progress.h"
+#include "search/run/progress.h"
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -9,8 +9,8 @@
 #include <ostream>
 #include <string_view>
 
-#include "search/budget.h"
-#include "search/format.h"
+#include "search/run/budget.h"
+#include "search/text/format.h"
 
 namespace actsearch {
 namespace {

@@ -1,4 +1,4 @@
-#include "search/race.h"
+#include "search/run/race.h"
 
 #include <algorithm>
 #include <cmath>

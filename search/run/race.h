@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "db/database.h"
-#include "evaluator/trainer.h"
+#include "evaluator/train/trainer.h"
 
 namespace actsearch {
 

@@ -1,4 +1,4 @@
-#include "search/records.h"
+#include "search/run/records.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>

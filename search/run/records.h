@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "db/database.h"
-#include "evaluator/trainer.h"
+#include "evaluator/train/trainer.h"
 #include "grammar/candidate.h"
 
 namespace actsearch {

@@ -1,9 +1,9 @@
-#include "search/rerun.h"
+#include "search/run/rerun.h"
 
 #include <nlohmann/json.hpp>
 
-#include "search/records.h"
-#include "search/study.h"
+#include "search/run/records.h"
+#include "search/run/study.h"
 
 namespace actsearch {
 namespace {

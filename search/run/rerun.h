@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "search/runner.h"
+#include "search/run/runner.h"
 
 namespace actsearch {
 

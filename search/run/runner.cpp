@@ -1,4 +1,4 @@
-#include "search/runner.h"
+#include "search/run/runner.h"
 
 #include <tbb/parallel_pipeline.h>
 #include <tbb/task_arena.h>
@@ -17,10 +17,10 @@
 #include <utility>
 
 #include "grammar/notation.h"
-#include "search/checkpoint_files.h"
-#include "search/format.h"
-#include "search/heartbeat.h"
-#include "search/records.h"
+#include "search/run/checkpoint_files.h"
+#include "search/run/heartbeat.h"
+#include "search/run/records.h"
+#include "search/text/format.h"
 
 namespace actsearch {
 namespace {

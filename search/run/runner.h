@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "db/database.h"
-#include "evaluator/trainer.h"
+#include "evaluator/train/trainer.h"
 #include "grammar/candidate.h"
-#include "search/budget.h"
-#include "search/progress.h"
-#include "search/race.h"
+#include "search/run/budget.h"
+#include "search/run/progress.h"
+#include "search/run/race.h"
 
 namespace actsearch {
 

@@ -1,11 +1,11 @@
-#include "search/study.h"
+#include "search/run/study.h"
 
 #include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "grammar/hash.h"
-#include "search/format.h"
+#include "search/text/format.h"
 
 namespace actsearch {
 namespace {

@@ -8,11 +8,11 @@
 #include <unordered_set>
 #include <vector>
 
-#include "evaluator/dataset.h"
+#include "evaluator/data/dataset.h"
 #include "grammar/operators.h"
 #include "grammar/space.h"
-#include "search/runner.h"
-#include "search/strategy.h"
+#include "search/run/runner.h"
+#include "search/strategies/strategy.h"
 
 namespace actsearch {
 

@@ -1,4 +1,4 @@
-#include "search/http.h"
+#include "search/serve/http.h"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/error.hpp>

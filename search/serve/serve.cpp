@@ -1,4 +1,4 @@
-#include "search/serve.h"
+#include "search/serve/serve.h"
 
 // clang-format off
 #include <utility>  // before awaitable.hpp, which forgets it in Boost 1.74
@@ -29,9 +29,9 @@
 #include <thread>
 #include <vector>
 
-#include "search/http.h"
 #include "search/report/page.h"
 #include "search/report/watch.h"
+#include "search/serve/http.h"
 
 namespace actsearch {
 namespace {

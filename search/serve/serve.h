@@ -20,8 +20,8 @@ struct ServePlan {
 /// method and its headers Host, Range and Sec-Fetch-Site is looked at, so none of it can reach SQL or HTML.
 ///
 /// Bounds: 100 requests at once and 50 a second, 128 connections, 16 streams, two seconds and 16 KiB for a request's line and headers
-/// (search/http.h), no body. Bound to this machine, it answers only under this machine's names (a foreign page cannot reach it by pointing
-/// a name of its own here).
+/// (search/serve/http.h), no body. Bound to this machine, it answers only under this machine's names (a foreign page cannot reach it by
+/// pointing a name of its own here).
 class LiveServer {
  public:
   /// Reads the database and takes the port. DatabaseError where it cannot be read, std::runtime_error where the port cannot be had. A

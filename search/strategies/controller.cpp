@@ -1,4 +1,4 @@
-#include "search/controller.h"
+#include "search/strategies/controller.h"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "search/evolution.h"
+#include "search/strategies/evolution.h"
 
 #include <algorithm>
 

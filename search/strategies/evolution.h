@@ -5,7 +5,7 @@
 #include <deque>
 #include <random>
 
-#include "search/strategy.h"
+#include "search/strategies/strategy.h"
 
 namespace actsearch {
 

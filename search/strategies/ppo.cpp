@@ -1,4 +1,4 @@
-#include "search/ppo.h"
+#include "search/strategies/ppo.h"
 
 #include <algorithm>
 #include <cmath>

@@ -5,8 +5,8 @@
 #include <map>
 #include <random>
 
-#include "search/controller.h"
-#include "search/strategy.h"
+#include "search/strategies/controller.h"
+#include "search/strategies/strategy.h"
 
 namespace actsearch {
 

@@ -1,4 +1,4 @@
-#include "search/strategy.h"
+#include "search/strategies/strategy.h"
 
 #include <random>
 #include <stdexcept>
@@ -6,8 +6,8 @@
 #include <unordered_set>
 
 #include "grammar/nearest.h"
-#include "search/evolution.h"
-#include "search/ppo.h"
+#include "search/strategies/evolution.h"
+#include "search/strategies/ppo.h"
 
 namespace actsearch {
 namespace {

@@ -1,4 +1,4 @@
-#include "search/format.h"
+#include "search/text/format.h"
 
 #include <algorithm>
 #include <charconv>

@@ -1,4 +1,4 @@
-#include "search/machine.h"
+#include "search/text/machine.h"
 
 #include <sched.h>
 

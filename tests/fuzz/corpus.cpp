@@ -5,8 +5,8 @@
 
 #include "db/database.h"
 #include "db/schema.h"
-#include "evaluator/checkpoint.h"
-#include "evaluator/dataset.h"
+#include "evaluator/data/dataset.h"
+#include "evaluator/train/checkpoint.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace actsearch;

@@ -4,7 +4,7 @@
 #include <fstream>
 #include <vector>
 
-#include "evaluator/checkpoint.h"
+#include "evaluator/train/checkpoint.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace actsearch;

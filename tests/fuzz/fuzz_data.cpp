@@ -4,9 +4,9 @@
 #include <numeric>
 #include <sstream>
 
-#include "evaluator/data_source.h"
-#include "evaluator/dataset.h"
-#include "evaluator/md5.h"
+#include "evaluator/data/data_source.h"
+#include "evaluator/data/dataset.h"
+#include "evaluator/data/md5.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace actsearch;

@@ -7,7 +7,7 @@
 #include "grammar/fingerprint.h"
 #include "grammar/notation.h"
 #include "grammar/program.h"
-#include "kernels/eigen_kernel.h"
+#include "kernels/cpu/eigen_kernel.h"
 #include "kernels/export/export.h"
 #include "tests/fuzz/fuzz.h"
 

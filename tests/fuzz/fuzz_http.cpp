@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "search/http.h"
+#include "search/serve/http.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace actsearch;

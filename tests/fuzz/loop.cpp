@@ -16,7 +16,7 @@
 #include <iterator>
 #include <vector>
 
-#include "evaluator/random.h"
+#include "evaluator/data/random.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace {

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "search/study.h"
+#include "search/run/study.h"
 
 namespace actsearch::testing {
 

@@ -1,4 +1,4 @@
-#include "evaluator/layers.h"
+#include "evaluator/cpu/layers.h"
 
 #include <gtest/gtest.h>
 
@@ -11,12 +11,12 @@
 #include <tuple>
 #include <vector>
 
-#include "evaluator/convolution.h"
-#include "evaluator/descend.h"
-#include "evaluator/interleave.h"
-#include "evaluator/recipe.h"
+#include "evaluator/cpu/convolution.h"
+#include "evaluator/cpu/descend.h"
+#include "evaluator/cpu/interleave.h"
+#include "evaluator/network/recipe.h"
 #include "grammar/notation.h"
-#include "tests/kernels/tensor.h"
+#include "tests/kernels/cpu/tensor.h"
 
 namespace actsearch {
 namespace {

@@ -3,9 +3,9 @@
 
 #include <gtest/gtest.h>
 
-#include "evaluator/cudnn.h"
-#include "evaluator/network_layout.h"
-#include "evaluator/recipe.h"
+#include "evaluator/cuda/cudnn.h"
+#include "evaluator/network/network_layout.h"
+#include "evaluator/network/recipe.h"
 
 namespace actsearch {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <cstdlib>
 
-#include "evaluator/cuda_backend.h"
+#include "evaluator/cuda/backend.h"
 
 namespace actsearch::testing {
 

@@ -4,8 +4,8 @@
 
 #include <regex>
 
-#include "evaluator/cuda_network.h"
-#include "kernels/nvrtc.h"
+#include "evaluator/cuda/network.h"
+#include "kernels/cuda/nvrtc.h"
 
 namespace actsearch {
 namespace {

@@ -8,11 +8,11 @@
 #include <random>
 #include <set>
 
-#include "evaluator/cublas_lt.h"
-#include "evaluator/cudnn.h"
-#include "evaluator/network_layout.h"
-#include "tests/evaluator/cuda_fixture.h"
-#include "tests/kernels/tensor.h"
+#include "evaluator/cuda/cublas_lt.h"
+#include "evaluator/cuda/cudnn.h"
+#include "evaluator/network/network_layout.h"
+#include "tests/evaluator/cuda/fixture.h"
+#include "tests/kernels/cpu/tensor.h"
 
 namespace actsearch {
 namespace {

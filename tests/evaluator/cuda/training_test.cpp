@@ -12,16 +12,16 @@
 #include <mutex>
 #include <thread>
 
-#include "evaluator/cpu_learner.h"
-#include "evaluator/cuda_ahead.h"
-#include "evaluator/cuda_backend.h"
-#include "evaluator/cuda_compiler.h"
-#include "evaluator/cuda_network.h"
-#include "evaluator/cuda_throughput.h"
-#include "evaluator/random.h"
+#include "evaluator/cpu/cpu_learner.h"
+#include "evaluator/cuda/ahead.h"
+#include "evaluator/cuda/backend.h"
+#include "evaluator/cuda/compiler.h"
+#include "evaluator/cuda/network.h"
+#include "evaluator/cuda/throughput.h"
+#include "evaluator/data/random.h"
 #include "grammar/notation.h"
-#include "kernels/cuda_activation.h"
-#include "tests/evaluator/cuda_fixture.h"
+#include "kernels/cuda/activation.h"
+#include "tests/evaluator/cuda/fixture.h"
 
 namespace actsearch {
 namespace {

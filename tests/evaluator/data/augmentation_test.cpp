@@ -1,4 +1,4 @@
-#include "evaluator/augmentation.h"
+#include "evaluator/data/augmentation.h"
 
 #include <gtest/gtest.h>
 

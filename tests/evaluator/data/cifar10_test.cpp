@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <string>
 
-#include "evaluator/augmentation.h"
-#include "evaluator/data_source.h"
+#include "evaluator/data/augmentation.h"
+#include "evaluator/data/data_source.h"
 
 namespace actsearch {
 namespace {

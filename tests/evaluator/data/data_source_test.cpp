@@ -1,11 +1,11 @@
-#include "evaluator/data_source.h"
+#include "evaluator/data/data_source.h"
 
 #include <algorithm>
 #include <cstdlib>
 #include <iterator>
 
-#include "evaluator/md5.h"
-#include "tests/evaluator/fake_cifar10.h"
+#include "evaluator/data/md5.h"
+#include "tests/evaluator/data/fake_cifar10.h"
 
 namespace actsearch {
 namespace {

@@ -1,10 +1,10 @@
-#include "evaluator/dataset.h"
+#include "evaluator/data/dataset.h"
 
 #include <algorithm>
 #include <numeric>
 
-#include "evaluator/data_source.h"
-#include "tests/evaluator/fake_cifar10.h"
+#include "evaluator/data/data_source.h"
+#include "tests/evaluator/data/fake_cifar10.h"
 
 namespace actsearch {
 namespace {

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "evaluator/dataset.h"
+#include "evaluator/data/dataset.h"
 
 namespace actsearch {
 

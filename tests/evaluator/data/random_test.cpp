@@ -1,4 +1,4 @@
-#include "evaluator/random.h"
+#include "evaluator/data/random.h"
 
 #include <gtest/gtest.h>
 

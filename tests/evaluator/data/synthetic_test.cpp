@@ -5,8 +5,8 @@
 #include <cmath>
 #include <thread>
 
-#include "evaluator/data_source.h"
-#include "evaluator/dataset.h"
+#include "evaluator/data/data_source.h"
+#include "evaluator/data/dataset.h"
 
 namespace actsearch {
 namespace {

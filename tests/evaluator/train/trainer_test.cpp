@@ -1,4 +1,4 @@
-#include "evaluator/trainer.h"
+#include "evaluator/train/trainer.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -11,13 +11,13 @@
 #include <filesystem>
 #include <fstream>
 
-#include "evaluator/checkpoint.h"
-#include "evaluator/cpu_learner.h"
-#include "evaluator/dnn.h"
-#include "evaluator/flush_denormals.h"
-#include "evaluator/model.h"
-#include "evaluator/random.h"
-#include "evaluator/throughput.h"
+#include "evaluator/cpu/cpu_learner.h"
+#include "evaluator/cpu/dnn.h"
+#include "evaluator/cpu/model.h"
+#include "evaluator/cpu/throughput.h"
+#include "evaluator/data/random.h"
+#include "evaluator/train/checkpoint.h"
+#include "evaluator/train/flush_denormals.h"
 #include "grammar/notation.h"
 
 namespace actsearch {

@@ -1,4 +1,4 @@
-#include "kernels/eigen_kernel.h"
+#include "kernels/cpu/eigen_kernel.h"
 
 #include <gtest/gtest.h>
 
@@ -10,9 +10,9 @@
 
 #include "grammar/notation.h"
 #include "grammar/space.h"
-#include "kernels/pack_memory.h"
-#include "tests/kernels/error_bound.h"
-#include "tests/kernels/tensor.h"
+#include "kernels/cpu/pack_memory.h"
+#include "tests/kernels/cpu/error_bound.h"
+#include "tests/kernels/cpu/tensor.h"
 
 namespace actsearch {
 namespace {

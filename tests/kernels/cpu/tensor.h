@@ -4,7 +4,7 @@
 #include <random>
 #include <vector>
 
-#include "kernels/eigen_kernel.h"
+#include "kernels/cpu/eigen_kernel.h"
 #include "kernels/storage.h"
 
 namespace actsearch::testing {

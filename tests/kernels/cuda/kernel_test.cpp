@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "grammar/notation.h"
-#include "kernels/cuda_activation.h"
-#include "kernels/nvrtc.h"
-#include "tests/kernels/tensor.h"
+#include "kernels/cuda/activation.h"
+#include "kernels/cuda/nvrtc.h"
+#include "tests/kernels/cpu/tensor.h"
 
 namespace actsearch {
 namespace {

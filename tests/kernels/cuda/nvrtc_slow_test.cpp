@@ -14,9 +14,9 @@
 
 #include "grammar/notation.h"
 #include "grammar/space.h"
-#include "kernels/cuda_source.h"
-#include "kernels/nvrtc.h"
-#include "tests/kernels/cuda_cases.h"
+#include "kernels/cuda/nvrtc.h"
+#include "kernels/cuda/source.h"
+#include "tests/kernels/cuda/cases.h"
 
 namespace actsearch {
 namespace {

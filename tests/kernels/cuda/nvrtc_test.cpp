@@ -1,4 +1,4 @@
-#include "kernels/nvrtc.h"
+#include "kernels/cuda/nvrtc.h"
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "grammar/notation.h"
-#include "kernels/cubin_cache.h"
-#include "kernels/cuda_source.h"
+#include "kernels/cuda/cubin_cache.h"
+#include "kernels/cuda/source.h"
 
 namespace actsearch {
 namespace {

@@ -1,4 +1,4 @@
-#include "kernels/cuda_source.h"
+#include "kernels/cuda/source.h"
 
 #include <gtest/gtest.h>
 
@@ -7,12 +7,12 @@
 #include <string>
 
 #include "grammar/notation.h"
-#include "tests/kernels/cuda_cases.h"
-#include "tests/kernels/cuda_shim.h"
-#include "tests/kernels/error_bound.h"
-#include "tests/kernels/tensor.h"
+#include "tests/kernels/cpu/error_bound.h"
+#include "tests/kernels/cpu/tensor.h"
+#include "tests/kernels/cuda/cases.h"
+#include "tests/kernels/cuda/shim.h"
 
-/// Compiled from the emitted text (tests/kernels/write_cuda_texts.cpp).
+/// Compiled from the emitted text (tests/kernels/cuda/write_texts.cpp).
 extern const cuda_shim::Kernels kCudaKernels[];
 
 namespace actsearch {

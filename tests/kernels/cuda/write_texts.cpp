@@ -1,17 +1,17 @@
-// Writes the CUDA text of tests/kernels/cuda_cases.h as one C++ source, each in a namespace of its own, unchanged; and the device functions
+// Writes the CUDA text of tests/kernels/cuda/cases.h as one C++ source, each in a namespace of its own, unchanged; and the device functions
 // alone of some formulas of tests/kernels/finite_cases.h.
 
 #include <fstream>
 
-#include "kernels/cuda_source.h"
-#include "tests/kernels/cuda_cases.h"
+#include "kernels/cuda/source.h"
+#include "tests/kernels/cuda/cases.h"
 #include "tests/kernels/finite_cases.h"
 
 int main(int count, char** words) {
   using namespace actsearch;
   if (count != 2) return 2;
   std::ofstream out(words[1]);
-  out << "#include \"tests/kernels/cuda_shim.h\"\n";
+  out << "#include \"tests/kernels/cuda/shim.h\"\n";
   std::string table;
   int number = 0;
   for (const auto& [formula, storage, width] : testing::cuda_cases()) {

@@ -11,9 +11,9 @@
 #include "grammar/notation.h"
 #include "grammar/operators.h"
 #include "grammar/space.h"
-#include "kernels/eigen_kernel.h"
+#include "kernels/cpu/eigen_kernel.h"
 #include "kernels/export/export.h"
-#include "tests/kernels/error_bound.h"
+#include "tests/kernels/cpu/error_bound.h"
 
 namespace actsearch::testing {
 

@@ -6,9 +6,9 @@
 #include <cmath>
 #include <functional>
 
-#include "kernels/nvrtc.h"
-#include "tests/export/cases.h"
-#include "tests/export/folder.h"
+#include "kernels/cuda/nvrtc.h"
+#include "tests/kernels/export/cases.h"
+#include "tests/kernels/export/folder.h"
 
 namespace actsearch::testing {
 namespace {
@@ -154,7 +154,7 @@ TEST(ExportedC, KeepsFunctionsApartThatAreEqualOnlyWhereNetworksMostlyAre) {
 
 TEST(ExportedCuda, AgreesWithTheReferenceWhenItIsExecutedOnTheCpu) {
   const Folder folder;
-  const std::string begin = "#include \"tests/kernels/cuda_shim.h\"\nextern \"C\" {\n";
+  const std::string begin = "#include \"tests/kernels/cuda/shim.h\"\nextern \"C\" {\n";
   std::string text = program_with(begin, target_of("cuda"), false) + "}\n";
   for (std::size_t at = 0; (at = text.find("#pragma once\n", at)) != std::string::npos;) text.erase(at, 13);  // it is one file here
   folder.write("all.cpp", text);

@@ -10,10 +10,10 @@
 
 #include "grammar/notation.h"
 #include "grammar/operators.h"
-#include "kernels/export/print.h"
+#include "kernels/codegen/print.h"
 #include "kernels/export/protobuf.h"
 #include "kernels/export/python_parts.h"
-#include "tests/export/cases.h"
+#include "tests/kernels/export/cases.h"
 
 namespace actsearch {
 namespace {

@@ -9,8 +9,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "tests/export/cases.h"
-#include "tests/export/folder.h"
+#include "tests/kernels/export/cases.h"
+#include "tests/kernels/export/folder.h"
 
 namespace actsearch::testing {
 namespace {
@@ -68,7 +68,7 @@ constexpr std::pair<const char*, const char*> kUsed[] = {{"swish", "swish"},
                                                          {"shift", "x + beta"},
                                                          {"two", "beta * x * sigmoid(x * beta)"}};
 
-/// Runs tests/export/<script>.py on the folder; it says at its end that it compared at least so many things.
+/// Runs tests/kernels/export/<script>.py on the folder; it says at its end that it compared at least so many things.
 void run_script(const std::string& python, const std::string& script, const Folder& folder, int least) {
   const Shell ran = shell(python + " -W ignore " ACTSEARCH_SOURCE_DIR "/tests/export/" + script + ".py " + (folder / ""));
   EXPECT_EQ(ran.code, 0) << ran.output.substr(0, 6000);

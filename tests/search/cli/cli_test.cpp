@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "grammar/notation.h"
-#include "search/machine.h"
+#include "search/text/machine.h"
 #include "tests/search/command_line.h"
 
 namespace actsearch::testing {

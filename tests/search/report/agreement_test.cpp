@@ -1,4 +1,4 @@
-#include "search/agreement.h"
+#include "search/report/agreement.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // Makes the databases of report_fixture.h for the tests in a browser: report_fixture KIND FILE
 
-#include "tests/search/report_fixture.h"
+#include "tests/search/report/report_fixture.h"
 
 #include <iostream>
 

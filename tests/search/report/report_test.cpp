@@ -1,10 +1,10 @@
 #include <nlohmann/json.hpp>
 
 #include "grammar/operators.h"
-#include "search/machine.h"
 #include "search/report/page.h"
 #include "search/report/report_data.h"
-#include "tests/search/report_fixture.h"
+#include "search/text/machine.h"
+#include "tests/search/report/report_fixture.h"
 #include "tests/search/support.h"
 
 namespace actsearch::testing {

@@ -1,4 +1,4 @@
-#include "search/budget.h"
+#include "search/run/budget.h"
 
 #include <gtest/gtest.h>
 

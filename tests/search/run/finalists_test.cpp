@@ -1,4 +1,4 @@
-#include "search/finalists.h"
+#include "search/run/finalists.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "search/forecast.h"
+#include "search/run/forecast.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "search/known_spread.h"
+#include "search/run/known_spread.h"
 
 #include "tests/search/support.h"
 

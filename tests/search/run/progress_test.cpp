@@ -1,4 +1,4 @@
-#include "search/progress.h"
+#include "search/run/progress.h"
 
 #include <gtest/gtest.h>
 

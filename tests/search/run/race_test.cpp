@@ -1,4 +1,4 @@
-#include "search/race.h"
+#include "search/run/race.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 
 #include "db/schema.h"
 #include "db/sqlite.h"
-#include "search/funnel.h"
+#include "search/run/funnel.h"
 #include "tests/search/support.h"
 
 namespace actsearch::testing {

@@ -1,9 +1,9 @@
-#include "search/rerun.h"
+#include "search/run/rerun.h"
 
 #include <gtest/gtest.h>
 
 #include "grammar/notation.h"
-#include "search/study.h"
+#include "search/run/study.h"
 #include "tests/search/support.h"
 
 namespace actsearch::testing {

@@ -1,4 +1,4 @@
-#include "search/study.h"
+#include "search/run/study.h"
 
 #include <gtest/gtest.h>
 

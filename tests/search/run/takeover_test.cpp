@@ -7,7 +7,7 @@
 
 #include "db/sqlite.h"
 #include "grammar/notation.h"
-#include "search/checkpoint_files.h"
+#include "search/run/checkpoint_files.h"
 #include "tests/search/support.h"
 
 namespace actsearch::testing {

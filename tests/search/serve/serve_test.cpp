@@ -1,6 +1,6 @@
 // The server as browsers, and those who are none, meet it.
 
-#include "search/serve.h"
+#include "search/serve/serve.h"
 
 #include <httplib.h>
 
@@ -8,9 +8,9 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "search/http.h"
+#include "search/serve/http.h"
 #include "tests/search/process.h"
-#include "tests/search/report_fixture.h"
+#include "tests/search/report/report_fixture.h"
 
 namespace actsearch::testing {
 namespace {

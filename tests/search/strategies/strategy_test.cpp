@@ -1,4 +1,4 @@
-#include "search/strategy.h"
+#include "search/strategies/strategy.h"
 
 #include <gtest/gtest.h>
 
@@ -10,9 +10,9 @@
 #include <stdexcept>
 
 #include "grammar/hash.h"
-#include "search/controller.h"
-#include "search/evolution.h"
-#include "search/ppo.h"
+#include "search/strategies/controller.h"
+#include "search/strategies/evolution.h"
+#include "search/strategies/ppo.h"
 
 namespace actsearch {
 namespace {

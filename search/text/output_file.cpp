@@ -1,4 +1,4 @@
-#include "search/output_file.h"
+#include "search/text/output_file.h"
 
 #include <fcntl.h>
 #include <unistd.h>

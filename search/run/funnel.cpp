@@ -1,10 +1,10 @@
-#include "search/funnel.h"
+#include "search/run/funnel.h"
 
 #include <algorithm>
 #include <string>
 
-#include "search/race.h"
-#include "search/study.h"
+#include "search/run/race.h"
+#include "search/run/study.h"
 
 namespace actsearch {
 namespace {

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "kernels/eigen_kernel.h"
-#include "tests/kernels/error_bound.h"
+#include "kernels/cpu/eigen_kernel.h"
+#include "tests/kernels/cpu/error_bound.h"
 #include "tests/kernels/finite_cases.h"
 
 /// Value and slope by the emitted CUDA text (write_cuda_texts.cpp), of every formula with an index divisible by kFiniteCudaStep.
