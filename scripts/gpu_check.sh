@@ -4,15 +4,15 @@
 #
 #   scripts/gpu_check.sh [--small] [OUT]      OUT/gpu.json and OUT/gpu.md [gpu-check]; the logs lie beside them
 #
-# --small  shrinks the benchmark (actsearch bench --small): a first look whether all runs, whose rates mean nothing
+# --small  shrinks the search and the benchmark (actsearch bench --small): a first look whether all runs, whose rates mean nothing
 #
 # The exit code is 1 if a test or the sanitizer found something, if a library is missing, or if there is no GPU that can be used.
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-size=()
+images=(--data synthetic:256) size=()
 case ${1:-} in
   -h | --help) sed -n '/^set /q;2,$s/^# \{0,1\}//p' "$0"; exit 0 ;;
-  --small) size=(--small --seconds 0.1); shift ;;
+  --small) images=(--data synthetic:100 --batch 16 --deterministic) size=(--small --seconds 0.1); shift ;;
   -*) echo "gpu_check: unknown argument $1 (known: --small)" >&2; exit 2 ;;
 esac
 out=${1:-gpu-check}
@@ -42,7 +42,7 @@ if grep 'not found' "$out/ldd.txt" >&2; then
   echo "gpu_check: a shared library is missing, see $out/ldd.txt" >&2
   exit 1
 fi
-if ! "$cuda" "$bin/actsearch" search --db "$out/first.db" --data synthetic:256 --recipe vgg-s --epochs 1 --budget-trials 1 --jobs 1 --device cuda \
+if ! "$cuda" "$bin/actsearch" search --db "$out/first.db" "${images[@]}" --recipe vgg-s --epochs 1 --budget-trials 1 --jobs 1 --device cuda \
   >"$out/gpu.log" 2>&1; then
   echo "gpu_check: no GPU that can be used: $(grep -m 1 '^actsearch: ' "$out/gpu.log" || tail -n 3 "$out/gpu.log")" >&2
   exit 1

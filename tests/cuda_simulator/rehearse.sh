@@ -86,7 +86,7 @@ holds "and has vgg-s with both functions" test "$(grep -cE '^\| vgg-s \| (relu|s
 
 echo "rehearse: a search and its report" >&2
 holds "a search trains on the device" inside \
-  'actsearch/actsearch search --db first.db --data synthetic:256 --recipe vgg-s --epochs 1 --budget-trials 2 --jobs 1 --device cuda 2>search.log'
+  'actsearch/actsearch search --db first.db --data synthetic:100 --batch 16 --deterministic --recipe vgg-s --epochs 1 --budget-trials 2 --jobs 1 --device cuda 2>search.log'
 holds "and says on which" says "$home/search.log" 'device: simulated device 0'
 holds "its leaderboard can be read" inside 'actsearch/actsearch leaderboard --db first.db >leaderboard.txt'
 holds "its report is one page" inside 'actsearch/actsearch report --db first.db --out page && test -s page/index.html'
