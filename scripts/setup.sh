@@ -14,7 +14,7 @@
 #                also a Python environment in build/frameworks (1 GB) with the other frameworks that tests/export runs exports in: ONNX
 #                Runtime, JAX, Flax, Keras, SymPy (tests/export/requirements.txt), from the Python Package Index
 # --with-clang-tools
-#                also clang-format 14 and clang-tidy 14 (50 MB to fetch), which scripts/format.sh and scripts/tidy.sh run
+#                also clang-format 14 and clang-tidy 16 (90 MB to fetch), which scripts/format.sh and scripts/tidy.sh run
 # --with-onednn3 also oneDNN 3 in build/onednn (tests/evaluator/requirements.txt, 40 MB to fetch), from there too, for the preset onednn3
 #
 # ACTSEARCH_SKIP_SETUP=1 says that everything is there already (from another package manager, say).
@@ -39,7 +39,7 @@ for argument in "$@"; do
     --with-newest-torch) environments+=("torch tests/export/requirements-torch.txt") packages+=(python3-venv) ;;
     --with-browser) packages+=(chromium chromium-driver) ;;
     --with-frameworks) environments+=("frameworks tests/export/requirements.txt") packages+=(python3-venv) ;;
-    --with-clang-tools) packages+=(clang-format-14 clang-tidy-14) ;;
+    --with-clang-tools) packages+=(clang-format-14 clang-tidy-16) ;;
     --with-onednn3) environments+=("onednn tests/evaluator/requirements.txt") packages+=(python3-venv) ;;
     -h | --help) sed -n '/^set /q;2,$s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "setup.sh: unknown argument $argument (scripts/setup.sh --help lists what is known)" >&2; exit 2 ;;
