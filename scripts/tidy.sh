@@ -8,8 +8,10 @@
 # FILES          these files, whatever changed: all of them are $(git ls-files '*.cpp')
 #
 # For a header its .cpp file is looked at, if there is one. What GCC takes and clang 16 does not (Boost.Asio's coroutines, say) is named
-# and passed over. The compiler's commands are those of preset $ACTSEARCH_PRESET (release if not
-# set), which must be configured. Exit code 1 if something is found, 3 if clang-tidy 16 is not here.
+# and passed over.
+#
+# The compiler's commands are those of preset $ACTSEARCH_PRESET (release if not set), which must be configured. Exit code 1 if something is
+# found, 3 if clang-tidy 16 is not here.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 base='' seconds='' files=()
@@ -68,11 +70,11 @@ one() {
   if [[ -n $2 ]] && (($(date +%s) >= $2)); then
     echo "$4" >>"$3/left"
   elif ! clang-tidy-16 -p "$1" --quiet --warnings-as-errors='*' --extra-arg=-w \
-    "$4" >"$3/$(basename "$4").log" 2>&1; then
-    if grep -qF '[clang-diagnostic-error]' "$3/$(basename "$4").log"; then
+    "$4" >"$3/${4//\//_}.log" 2>&1; then
+    if grep -qF '[clang-diagnostic-error]' "$3/${4//\//_}.log"; then
       echo "$4" >>"$3/unread"
     else
-      grep -v 'warnings generated\|Suppressed .* warnings\|Use -header-filter' "$3/$(basename "$4").log"
+      grep -v 'warnings generated\|Suppressed .* warnings\|Use -header-filter' "$3/${4//\//_}.log"
       touch "$3/found"
     fi
   fi
