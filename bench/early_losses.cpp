@@ -53,7 +53,7 @@ int measure(const std::string& file, const std::string& data) {
                                       " AND seed = (SELECT min(seed) FROM trials WHERE recipe_id = " + *chosen.rows[0][0] +
                                       ") AND status IN ('done', 'failed') ORDER BY trial");
   std::printf("trial");
-  for (std::int64_t i = 1; i <= kStretches; ++i) std::printf(",%lld", static_cast<long long>(i * kStretch));
+  for (std::int64_t i = 1; i <= kStretches; ++i) std::printf(",%lld", static_cast<long long>(i) * kStretch);
   std::printf("\n");
   const FlushDenormals flush;
   for (const auto& row : trials.rows) {

@@ -156,9 +156,9 @@ std::optional<SeedSpread> own_spread(sqlite::Connection& connection, Id recipe) 
 
 std::optional<SeedSpread> seed_spread(sqlite::Connection& connection, const RankedRecipe& recipe,
                                       const LeaderboardQuery::KnownSpread& known) {
-  const auto own = own_spread(connection, recipe.id);
+  auto own = own_spread(connection, recipe.id);
   if (own && own->degrees() >= LeaderboardQuery::kOwnDegrees) return own;
-  const auto elsewhere = known ? known(recipe.text) : std::nullopt;
+  auto elsewhere = known ? known(recipe.text) : std::nullopt;
   return elsewhere ? elsewhere : own;
 }
 

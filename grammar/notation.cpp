@@ -109,7 +109,7 @@ class Parser {
     }
     const Expression read = sum();
     if (!at_end()) fail(place_, "expected an operator or the end, found " + found());
-    const Expression result = numbering_ == Numbering::kIndexed ? read : read.with_parameters_in_order();
+    Expression result = numbering_ == Numbering::kIndexed ? read : read.with_parameters_in_order();
     if (const std::size_t length = to_text(result).size(); length > kMaxTextLength) {
       fail(0, "the formula written out is " + std::to_string(length) + " characters long; the limit is " + std::to_string(kMaxTextLength));
     }
@@ -213,7 +213,7 @@ class Parser {
   Expression power() {
     const bool number_first = std::isdigit(static_cast<unsigned char>(peek())) != 0 || peek() == '.';
     const std::size_t start = place_;
-    const Expression base = primary();
+    Expression base = primary();
     if (number_first && place_ < text_.size() && (std::isalpha(static_cast<unsigned char>(text_[place_])) != 0 || text_[place_] == '(')) {
       const Level level(*this);
       const Expression factor = power();
@@ -221,7 +221,7 @@ class Parser {
       return checked(base * factor, start);
     }
     if (!take_power_sign()) return base;
-    const Expression result = checked(to_the_power(base), start);
+    Expression result = checked(to_the_power(base), start);
     if (const std::size_t place = place_; take_power_sign()) fail(place, "two powers in a row can be read in two ways: use parentheses");
     return result;
   }
@@ -264,7 +264,7 @@ class Parser {
     if (std::isdigit(static_cast<unsigned char>(c)) != 0 || c == '.') return number();
     if (take('(')) {
       const Level level(*this);
-      const Expression inside = sum();
+      Expression inside = sum();
       if (!take(')')) fail(place_, "expected an operator or ')', found " + found());
       return inside;
     }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that actsearch is built with, only those that are missing.
 #
-#   scripts/setup.sh [--check] [--with-images] [--with-torch] [--with-newest-torch] [--with-browser] [--with-frameworks] [--with-onednn3]
+#   scripts/setup.sh [--check] [--with-images] [--with-torch] [--with-newest-torch] [--with-browser] [--with-frameworks] [--with-clang-tools]
+#                    [--with-onednn3]
 #
 # --check        prints what is there and what is missing, installs nothing; exit code 1 if something is missing
 # --with-images  also NumPy and Pillow for python3, which .ci/run unpacks images with
@@ -12,6 +13,8 @@
 # --with-frameworks
 #                also a Python environment in build/frameworks (1 GB) with the other frameworks that tests/kernels/export runs exports in: ONNX
 #                Runtime, JAX, Flax, Keras, SymPy (tests/kernels/export/requirements.txt), from the Python Package Index
+# --with-clang-tools
+#                also clang-format 14 and clang-tidy 16 (90 MB to fetch), which scripts/format.sh and scripts/tidy.sh run
 # --with-onednn3 also oneDNN 3 in build/onednn (tests/evaluator/train/requirements.txt, 40 MB to fetch), from there too, for the preset onednn3
 #
 # ACTSEARCH_SKIP_SETUP=1 says that everything is there already (from another package manager, say).
@@ -36,6 +39,7 @@ for argument in "$@"; do
     --with-newest-torch) environments+=("torch tests/kernels/export/requirements-torch.txt") packages+=(python3-venv) ;;
     --with-browser) packages+=(chromium chromium-driver) ;;
     --with-frameworks) environments+=("frameworks tests/kernels/export/requirements.txt") packages+=(python3-venv) ;;
+    --with-clang-tools) packages+=(clang-format-14 clang-tidy-16) ;;
     --with-onednn3) environments+=("onednn tests/evaluator/train/requirements.txt") packages+=(python3-venv) ;;
     -h | --help) sed -n '/^set /q;2,$s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "setup.sh: unknown argument $argument (scripts/setup.sh --help lists what is known)" >&2; exit 2 ;;

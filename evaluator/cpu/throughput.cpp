@@ -96,7 +96,8 @@ double training_throughput(const Recipe& recipe, const Program& activation, Prec
   const EigenKernel kernel(activation);
   Model model(recipe.network, kernel, recipe.batch, precision, threads, 1);
   const int side = recipe.network.image_side;
-  fill_normal(model.storage(), model.images(), static_cast<std::size_t>(recipe.batch * side * side * kImageChannels), 3);
+  fill_normal(model.storage(), model.images(),
+              static_cast<std::size_t>(recipe.batch) * static_cast<std::size_t>(side * side) * kImageChannels, 3);
   std::vector<std::uint8_t> labels(static_cast<std::size_t>(recipe.batch));
   for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::uint8_t>(i % kClasses);
   // A rate of 0 keeps the values where they are: the time of a step does not depend on them.

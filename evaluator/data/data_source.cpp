@@ -128,7 +128,7 @@ void unpack(const fs::path& archive, const fs::path& final_name) {
 }
 
 fs::path fetch(const fs::path& directory, const std::function<void(const std::string&)>& say, const Archive& archive) {
-  const fs::path final_name = directory / kUnpackedName;
+  fs::path final_name = directory / kUnpackedName;
   if (fs::exists(final_name)) {
     load_cifar10(final_name);
     say(quoted(final_name) + " is already there and whole");

@@ -88,7 +88,7 @@ fs::path find_batches(const fs::path& directory) {
   if (!fs::exists(directory, error)) reject(directory, "does not exist");
   if (!fs::is_directory(directory, error)) reject(directory, "is not a directory: give the one that holds data_batch_1.bin");
   if (holds_a_batch(directory)) return directory;
-  if (const fs::path below = directory / kUnpackedName; holds_a_batch(below)) return below;
+  if (fs::path below = directory / kUnpackedName; holds_a_batch(below)) return below;
   if (fs::exists(directory / "data_batch_1", error)) {
     reject(directory, "holds CIFAR-10's Python version; the binary version is needed");
   }

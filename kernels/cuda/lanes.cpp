@@ -255,7 +255,7 @@ KERNEL void activation_apply(const Stored* z, const Stored* dy, const float* sca
 )";
 
 /// With PACKED(y) written out as packed(y0, y1, …).
-std::string packing(std::string text, std::string_view name, std::size_t width) {
+std::string packing(const std::string& text, std::string_view name, std::size_t width) {
   std::string lanes;
   for (std::size_t i = 0; i < width; ++i) lanes += (i == 0 ? "" : ", ") + std::string(name) + std::to_string(i);
   return replaced(text, "PACKED(" + std::string(name) + ")", "packed(" + lanes + ")");

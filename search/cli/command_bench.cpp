@@ -148,9 +148,18 @@ Table to_table(const Json& rows) {
   return table;
 }
 
-Json cuda_results(const Device& device, CudaMeasurement what) {
+Json cuda_results(const Device& device, CudaMeasurement what, bool small) {
   what.activations = {"relu", "swish"};
-  what.recipes = {"vgg-s", "vgg16-slim", "vgg16-bn"};
+  if (small) {
+    constexpr int kFewImages = 16;
+    constexpr std::size_t kSteps = 2, kFewRows = 1 << 10;
+    what.recipes = {"vgg-s"};
+    what.batch = kFewImages;
+    what.images = kSteps * kFewImages;
+    what.kernel_rows = kFewRows;
+  } else {
+    what.recipes = {"vgg-s", "vgg16-slim", "vgg16-bn"};
+  }
   std::string counts;
   for (const int jobs : what.jobs) counts += (counts.empty() ? "" : ", ") + std::to_string(jobs);
   std::cerr << "measuring " << device.description << ": kernels, then training with so many networks at once: " << counts << '\n';
@@ -192,10 +201,10 @@ double seconds_of(const Options& options) {
   return given[0];
 }
 
-std::vector<int> jobs_of(const Options& options) {
+std::vector<int> jobs_of(const Options& options, bool small) {
   constexpr double kMost = 64;
   std::vector<int> jobs;
-  for (const double count : options.numbers("jobs").value_or(std::vector<double>{1, 2, 4, 8})) {
+  for (const double count : options.numbers("jobs").value_or(small ? std::vector<double>{1} : std::vector<double>{1, 2, 4, 8})) {
     if (count < 1 || count > kMost || count != std::floor(count)) throw UsageError("--jobs is a list of whole numbers from 1 to 64");
     jobs.push_back(static_cast<int>(count));
   }
@@ -221,18 +230,22 @@ int bench_command(const Words& words) {
   options.value("precision", "P", "auto, bf16 or fp32 [auto]");
   options.value("seconds", "S", "measure each training for at least S seconds [2]");
   options.value("jobs", "LIST", "on a CUDA device: so many networks at once [1,2,4,8]");
+  options.flag("small", "on a CUDA device: few numbers on small tensors, vgg-s alone, one network; shows that all runs, not how fast");
   options.value("format", "F", "text or json [text]");
   if (!options.parse(words)) return 0;
   const Format format = options.format({"text", "json"});
+  const bool small = options.has("small");
   const Device device = chosen_device(options);
   const Precision precision = chosen_precision(options, device);
   const double seconds = seconds_of(options);
-  const std::vector<int> jobs = jobs_of(options);
+  const std::vector<int> jobs = jobs_of(options, small);
   if (device.is_cuda()) {
-    constexpr double kRows = 6, kPreparation = 0.5, kRest = 10;  // seconds: of each number of jobs, of each row, and of all else
-    say_duration(std::chrono::duration<double>(kRows * static_cast<double>(jobs.size()) * (seconds + kPreparation) + kRest));
+    constexpr double kPreparation = 0.5, kRest = 10;  // seconds: of each row, and of all else
+    const double rows = small ? 2 : 6;                // of each number of jobs
+    say_duration(std::chrono::duration<double>(rows * static_cast<double>(jobs.size()) * (seconds + kPreparation) + kRest));
   } else {
     if (options.has("jobs")) throw UsageError("--jobs is for CUDA devices; on the CPU each network has a core, or all of them");
+    if (small) throw UsageError("--small is for CUDA devices");
     say_duration(expected_duration(precision, seconds));
   }
 
@@ -240,9 +253,10 @@ int bench_command(const Words& words) {
                  {"commit", program_commit()},
                  {"built_for", built_instruction_sets()},
                  {"precision", to_text(precision)}};
-  result.update(device.is_cuda()
-                    ? cuda_results(device, {.precision = precision, .activations = {}, .recipes = {}, .jobs = jobs, .seconds = seconds})
-                    : cpu_results(precision, seconds));
+  result.update(
+      device.is_cuda()
+          ? cuda_results(device, {.precision = precision, .activations = {}, .recipes = {}, .jobs = jobs, .seconds = seconds}, small)
+          : cpu_results(precision, seconds));
   if (format == Format::kJson) {
     std::cout << result.dump(2) << '\n';
     return 0;

@@ -13,7 +13,7 @@ namespace actsearch {
 namespace {
 
 std::string chosen_address(const Options& options) {
-  const std::string address = options.text("bind").value_or("127.0.0.1");
+  std::string address = options.text("bind").value_or("127.0.0.1");
   in6_addr unused{};
   if (address != "localhost" && inet_pton(AF_INET, address.c_str(), &unused) != 1 && inet_pton(AF_INET6, address.c_str(), &unused) != 1) {
     throw UsageError("--bind: an IP address of this machine or localhost is expected, not '" + address.substr(0, 60) + "'");

@@ -157,7 +157,7 @@ std::optional<std::vector<std::string>> Options::list(const std::string& name) c
 }
 
 std::optional<std::vector<double>> Options::numbers(const std::string& name) const {
-  const auto values = any_numbers(name);
+  auto values = any_numbers(name);
   for (std::size_t i = 0; values && i < values->size(); ++i) {
     if (!std::isfinite((*values)[i])) fail("--" + name + ": '" + shortened(list(name)->at(i)) + "' is not a finite number");
   }

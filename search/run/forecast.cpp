@@ -113,7 +113,9 @@ double work(const Recipe& recipe, std::size_t training_images) {
 const Recipe* cheaper_recipe(const Recipe& planned, std::size_t training_images) {
   const Recipe* cheapest = nullptr;
   for (const Recipe& recipe : recipes()) {
-    if (recipe.validation_size == 0 || static_cast<std::size_t>(recipe.validation_size + recipe.batch) > training_images) continue;
+    if (recipe.validation_size == 0 ||
+        static_cast<std::size_t>(recipe.validation_size) + static_cast<std::size_t>(recipe.batch) > training_images)
+      continue;
     if (!cheapest || work(recipe, training_images) < work(*cheapest, training_images)) cheapest = &recipe;
   }
   const bool worth_it = cheapest && work(*cheapest, training_images) <= kMuchLess * work(planned, training_images);

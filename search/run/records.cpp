@@ -47,7 +47,7 @@ KeptCandidate keep(Database& database, const Candidate& met) {
   }
   if (kept && kept->record.name.empty() && !met.name.empty()) database.candidate(to_record(met));  // takes the name
   std::optional<Candidate> candidate = kept ? spelled(met, kept->record.formula) : std::nullopt;
-  return {kept ? kept->id : 0, candidate ? std::move(*candidate) : met};
+  return {kept ? kept->id : 0, std::move(candidate).value_or(met)};
 }
 
 EpochRecord to_record(const EpochMetrics& epoch, bool validates) {

@@ -147,6 +147,7 @@ class Runner {
       const Heartbeat heartbeat(kBeat, [this] { beat(); });
       const Heartbeat renewal(kBeat, [this] { guarded([this] { renew(); }); });  // apart: it may wait for the database
       run_pipeline();
+      bodies_ended_.load(std::memory_order_acquire);
     }
     progress_.clear();
     if (error_) std::rethrow_exception(error_);
@@ -169,7 +170,10 @@ class Runner {
           static_cast<std::size_t>(plan_.jobs),
           tbb::make_filter<void, Item>(tbb::filter_mode::serial_in_order, [this](tbb::flow_control& flow) -> Item {
             Item task;
-            guarded([&] { task = next_task(); });
+            guarded([&] {
+              bodies_ended_.load(std::memory_order_acquire);
+              task = next_task();
+            });
             if (!task) flow.stop();
             return task;
           }) & tbb::make_filter<Item, void>(tbb::filter_mode::parallel, [this](const Item& task) { guarded([&] { work(*task); }); }));
@@ -188,6 +192,7 @@ class Runner {
       }
       stop_all();
     }
+    bodies_ended_.fetch_add(1, std::memory_order_release);
   }
 
   /// Trials at work stop between batches, and nothing new is begun.
@@ -797,6 +802,7 @@ class Runner {
   const Clock::time_point start_ = Clock::now();
 
   std::atomic<bool> stop_{false};
+  std::atomic<std::uint64_t> bodies_ended_{0};  ///< tells ThreadSanitizer of the order that oneTBB keeps, unseen by it
   std::atomic<bool> budget_reached_{false};
 
   std::mutex source_mutex_;  ///< around every use of source_

@@ -180,7 +180,7 @@ std::vector<Column> columns_for_programs(const Provisional& provisional) {
   using Row = LeaderboardRow;
   using Paused = ProvisionalRow;
   const std::string& conditions = provisional.recipe.text;
-  const std::string recipe = conditions.substr(0, conditions.find(' '));
+  std::string recipe = conditions.substr(0, conditions.find(' '));
   return {
       {"rank", true, [](const Row& r) { return std::to_string(r.rank); }},
       {"tied_first", true, [](const Row& r) { return tied_cell(r, &RankRange::first); }},

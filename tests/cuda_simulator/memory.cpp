@@ -61,7 +61,7 @@ std::string Memory::release(const void* pointer) {
   Allocation allocation = std::move(at->second);
   live_.erase(at);
   used_ -= allocation.padded();
-  const std::string wrong = damage_of(allocation);
+  std::string wrong = damage_of(allocation);
   std::memset(allocation.data(), kNothing, allocation.bytes);
   released_bytes_ += allocation.bytes;
   released_.push_back(std::move(allocation));

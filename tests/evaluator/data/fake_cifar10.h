@@ -47,7 +47,7 @@ class FakeCifar10 : public testing::Test {
 
   /// A whole data set: one file's content under the six names (hard links: 31 MB on disk instead of 184).
   std::filesystem::path make_directory(const std::filesystem::path& name) const {
-    const std::filesystem::path directory = root_ / name;
+    std::filesystem::path directory = root_ / name;
     std::filesystem::create_directories(directory);
     const std::filesystem::path first = directory / kBatchFiles[0];
     write(first, batch_bytes());

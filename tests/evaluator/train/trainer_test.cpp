@@ -44,7 +44,7 @@ Recipe small_recipe() {
 }
 
 std::filesystem::path temporary_file(const std::string& name) {
-  const auto path = std::filesystem::temp_directory_path() / ("actsearch-trainer-test-" + std::to_string(::getpid()) + "-" + name);
+  auto path = std::filesystem::temp_directory_path() / ("actsearch-trainer-test-" + std::to_string(::getpid()) + "-" + name);
   std::filesystem::remove(path);
   return path;
 }

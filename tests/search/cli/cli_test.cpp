@@ -320,6 +320,11 @@ TEST_F(CommandLine, RefusesUnknownOperatorsRecipesSpacesAndFormulas) {
 }
 
 TEST_F(CommandLine, RefusesBudgetsSeedsAndJobsThatMakeNoSense) {
+  for (const std::vector<std::string>& flag : {std::vector<std::string>{"--small"}, {"--jobs", "2"}}) {
+    std::vector<std::string> words{"bench", "--device", "cpu"};
+    words.insert(words.end(), flag.begin(), flag.end());
+    refuses(words, kUsage, {flag.front(), "CUDA devices"});
+  }
   for (const char* flag : {"--budget-time", "--budget-trials", "--budget-epochs", "--seeds", "--epochs", "--jobs"}) {
     for (const char* value : {"0", "-1", "many", ""}) refuses({"search", "--db", path("a.db"), flag, value}, kUsage, {flag});
   }
