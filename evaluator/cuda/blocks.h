@@ -89,7 +89,7 @@ struct DenseBlock {
   CudaMemory z, y;  // the last layer has no y
 };
 
-/// The kernels of cuda_layers.cu.
+/// The kernels of layers.cu.
 struct LayerKernels {
   explicit LayerKernels(const std::string& cubin) : module(cubin) {}
   CudaModule module;
