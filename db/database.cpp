@@ -411,6 +411,11 @@ std::optional<SeedSpread> Database::seed_spread(const LeaderboardQuery& query) c
   return ranked ? actsearch::seed_spread(*impl_->connection, *ranked, query.known_spread) : std::nullopt;
 }
 
+void Database::read(const std::function<void(sqlite::Connection&)>& body) const {
+  const std::lock_guard lock(impl_->mutex);
+  body(*impl_->connection);
+}
+
 Provisional Database::provisional(const std::optional<std::string>& recipe, int top) const {
   const std::lock_guard lock(impl_->mutex);
   return actsearch::provisional(*impl_->connection, recipe, top);

@@ -222,6 +222,10 @@ struct StudyCounts {
   std::int64_t candidates = 0, done = 0, failed = 0, running = 0, rejected = 0;
 };
 
+namespace sqlite {
+class Connection;
+}
+
 /// A result of `query`: column names, and cells as text (NULL is an absent cell).
 struct Table {
   std::vector<std::string> columns;
@@ -318,6 +322,9 @@ class Database {
   const std::string& owner() const;
 
  private:
+  friend class Reads;
+  /// Calls `body` with the file's connection, alone with it.
+  void read(const std::function<void(sqlite::Connection&)>& body) const;
   std::string view_names() const;  ///< what `query` reads, with commas between
 
   struct Impl;

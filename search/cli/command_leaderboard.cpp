@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <iostream>
 
-#include "db/database.h"
+#include "db/reads.h"
 #include "grammar/candidate.h"
 #include "search/cli/command.h"
 #include "search/cli/options.h"
@@ -39,8 +39,9 @@ void say_conditions(const Database& database, const std::optional<std::string>& 
     std::cerr << "; they come last and have no rank: furthest first, then by training loss"
               << (provisional.rows.empty() ? " (a larger --top shows them)" : "") << '\n';
   }
-  const Table all = database.query("SELECT count(*) FROM recipes WHERE done > 0");
-  const int others = std::stoi(all.rows[0][0].value()) - (ranked ? 1 : 0);
+  const auto stored = Reads(database).recipes();
+  const auto others =
+      std::count_if(stored.begin(), stored.end(), [](const StoredRecipe& one) { return one.finished > 0; }) - (ranked ? 1 : 0);
   if (others > 0)
     std::cerr << "not shown: " << others
               << " other conditions; --recipe takes a recipe's name, such a text, or the name and some fields of it\n";

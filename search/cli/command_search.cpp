@@ -4,6 +4,7 @@
 #include <iostream>
 #include <limits>
 
+#include "db/reads.h"
 #include "evaluator/data/data_source.h"
 #include "search/cli/command.h"
 #include "search/cli/device.h"
@@ -166,14 +167,10 @@ void say_race(Progress& progress, const Racing& racing, int epochs) {
 
 /// What the file has under the conditions already, so that nobody thinks that it begins anew.
 void say_before(Progress& progress, Database& database, const RunPlan& run) {
-  const std::string recipe = std::to_string(database.recipe(run.recipe.name, run.recipe_text));
-  const Table counts = database.query(
-      "SELECT count(*) FILTER (WHERE status = 'done'), count(*) FILTER (WHERE status = 'failed'),"
-      " count(*) FILTER (WHERE status IN ('released', 'running')), count(*) FROM trials WHERE recipe_id = " +
-      recipe);
-  const auto& row = counts.rows.at(0);
-  if (row[3] == "0") return;
-  progress.say("the file has " + *row[0] + " scored, " + *row[1] + " failed and " + *row[2] + " unfinished trials under these conditions");
+  const TrialCounts counts = Reads(database).counts(database.recipe(run.recipe.name, run.recipe_text));
+  if (counts.done + counts.failed + counts.unfinished == 0) return;
+  progress.say("the file has " + std::to_string(counts.done) + " scored, " + std::to_string(counts.failed) + " failed and " +
+               std::to_string(counts.unfinished) + " unfinished trials under these conditions");
 }
 
 /// How long it will take and what it will come to, timed on a few steps. A trial that is over in less than that needs none.

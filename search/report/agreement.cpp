@@ -5,28 +5,25 @@
 #include <set>
 #include <stdexcept>
 
+#include "db/reads.h"
+
 namespace actsearch {
 namespace {
 
 /// What is known of the functions under a recipe.
 struct Scores {
-  std::map<std::string, double> accuracy;  ///< by candidate
-  int trials = 0, finished = 0;            ///< finished ones, and the functions they are of
-  double seconds = 0;                      ///< of all finished trials
+  std::map<Id, double> accuracy;  ///< by candidate
+  int trials = 0, finished = 0;   ///< finished ones, and the functions they are of
+  double seconds = 0;             ///< of all finished trials
 };
 
-Scores scores_of(const Database& database, const std::string& recipe_id) {
-  const Table rows = database.query(
-      "SELECT candidate, avg(accuracy) AS mean, count(accuracy) AS n, sum(CASE WHEN accuracy IS NOT NULL THEN seconds END) AS seconds"
-      " FROM trials WHERE status IN ('done', 'failed') AND recipe_id = " +
-      recipe_id + " GROUP BY candidate");
+Scores scores_of(const Database& database, Id recipe) {
   Scores scores;
-  for (const auto& row : rows.rows) {
-    scores.accuracy[row[0].value()] = row[1] ? std::stod(*row[1]) : 0;
-    const int n = std::stoi(row[2].value());
-    scores.trials += n;
-    scores.finished += n > 0 ? 1 : 0;
-    scores.seconds += row[3] ? std::stod(*row[3]) : 0;
+  for (const FunctionScore& function : Reads(database).function_scores(recipe)) {
+    scores.accuracy[function.candidate] = function.accuracy.value_or(0);
+    scores.trials += function.finished;
+    scores.finished += function.finished > 0 ? 1 : 0;
+    scores.seconds += function.seconds;
   }
   return scores;
 }
@@ -63,8 +60,7 @@ Agreement compared(const Scores& truth, const Scores& proxy, int top) {
 std::vector<Agreement> agreements(const Database& database, const std::string& truth, int top) {
   const auto ranked = database.ranked_recipe(truth);
   if (!ranked) throw std::invalid_argument("no finished trials under recipe " + truth);
-  const std::string truth_id = std::to_string(ranked->id);
-  const Scores true_scores = scores_of(database, truth_id);
+  const Scores true_scores = scores_of(database, ranked->id);
   const int fewest = std::max(kFewestPanelFunctions, top);
   if (static_cast<int>(true_scores.accuracy.size()) < fewest) {
     throw std::invalid_argument("recipe " + truth + " has tried " + std::to_string(true_scores.accuracy.size()) +
@@ -72,9 +68,10 @@ std::vector<Agreement> agreements(const Database& database, const std::string& t
                                 ": run more of them, with rerun or search");
   }
   std::vector<Agreement> result;
-  for (const auto& row : database.query("SELECT recipe_id, text FROM recipes WHERE done > 0 AND recipe_id <> " + truth_id).rows) {
-    Agreement agreement = compared(true_scores, scores_of(database, row[0].value()), top);
-    agreement.recipe = row[1].value();
+  for (const StoredRecipe& recipe : Reads(database).recipes()) {
+    if (recipe.finished == 0 || recipe.id == ranked->id) continue;
+    Agreement agreement = compared(true_scores, scores_of(database, recipe.id), top);
+    agreement.recipe = recipe.text;
     if (agreement.functions >= kFewestPanelFunctions) result.push_back(std::move(agreement));
   }
   if (result.empty()) {

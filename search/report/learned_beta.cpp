@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "db/reads.h"
+
 namespace actsearch {
 namespace {
 
@@ -12,10 +14,9 @@ using nlohmann::json;
 
 /// `beta` of each finished trial of the row's function under the conditions that the leaderboard ranks.
 std::vector<json> stored_statistics(const Database& database, const LeaderboardRow& row, const std::optional<std::string>& recipe) {
-  const Table table = database.query("SELECT beta FROM trials WHERE status = 'done' AND candidate = " + std::to_string(row.candidate) +
-                                     " AND recipe_id = " + std::to_string(database.ranked_recipe(recipe).value().id) + " ORDER BY seed");
   std::vector<json> all;
-  for (const auto& cells : table.rows) all.push_back(json::parse(cells[0].value_or(""), nullptr, /*allow_exceptions=*/false));
+  for (const std::string& betas : Reads(database).learned_betas(row.candidate, database.ranked_recipe(recipe).value().id))
+    all.push_back(json::parse(betas, nullptr, /*allow_exceptions=*/false));
   return all;
 }
 

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "db/reads.h"
 #include "evaluator/network/recipe.h"
 #include "grammar/nearest.h"
 
@@ -23,7 +24,10 @@ void require_known_recipe(const Database& database, const std::string& flag, con
   if (!recipe) return;
   const std::string name = recipe->substr(0, recipe->find(' '));
   std::vector<std::string> stored, known;
-  for (const auto& row : database.query("SELECT DISTINCT recipe FROM recipes ORDER BY recipe").rows) stored.push_back(row[0].value_or(""));
+  for (const StoredRecipe& one : Reads(database).recipes()) {
+    if (std::find(stored.begin(), stored.end(), one.name) == stored.end()) stored.push_back(one.name);
+  }
+  std::sort(stored.begin(), stored.end());
   for (const Recipe& one : recipes()) known.push_back(one.name);
   std::vector<std::string_view> all(known.begin(), known.end());
   all.insert(all.end(), stored.begin(), stored.end());

@@ -5,7 +5,7 @@
 #include <ostream>
 #include <utility>
 
-#include "db/database.h"
+#include "db/reads.h"
 #include "search/report/page.h"
 #include "search/report/report_data.h"
 
@@ -17,19 +17,6 @@ using namespace std::chrono_literals;
 constexpr auto kPeriod = 250ms;
 constexpr auto kMeasuring = 200ms;  ///< at most, of kernels, each time the file is read: a search may be at work beside
 constexpr auto kBusy = 2s;          ///< that a reader waits for the file's lock
-
-/// Equal texts: the page would be the same.
-std::string contents_of(const Database& database) {
-  const Table table = database.query(
-      "SELECT (SELECT count(*) FROM studies), (SELECT count(*) FROM rejections), (SELECT max(finished) FROM trials),"
-      " (SELECT count(*) || ' ' || sum(epoch) FROM epochs WHERE trial IN (SELECT trial FROM trials WHERE status = 'running')),"
-      // Whole per cent, so that searches with nothing new to show do not make every page fetch its document.
-      " (SELECT group_concat(trial || ' ' || CAST(100 * epochs / coalesce(planned_epochs, 1) AS INTEGER), ' ') FROM running),"
-      " (SELECT group_concat(recipe_id || status || n, ' ') FROM (SELECT recipe_id, status, count(*) AS n FROM trials GROUP BY 1, 2))");
-  std::string text;
-  for (const auto& cell : table.rows.at(0)) text += cell.value_or("") + "|";
-  return text;
-}
 
 std::string written(const struct stat& status) {
   return std::to_string(status.st_size) + " " + std::to_string(status.st_mtim.tv_sec) + "." + std::to_string(status.st_mtim.tv_nsec) + " ";
@@ -85,7 +72,7 @@ void Watch::publish(Snapshot snapshot) {
 
 void Watch::read() {
   const Database database(database_, Database::Access::kReadOnly, kBusy);
-  std::string contents = contents_of(database);
+  std::string contents = Reads(database).change_token();
   Snapshot next = snapshot();
   if (next.json && contents == contents_ && next.problem.empty()) return;
   auto json = std::make_shared<const std::string>(report_json(database, database_.filename().string(), forms_, times_));

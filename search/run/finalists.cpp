@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "db/reads.h"
 #include "search/run/records.h"
 
 namespace actsearch {
@@ -12,15 +13,6 @@ namespace {
 
 /// Accuracies of finished trials, by seed.
 using Scores = std::map<std::uint64_t, double>;
-
-Scores scores(const Database& database, Id recipe, Id candidate, const std::string& column) {
-  const Table rows =
-      database.query("SELECT seed, " + column + " FROM trials WHERE status = 'done' AND " + column +
-                     " IS NOT NULL AND recipe_id = " + std::to_string(recipe) + " AND candidate = " + std::to_string(candidate));
-  Scores result;
-  for (const auto& row : rows.rows) result[std::stoull(row[0].value())] = std::stod(row[1].value());
-  return result;
-}
 
 std::optional<Mean> mean_over(const Scores& scores) {
   if (scores.empty()) return std::nullopt;
@@ -65,11 +57,10 @@ class Finalists {
   /// Misuse, before anything is trained.
   void require_fresh_seeds() const {
     const std::uint64_t last = plan_.fresh.seed + static_cast<std::uint64_t>(plan_.fresh.seeds) - 1;
-    const Table used = database_.query("SELECT max(seed) FROM trials WHERE recipe_id = " + std::to_string(search_recipe_) +
-                                       " AND seed BETWEEN " + std::to_string(plan_.fresh.seed) + " AND " + std::to_string(last));
-    if (const auto seed = used.rows.at(0).at(0)) {
-      throw std::invalid_argument("seed " + *seed + " was used by the search, so a score with it would not be fresh; --seed " +
-                                  std::to_string(last + 1) + " begins after it");
+    if (const auto seed = Reads(database_).highest_seed(search_recipe_, plan_.fresh.seed, last)) {
+      throw std::invalid_argument("seed " + std::to_string(*seed) +
+                                  " was used by the search, so a score with it would not be fresh; --seed " + std::to_string(last + 1) +
+                                  " begins after it");
     }
   }
 
@@ -106,20 +97,21 @@ class Finalists {
 
   std::vector<FinalistRow> rows() {
     const Id reference = keep(database_, plan_.reference).id;
-    const Scores fresh_reference = scores(database_, fresh_recipe_, reference, "validation_accuracy");
-    const Scores full_reference = scores(database_, full_recipe_, reference, "final_test_accuracy");
+    const Reads reads(database_);
+    const Scores fresh_reference = reads.scores(reference, fresh_recipe_, Score::kValidation);
+    const Scores full_reference = reads.scores(reference, full_recipe_, Score::kFinalTest);
     std::vector<FinalistRow> rows;
     for (const Candidate& candidate : all_) {
       const Id id = keep(database_, candidate).id;
       FinalistRow& row = rows.emplace_back();
       row.candidate = candidate;
-      row.search = mean_over(scores(database_, search_recipe_, id, "validation_accuracy"));
-      const Scores fresh = scores(database_, fresh_recipe_, id, "validation_accuracy");
-      const Scores full = scores(database_, full_recipe_, id, "final_test_accuracy");
+      row.search = mean_over(reads.scores(id, search_recipe_, Score::kValidation));
+      const Scores fresh = reads.scores(id, fresh_recipe_, Score::kValidation);
+      const Scores full = reads.scores(id, full_recipe_, Score::kFinalTest);
       row.fresh = mean_over(fresh);
       row.full = mean_over(full);
-      row.full_best = mean_over(scores(database_, full_recipe_, id, "best_test_accuracy"));
-      row.failure = failure(id);
+      row.full_best = mean_over(reads.scores(id, full_recipe_, Score::kBestTest));
+      row.failure = reads.failure(id, fresh_recipe_, full_recipe_);
       if (id == reference) continue;
       row.fresh_compared = compared(fresh, fresh_reference);
       row.full_compared = compared(full, full_reference);
@@ -133,13 +125,6 @@ class Finalists {
   }
 
  private:
-  std::string failure(Id candidate) const {
-    const Table found = database_.query(
-        "SELECT f.reason FROM failures f JOIN trials t ON t.trial = f.trial WHERE t.candidate = " + std::to_string(candidate) +
-        " AND t.recipe_id IN (" + std::to_string(fresh_recipe_) + ", " + std::to_string(full_recipe_) + ") ORDER BY f.trial LIMIT 1");
-    return found.rows.empty() ? "" : found.rows[0][0].value_or("");
-  }
-
   Database& database_;
   const FinalistsPlan& plan_;
   const Id search_recipe_, fresh_recipe_, full_recipe_;

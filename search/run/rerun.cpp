@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "db/reads.h"
 #include "search/run/records.h"
 #include "search/run/study.h"
 
@@ -13,19 +14,11 @@ Table results(Database& database, const RerunPlan& plan) {
   Table table;
   for (const Candidate& candidate : plan.candidates) {
     const Id id = keep(database, candidate).id;
-    Table rows = database.query(
-        "SELECT t.formula, t.name, t.seed, t.status, (SELECT count(*) FROM epochs e WHERE e.trial = t.trial) AS epochs,"
-        " (SELECT round(100 * max(test_accuracy), 8) FROM epochs e WHERE e.trial = t.trial) AS \"best test accuracy %\","
-        " round(100 * t.final_test_accuracy, 8) AS \"final test accuracy %\", t.seconds"
-        " FROM trials t WHERE t.recipe_id = " +
-        std::to_string(recipe) + " AND t.candidate = " + std::to_string(id) + " AND t.seed BETWEEN " + std::to_string(plan.run.seed) +
-        " AND " + std::to_string(plan.run.seed + static_cast<std::uint64_t>(plan.run.seeds) - 1) + " ORDER BY t.seed");
+    Table rows = Reads(database).reruns(id, recipe, plan.run.seed, plan.run.seed + static_cast<std::uint64_t>(plan.run.seeds) - 1);
     table.columns = rows.columns;
+    table.numeric = rows.numeric;
     table.rows.insert(table.rows.end(), rows.rows.begin(), rows.rows.end());
   }
-  constexpr std::size_t kTexts[] = {0, 1, 3};  // formula, name, status
-  table.numeric.assign(table.columns.size(), true);
-  for (const std::size_t column : kTexts) table.numeric.at(column) = false;
   return table;
 }
 

@@ -16,6 +16,7 @@
 #include <thread>
 #include <utility>
 
+#include "db/reads.h"
 #include "grammar/notation.h"
 #include "search/run/checkpoint_files.h"
 #include "search/run/heartbeat.h"
@@ -132,12 +133,9 @@ class Runner {
         recipe_id_(database.recipe(plan.recipe.name, plan.recipe_text)),
         files_(plan.checkpoints, recipe_id_) {
     if (plan.racing) race_.emplace(database, study, recipe_id_, *plan.racing, plan.recipe.epochs);
-    const Table best =
-        database.query("SELECT coalesce(nullif(name, ''), formula), mean FROM standings WHERE recipe_id = " + std::to_string(recipe_id_) +
-                       " ORDER BY mean DESC LIMIT 1");
-    if (!best.rows.empty()) {
-      best_label_ = best.rows[0][0].value_or("");
-      best_ = std::stod(best.rows[0][1].value_or("0"));
+    if (const auto best = Reads(database).best(recipe_id_)) {
+      best_label_ = best->label;
+      best_ = best->accuracy;
     }
   }
 
@@ -262,10 +260,7 @@ class Runner {
     });
     std::set<std::pair<std::string, std::uint64_t>> ended;
     for (const auto& [fingerprint, seeds] : found) {
-      const Table rows =
-          database_.query("SELECT t.seed FROM candidates c JOIN trials t ON t.candidate = c.candidate WHERE c.fingerprint = '" +
-                          fingerprint + "' AND t.recipe_id = " + std::to_string(recipe_id_) + " AND t.status IN ('done', 'failed')");
-      for (const auto& row : rows.rows) ended.emplace(fingerprint, static_cast<std::uint64_t>(std::stoll(row[0].value())));
+      for (const std::uint64_t seed : Reads(database_).ended_seeds(fingerprint, recipe_id_)) ended.emplace(fingerprint, seed);
     }
     if (!ended.empty()) {
       files_.sweep([&](const std::string& fingerprint, std::uint64_t seed) { return ended.contains({fingerprint, seed}); });
