@@ -323,6 +323,7 @@ class Database {
 
  private:
   friend class Reads;
+  friend class ReportReads;
   /// Calls `body` with the file's connection, alone with it.
   void read(const std::function<void(sqlite::Connection&)>& body) const;
   std::string view_names() const;  ///< what `query` reads, with commas between

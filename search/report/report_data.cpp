@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "db/report_reads.h"
 #include "grammar/candidate.h"
 #include "grammar/notation.h"
 #include "grammar/operators.h"
@@ -25,7 +26,6 @@ namespace actsearch {
 namespace {
 
 using nlohmann::json;
-using Cell = std::optional<std::string>;
 
 constexpr int kDigitsOfNumbers = 6, kDigitsOfCurves = 5, kDigitsOfTimes = 3;  // significant ones
 
@@ -38,22 +38,10 @@ json rounded(double value, int digits = kDigitsOfNumbers) {
   if (result == std::trunc(result) && std::abs(result) < 1e15) return static_cast<std::int64_t>(result);
   return result;
 }
-json rounded(const std::optional<double>& value) { return value ? rounded(*value) : json(nullptr); }
+json rounded(const std::optional<double>& value, int digits = kDigitsOfNumbers) { return value ? rounded(*value, digits) : json(nullptr); }
 
-/// A cell that holds a number; null where it does not.
-json number(const Cell& cell, int digits = kDigitsOfNumbers) {
-  double value = 0;
-  if (!cell || std::from_chars(cell->data(), cell->data() + cell->size(), value).ec != std::errc()) return nullptr;
-  return rounded(value, digits);
-}
-std::int64_t integer(const Cell& cell) {
-  std::int64_t value = 0;
-  if (cell) std::from_chars(cell->data(), cell->data() + cell->size(), value);
-  return value;
-}
 /// Seeds are 64 bits without sign; those that JavaScript's numbers cannot hold are texts.
-json seed(const Cell& cell) {
-  const auto value = static_cast<std::uint64_t>(integer(cell));
+json seed(std::uint64_t value) {
   if (value < (std::uint64_t{1} << 53u)) return value;
   return std::to_string(value);
 }
@@ -73,29 +61,6 @@ class Columns {
  private:
   std::map<std::string, std::vector<json>> columns_;
 };
-
-/// A row of a query with its cells by name.
-class Rows {
- public:
-  Rows(const Database& database, const std::string& sql) : table_(database.query(sql, kMost)) {
-    for (std::size_t i = 0; i < table_.columns.size(); ++i) places_[table_.columns[i]] = i;
-  }
-  std::size_t size() const { return table_.rows.size(); }
-  const Cell& at(std::size_t row, const std::string& column) const { return table_.rows[row][places_.at(column)]; }
-  std::string text(std::size_t row, const std::string& column) const { return at(row, column).value_or(""); }
-
- private:
-  static constexpr std::size_t kMost = 100'000'000;
-  Table table_;
-  std::map<std::string, std::size_t> places_;
-};
-
-/// Numbers for an SQL IN (…).
-std::string listed(const std::vector<Id>& ids) {
-  std::string text;
-  for (const Id id : ids) text += (text.empty() ? "" : ",") + std::to_string(id);
-  return "(" + text + ")";
-}
 
 /// Whether that is the name of a function in a formula. Such a function is measured in its usual form, however a search met it.
 bool is_activation(const std::string& name) {
@@ -142,7 +107,7 @@ class FunctionTable {
 class RecipeData {
  public:
   RecipeData(const Database& database, FunctionTable& functions, const ReportLimits& limits, Id recipe, std::string text)
-      : database_(database), functions_(functions), limits_(limits), recipe_(recipe), text_(std::move(text)) {
+      : database_(database), reads_(database), functions_(functions), limits_(limits), recipe_(recipe), text_(std::move(text)) {
     query_ = {.recipe = text_, .top = limits.functions, .sort = LeaderboardQuery::Sort::kLowerBound, .known_spread = known_spread};
     rows_ = database.leaderboard(query_);
   }
@@ -166,8 +131,6 @@ class RecipeData {
   }
 
  private:
-  std::string of_recipe() const { return " recipe_id = " + std::to_string(recipe_); }
-
   json ranking() {
     Columns columns;
     for (const LeaderboardRow& row : rows_) {
@@ -185,8 +148,7 @@ class RecipeData {
       columns.add("epochs", row.epochs);
       columns.add("seconds", rounded(row.seconds));
     }
-    const Rows all(database_, "SELECT count(*) AS n FROM standings WHERE" + of_recipe());
-    left_out_["functions"] = integer(all.at(0, "n")) - static_cast<std::int64_t>(rows_.size());
+    left_out_["functions"] = reads_.ranked_functions(recipe_) - static_cast<std::int64_t>(rows_.size());
     return columns.take();
   }
 
@@ -207,21 +169,20 @@ class RecipeData {
 
   json trials() {
     const std::vector<Id> shown = best_within(limits_.trials, [](const LeaderboardRow& row) { return row.n; });
-    const Rows rows(database_,
-                    "SELECT trial, candidate, seed, accuracy, best_test_accuracy, final_test_accuracy, train_loss, beta, epochs, seconds"
-                    " FROM trials WHERE" +
-                        of_recipe() + " AND status = 'done' AND candidate IN " + listed(shown) + " ORDER BY trial");
     Columns columns;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      const auto function = functions_.find(integer(rows.at(i, "candidate")));
+    for (const FinishedTrial& trial : reads_.finished(recipe_, shown)) {
+      const auto function = functions_.find(trial.candidate);
       if (!function) continue;  // finished since the ranking was read
-      places_.emplace(integer(rows.at(i, "trial")), places_.size());
+      places_.emplace(trial.trial, places_.size());
       columns.add("function", *function);
-      columns.add("seed", seed(rows.at(i, "seed")));
-      for (const char* name : {"accuracy", "best_test_accuracy", "final_test_accuracy", "train_loss", "epochs", "seconds"}) {
-        columns.add(name, number(rows.at(i, name)));
-      }
-      columns.add("beta", betas(rows.at(i, "beta")));
+      columns.add("seed", seed(trial.seed));
+      columns.add("accuracy", rounded(trial.accuracy));
+      columns.add("best_test_accuracy", rounded(trial.best_test_accuracy));
+      columns.add("final_test_accuracy", rounded(trial.final_test_accuracy));
+      columns.add("train_loss", rounded(trial.train_loss));
+      columns.add("epochs", rounded(trial.epochs));
+      columns.add("seconds", rounded(trial.seconds));
+      columns.add("beta", betas(trial.beta));
     }
     std::int64_t done = 0;
     for (const LeaderboardRow& row : rows_) done += row.n;
@@ -230,8 +191,8 @@ class RecipeData {
   }
 
   /// [[mean, deviation, min, max], …], one a parameter; null without any.
-  static json betas(const Cell& cell) {
-    const json stored = json::parse(cell.value_or("[]"), nullptr, false);
+  static json betas(const std::string& text) {
+    const json stored = json::parse(text.empty() ? "[]" : text, nullptr, false);
     json result = json::array();
     if (!stored.is_array()) return nullptr;
     for (const json& one : stored) {
@@ -249,10 +210,7 @@ class RecipeData {
   /// How each race under the recipe has narrowed, oldest first.
   json races() {
     json result = json::array();
-    const Rows searches(database_, "SELECT s.study FROM studies s JOIN recipes r ON r.text = s.recipe WHERE r." + of_recipe().substr(1) +
-                                       " AND s.kind = 'search' ORDER BY s.study");
-    for (std::size_t i = 0; i < searches.size(); ++i) {
-      const Id study = integer(searches.at(i, "study"));
+    for (const Id study : reads_.searches(recipe_)) {
       json stages = json::array();
       for (const FunnelStage& stage : race_funnel(database_, study, recipe_)) {
         stages.push_back({{"epochs", rounded(stage.epochs)},
@@ -277,44 +235,34 @@ class RecipeData {
       columns.add("train_loss", rounded(row.train_loss, kDigitsOfCurves));
       columns.add("n", row.n);
     }
-    const Rows all(database_, "SELECT count(DISTINCT candidate) AS n FROM paused WHERE" + of_recipe() +
-                                  " AND candidate NOT IN (SELECT candidate FROM standings WHERE" + of_recipe() + ")");
-    left_out_["paused"] = integer(all.at(0, "n")) - static_cast<std::int64_t>(provisional.rows.size());
+    left_out_["paused"] = reads_.paused_functions(recipe_) - static_cast<std::int64_t>(provisional.rows.size());
     return columns.take();
   }
 
   /// Trials in progress or paused that have epochs. In the curves they follow the finished ones.
   json unfinished() {
-    const Rows rows(database_,
-                    "SELECT t.trial, t.candidate, t.formula, t.name, t.seed, t.status, count(*) AS epochs FROM trials t"
-                    " JOIN epochs e ON e.trial = t.trial WHERE t." +
-                        of_recipe().substr(1) +
-                        " AND t.status IN ('running', 'released') GROUP BY t.trial ORDER BY t.status = 'running' DESC, epochs DESC LIMIT " +
-                        std::to_string(limits_.unfinished));
     Columns columns;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      places_.emplace(integer(rows.at(i, "trial")), places_.size());
-      unfinished_.push_back(integer(rows.at(i, "trial")));
-      columns.add("function", functions_.place_of(integer(rows.at(i, "candidate")), rows.text(i, "formula"), rows.text(i, "name")));
-      columns.add("seed", seed(rows.at(i, "seed")));
-      columns.add("status", rows.text(i, "status"));
-      columns.add("epochs", number(rows.at(i, "epochs")));
+    for (const UnfinishedRow& trial : reads_.unfinished(recipe_, limits_.unfinished)) {
+      places_.emplace(trial.trial, places_.size());
+      unfinished_.push_back(trial.trial);
+      columns.add("function", functions_.place_of(trial.candidate, trial.formula, trial.name));
+      columns.add("seed", seed(trial.seed));
+      columns.add("status", trial.status);
+      columns.add("epochs", trial.epochs);
     }
     return columns.take();
   }
 
   /// Trials that a process is at work on, with how long their leases last from now (seconds).
   json running() {
-    const Rows rows(database_,
-                    "SELECT candidate, formula, name, seed, epochs, planned_epochs AS planned,"
-                    " 86400 * (julianday(lease_until) - julianday('now')) AS lease,"
-                    " 86400 * (julianday('now') - julianday(started)) AS seconds FROM running WHERE" +
-                        of_recipe() + " ORDER BY trial LIMIT " + std::to_string(limits_.running));
     Columns columns;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      columns.add("function", functions_.place_of(integer(rows.at(i, "candidate")), rows.text(i, "formula"), rows.text(i, "name")));
-      columns.add("seed", seed(rows.at(i, "seed")));
-      for (const char* name : {"epochs", "planned", "lease", "seconds"}) columns.add(name, number(rows.at(i, name)));
+    for (const RunningRow& trial : reads_.running(recipe_, limits_.running)) {
+      columns.add("function", functions_.place_of(trial.candidate, trial.formula, trial.name));
+      columns.add("seed", seed(trial.seed));
+      columns.add("epochs", rounded(trial.epochs));
+      columns.add("planned", rounded(trial.planned));
+      columns.add("lease", rounded(trial.lease));
+      columns.add("seconds", rounded(trial.seconds));
     }
     return columns.take();
   }
@@ -323,20 +271,17 @@ class RecipeData {
     const std::vector<Id> shown =
         best_within(limits_.epoch_rows, [](const LeaderboardRow& row) { return std::int64_t{row.n} * row.epochs; });
     left_out_["curves"] = rows_.size() - shown.size();
-    const Rows rows(database_,
-                    "SELECT e.trial, e.epoch, e.train_loss, e.train_accuracy, e.validation_loss, e.validation_accuracy, e.test_accuracy"
-                    " FROM epochs e JOIN trials t ON t.trial = e.trial WHERE t." +
-                        of_recipe().substr(1) + " AND ((t.status = 'done' AND t.candidate IN " + listed(shown) + ") OR t.trial IN " +
-                        listed(unfinished_) + ") ORDER BY e.trial, e.epoch");
     Columns columns;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      const auto trial = places_.find(integer(rows.at(i, "trial")));
+    for (const EpochRow& epoch : reads_.epochs(recipe_, shown, unfinished_)) {
+      const auto trial = places_.find(epoch.trial);
       if (trial == places_.end()) continue;
       columns.add("trial", trial->second);
-      columns.add("epoch", integer(rows.at(i, "epoch")));
-      for (const char* name : {"train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "test_accuracy"}) {
-        columns.add(name, number(rows.at(i, name), kDigitsOfCurves));
-      }
+      columns.add("epoch", epoch.epoch);
+      columns.add("train_loss", rounded(epoch.train_loss, kDigitsOfCurves));
+      columns.add("train_accuracy", rounded(epoch.train_accuracy, kDigitsOfCurves));
+      columns.add("validation_loss", rounded(epoch.validation_loss, kDigitsOfCurves));
+      columns.add("validation_accuracy", rounded(epoch.validation_accuracy, kDigitsOfCurves));
+      columns.add("test_accuracy", rounded(epoch.test_accuracy, kDigitsOfCurves));
     }
     return columns.take();
   }
@@ -368,31 +313,26 @@ class RecipeData {
   }
 
   json failures() {
-    const Rows rows(database_,
-                    "SELECT t.candidate, f.formula, f.name, f.seed, f.reason, f.detail, f.epochs, f.seconds FROM failures f"
-                    " JOIN trials t ON t.trial = f.trial WHERE t." +
-                        of_recipe().substr(1) + " ORDER BY f.trial LIMIT " + std::to_string(limits_.failures));
     Columns columns;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      columns.add("function", functions_.place_of(integer(rows.at(i, "candidate")), rows.text(i, "formula"), rows.text(i, "name")));
-      columns.add("seed", seed(rows.at(i, "seed")));
-      columns.add("reason", rows.text(i, "reason"));
-      columns.add("detail", rows.text(i, "detail"));
-      columns.add("epochs", number(rows.at(i, "epochs")));
-      columns.add("seconds", number(rows.at(i, "seconds")));
+    for (const FailedRow& trial : reads_.failures(recipe_, limits_.failures)) {
+      columns.add("function", functions_.place_of(trial.candidate, trial.formula, trial.name));
+      columns.add("seed", seed(trial.seed));
+      columns.add("reason", trial.reason);
+      columns.add("detail", trial.detail);
+      columns.add("epochs", rounded(trial.epochs));
+      columns.add("seconds", rounded(trial.seconds));
     }
     return columns.take();
   }
 
   json reasons() {
-    const Rows rows(database_, "SELECT f.reason, count(*) AS n FROM failures f JOIN trials t ON t.trial = f.trial WHERE t." +
-                                   of_recipe().substr(1) + " GROUP BY f.reason ORDER BY n DESC, f.reason");
     json result = json::array();
-    for (std::size_t i = 0; i < rows.size(); ++i) result.push_back({rows.text(i, "reason"), integer(rows.at(i, "n"))});
+    for (const auto& [reason, n] : reads_.failure_reasons(recipe_)) result.push_back({reason, n});
     return result;
   }
 
   const Database& database_;
+  const ReportReads reads_;
   FunctionTable& functions_;
   const ReportLimits& limits_;
   const Id recipe_;
@@ -404,74 +344,64 @@ class RecipeData {
   json left_out_ = json::object();
 };
 
-json studies(const Database& database) {
-  const Rows rows(database,
-                  "SELECT study, kind, space, strategy, seed, recipe, data, conditions, program_commit, machine, created FROM studies"
-                  " ORDER BY study");
+json studies(const ReportReads& reads) {
   json result = json::array();
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    json one{{"study", integer(rows.at(i, "study"))}, {"seed", seed(rows.at(i, "seed"))}};
-    for (const char* name : {"kind", "space", "strategy", "recipe", "data", "conditions", "program_commit", "machine", "created"}) {
-      one[name] = rows.text(i, name);
-    }
-    result.push_back(std::move(one));
+  for (const DatedStudy& study : reads.studies()) {
+    const StudyRecord& record = study.record;
+    result.push_back({{"study", study.id},
+                      {"seed", seed(record.seed)},
+                      {"kind", record.kind},
+                      {"space", record.space},
+                      {"strategy", record.strategy},
+                      {"recipe", record.recipe},
+                      {"data", record.data},
+                      {"conditions", record.conditions},
+                      {"program_commit", record.commit},
+                      {"machine", record.machine},
+                      {"created", study.created}});
   }
   return result;
 }
 
-json rejections(const Database& database) {
-  const Rows rows(database, "SELECT study, reason, count(*) AS n FROM rejections GROUP BY study, reason ORDER BY study, n DESC");
+json rejections(const ReportReads& reads) {
   json result = json::array();
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    result.push_back({integer(rows.at(i, "study")), rows.text(i, "reason"), integer(rows.at(i, "n"))});
-  return result;
-}
-
-/// How many trials of each recipe have which status; "left" where a process is gone that was at work.
-std::map<Id, json> counts(const Database& database) {
-  const Rows rows(database,
-                  "SELECT recipe_id, CASE WHEN status = 'running' AND trial NOT IN (SELECT trial FROM running) THEN 'left' ELSE status END"
-                  " AS state, count(*) AS n FROM trials GROUP BY recipe_id, state");
-  std::map<Id, json> result;
-  for (std::size_t i = 0; i < rows.size(); ++i) result[integer(rows.at(i, "recipe_id"))][rows.text(i, "state")] = integer(rows.at(i, "n"));
+  for (const RejectionCount& count : reads.rejections()) result.push_back({count.study, count.reason, count.n});
   return result;
 }
 
 /// What is compared with is measured before anything else: it is in every picture.
-void measure_references(const Database& database, KernelTimes& times) {
+void measure_references(const ReportReads& reads, KernelTimes& times) {
   times.begin();
   for (const std::string_view reference : kReferences) {
-    const Rows stored(database, "SELECT count(*) AS n FROM candidates WHERE name = '" + std::string(reference) + "'");
-    if (integer(stored.at(0, "n")) > 0) times.of(std::string(reference));
+    if (reads.has_function_named(reference)) times.of(std::string(reference));
   }
 }
 
 }  // namespace
 
 std::string report_json(const Database& database, const std::string& name, Forms& forms, KernelTimes& times, const ReportLimits& limits) {
-  measure_references(database, times);
+  const ReportReads reads(database);
+  measure_references(reads, times);
   FunctionTable functions(forms, times);
   json document{{"name", name}, {"version", program_version()}, {"commit", program_commit()}};
   document["measured_on"] = processor_model();
   document["references"] = json::array();
   for (const std::string_view reference : kReferences) document["references"].push_back(reference);
-  document["studies"] = studies(database);
-  document["rejections"] = rejections(database);
-  document["made"] = Rows(database, "SELECT strftime('%Y-%m-%d %H:%M', 'now') AS now").text(0, "now");
+  document["studies"] = studies(reads);
+  document["rejections"] = rejections(reads);
+  document["made"] = reads.now();
   json recipes = json::array();
-  const auto trials = counts(database);
-  const Rows stored(database,
-                    "SELECT recipe_id, recipe, text FROM recipes"
-                    " ORDER BY text IN (SELECT recipe FROM studies WHERE kind = 'search') DESC, done DESC, recipe_id");
+  std::map<Id, json> counts;
+  for (const StateCount& count : reads.states()) counts[count.recipe][count.state] = count.n;
+  const auto stored = reads.recipes();
   ReportLimits share = limits;
   share.epoch_rows /= std::max(1, static_cast<int>(stored.size()));
-  for (std::size_t i = 0; i < stored.size(); ++i) {
-    const Id id = integer(stored.at(i, "recipe_id"));
-    json recipe = RecipeData(database, functions, share, id, stored.text(i, "text")).take();
-    recipe["name"] = stored.text(i, "recipe");
-    recipe["text"] = stored.text(i, "text");
-    const auto count = trials.find(id);
-    recipe["counts"] = count == trials.end() ? json::object() : count->second;
+  for (const ReportReads::RecipeText& one : stored) {
+    json recipe = RecipeData(database, functions, share, one.id, one.text).take();
+    recipe["name"] = one.name;
+    recipe["text"] = one.text;
+    const auto count = counts.find(one.id);
+    recipe["counts"] = count == counts.end() ? json::object() : count->second;
     recipes.push_back(std::move(recipe));
   }
   document["recipes"] = std::move(recipes);

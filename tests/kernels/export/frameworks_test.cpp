@@ -70,15 +70,15 @@ constexpr std::pair<const char*, const char*> kUsed[] = {{"swish", "swish"},
 
 /// Runs tests/kernels/export/<script>.py on the folder; it says at its end that it compared at least so many things.
 void run_script(const std::string& python, const std::string& script, const Folder& folder, int least) {
-  const Shell ran = shell(python + " -W ignore " ACTSEARCH_SOURCE_DIR "/tests/export/" + script + ".py " + (folder / ""));
+  const Shell ran = shell(python + " -W ignore " ACTSEARCH_SOURCE_DIR "/tests/kernels/export/" + script + ".py " + (folder / ""));
   EXPECT_EQ(ran.code, 0) << ran.output.substr(0, 6000);
   const std::size_t last = ran.output.rfind("compared ");
   ASSERT_NE(last, std::string::npos) << ran.output.substr(0, 6000);
   EXPECT_GE(std::stoi(ran.output.substr(last + 9)), least) << ran.output.substr(0, 6000);
 }
 
-/// Writes every formula for the target into a folder and runs tests/export/check_<target>.py on it. The script prints a line for each thing
-/// that is wrong, and last "compared N"; N is at least `least`.
+/// Writes every formula for the target into a folder and runs tests/kernels/export/check_<target>.py on it. The script prints a line for
+/// each thing that is wrong, and last "compared N"; N is at least `least`.
 void check(const std::string& target, const std::string& extension, const std::string& modules, int least) {
   const std::string python = python_with(modules);
   if (python.empty()) {
@@ -97,7 +97,7 @@ void check(const std::string& target, const std::string& extension, const std::s
   run_script(python, "check_" + target, folder, least);
 }
 
-/// The same of a few formulas and tests/export/check_<target>_<what>.py: those whose slopes follow from x, from y, from betas, from
+/// The same of a few formulas and tests/kernels/export/check_<target>_<what>.py: those whose slopes follow from x, from y, from betas, from
 /// nothing.
 void check_use(const std::string& target, const std::string& extension, const std::string& what, const std::string& modules, int least) {
   const std::string python = python_with(modules);
