@@ -42,22 +42,40 @@ class Random : public Strategy {
   std::unordered_set<std::uint64_t> drawn_;
 };
 
+template <class Kind>
+std::unique_ptr<Strategy> made(const Space& space, std::uint64_t seed) {
+  return std::make_unique<Kind>(space, seed);
+}
+
+constexpr StrategyInfo kStrategies[] = {
+    {"random", "uniform draws without repetition", made<Random>},
+    {"exhaustive", "all, in a shuffled order", made<Exhaustive>},
+    {"evolution", "changes the best of its last results", made<Evolution>},
+    {"ppo", "the paper's controller, which learns from scores", made<Ppo>},
+};
+
 }  // namespace
 
 void Strategy::observe(std::uint64_t /*place*/, std::optional<double> /*accuracy*/) {}
 
+std::span<const StrategyInfo> strategies() { return kStrategies; }
+
 const std::vector<std::string_view>& strategy_names() {
-  static const std::vector<std::string_view> names{"random", "exhaustive", "evolution", "ppo"};
+  static const std::vector<std::string_view> names = [] {
+    std::vector<std::string_view> all;
+    for (const StrategyInfo& info : kStrategies) all.push_back(info.name);
+    return all;
+  }();
   return names;
 }
 
 std::unique_ptr<Strategy> make_strategy(std::string_view name, const Space& space, std::uint64_t seed) {
-  if (name == "exhaustive") return std::make_unique<Exhaustive>(space, seed);
-  if (name == "random") return std::make_unique<Random>(space, seed);
-  if (name == "evolution") return std::make_unique<Evolution>(space, seed);
-  if (name == "ppo") return std::make_unique<Ppo>(space, seed);
-  throw std::invalid_argument("no strategy '" + shortened(name) + "'" + did_you_mean(name, strategy_names()) +
-                              "; known are random, exhaustive, evolution, ppo");
+  std::string known;
+  for (const StrategyInfo& info : kStrategies) {
+    if (info.name == name) return info.make(space, seed);
+    known.append(known.empty() ? "" : ", ").append(info.name);
+  }
+  throw std::invalid_argument("no strategy '" + shortened(name) + "'" + did_you_mean(name, strategy_names()) + "; known are " + known);
 }
 
 }  // namespace actsearch

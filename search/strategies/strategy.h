@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -25,7 +26,15 @@ class Strategy {
   virtual bool learns() const { return false; }
 };
 
-/// "random", "exhaustive", "evolution", "ppo".
+struct StrategyInfo {
+  std::string_view name;
+  std::string_view about;  ///< what it does, for a list: "uniform draws without repetition"
+  std::unique_ptr<Strategy> (*make)(const Space& space, std::uint64_t seed);
+};
+
+/// All strategies, the default first. Command line, messages and tests list what is here.
+std::span<const StrategyInfo> strategies();
+/// Their names, in that order.
 const std::vector<std::string_view>& strategy_names();
 
 /// exhaustive: every place once, in a seeded order, so that every beginning of it is a fair sample; constant memory. random: uniform
