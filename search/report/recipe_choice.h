@@ -1,4 +1,4 @@
-/// What a flag that names conditions of a database may say.
+/// Checks of the flags that name a database and its conditions.
 #pragma once
 
 #include <filesystem>
@@ -9,12 +9,12 @@
 
 namespace actsearch {
 
-/// Refuses a recipe's name that neither the file nor the program has (std::invalid_argument that names `flag`, suggests the nearest and
-/// lists both). One that the program has and the file has no trials of is none of these: a search may be about to finish the first.
+/// std::invalid_argument for a recipe's name that neither the file nor the program has; it names `flag`, suggests the nearest name and
+/// lists both. A recipe of the program's without trials in the file passes, since a search may be about to finish the first.
 void require_known_recipe(const Database& database, const std::string& flag, const std::optional<std::string>& recipe);
 
-/// For commands that go on with a search's results: DatabaseError where the file is not there or holds nothing, before it is opened for
-/// writing, which would make it.
+/// DatabaseError where the file does not exist or is empty. For commands that continue a search's results: they ask before they open the
+/// file for writing, which would create it.
 void require_searched(const std::filesystem::path& file);
 
 }  // namespace actsearch

@@ -1,4 +1,4 @@
-/// What is known of the deviation of a seed from measurements that are not in a database.
+/// The deviation of a seed as published measurements have it, where a database has too few seeds of its own.
 #pragma once
 
 #include <optional>
@@ -8,11 +8,11 @@
 
 namespace actsearch {
 
-/// That of the recipe whose conditions (conditions_text) these are, trained on real CIFAR-10; absent where nobody has measured it: other
-/// epochs, another rate or batch, other data. What LeaderboardQuery::known_spread asks for.
+/// The measured deviation under these conditions (conditions_text), for LeaderboardQuery::known_spread. Absent where it has not been
+/// measured: other epochs, another rate or batch, or data other than CIFAR-10.
 std::optional<SeedSpread> known_spread(const std::string& conditions);
 
-/// What a table's ± means, in one line.
+/// One line that explains the ± of a table.
 std::string spread_line(const SeedSpread& spread);
 
 }  // namespace actsearch

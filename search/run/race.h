@@ -1,4 +1,4 @@
-/// Racing: most trials are paused early, and the best of those that have come as far go on.
+/// Racing: trials pause early, and only the best of those that reached the same point go on.
 #pragma once
 
 #include <cstdint>
@@ -10,25 +10,25 @@
 
 namespace actsearch {
 
-/// Successive halving, asynchronous (L. Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2020): a trial pauses at each
-/// rung and goes on from there, with its checkpoint, once it is among the best 1/eta of all that have come as far, by training loss.
+/// Asynchronous successive halving (L. Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2020). A trial pauses at each
+/// rung. It goes on from its checkpoint once its training loss is among the lowest 1/eta of all trials that reached the rung.
 struct Racing {
-  std::vector<TrainingPoint> rungs;      ///< ascending, after a trial's begin and before its end; at least one
+  std::vector<TrainingPoint> rungs;      ///< ascending, between a trial's start and its end; at least one
   std::int64_t steps_per_epoch = 1;      ///< of the recipe on the data
   double eta = 2;                        ///< above 1
-  std::vector<std::string> always = {};  ///< names of functions that go on whatever their loss: what others are compared with
+  std::vector<std::string> always = {};  ///< names of functions that go on whatever their loss, as references
 };
 
-/// The rungs after so many epochs each, which ascend, rounded to the nearest step. std::invalid_argument, naming the number, where one
-/// comes to lie at a trial's begin, at its end, or on the one before it.
+/// Rungs at these numbers of epochs, which ascend, rounded to the nearest step. std::invalid_argument names a number that falls on a
+/// trial's start, on its end, or on the rung before it.
 std::vector<TrainingPoint> rungs_after(const std::vector<double>& epochs, const Recipe& recipe, std::int64_t steps_per_epoch);
 
-/// A part of a trial's training.
+/// A part of a trial's training, from one point to another.
 struct Stretch {
   TrainingPoint from, to;
 };
 
-/// A study's race as the database has it. It has no state of its own, so a kill loses none and processes may share it.
+/// A study's race. Its whole state is in the database, so a kill loses nothing and several processes can share it.
 class Race {
  public:
   /// The database outlives the object.
@@ -39,20 +39,20 @@ class Race {
     RungTrial trial;
     Stretch stretch;
   };
-  /// The trials that wait and may go on now: the highest rung's first, among them the best first.
+  /// The waiting trials that may go on now. Higher rungs come first, and at a rung the lowest loss.
   std::vector<Promotion> promotions() const;
-  /// The trials that wait and go on whatever their loss, in the same order.
+  /// The waiting trials that go on whatever their loss, in the same order.
   std::vector<Promotion> references() const;
 
   /// Whether the function of this name goes on whatever its loss.
   bool always(const std::string& name) const;
 
-  /// What to train of a trial that nobody has promoted: to the first rung. One that another study gave back further on goes on from there,
-  /// to the next rung or, where none is left, to the end. Absent where it waits in this race.
+  /// The training of a trial that enters the race: up to the first rung. Where another study gave it back beyond that rung, it goes on
+  /// from there to the next rung, or to the end. Absent where it waits in this race.
   std::optional<Stretch> entry(Id candidate, std::uint64_t seed) const;
 
-  /// What to train of a trial of the study that was cut off between two rungs: to the next one. Absent where it waits at a rung. A trial
-  /// whose process died begins again where its last checkpoint is: at most at a rung, where it then waits.
+  /// The training of a trial that was cut off between two rungs: up to the next rung. Absent where it waits at a rung. A trial whose
+  /// process died starts from its last checkpoint, which lies no further than the rung that it then waits at.
   std::optional<Stretch> unfinished(const std::optional<GivenBack>& given_back) const;
 
  private:

@@ -1,4 +1,4 @@
-/// What the database keeps of candidates and of a trial's outcome.
+/// Turns candidates and outcomes of training into the records that the database stores.
 #pragma once
 
 #include <vector>
@@ -9,16 +9,16 @@
 
 namespace actsearch {
 
-/// A candidate that the database has.
+/// A candidate that is in the database.
 struct KeptCandidate {
   Id id = 0;
   Candidate candidate;
 };
-/// The candidate in the spelling that is trained: the one that the database has of its function, else the canonical one, which it then
-/// keeps. So checkpoints, parameters and learned β mean the same in every trial of a function. Name and place are those given.
+/// The candidate in the one spelling of its function that is trained. It is the database's spelling; a new function gets the canonical one,
+/// which is stored. So checkpoints, parameters and learned β mean the same in every trial of a function. Name and place stay as given.
 KeptCandidate keep(Database& database, const Candidate& met);
 
-/// `validates`: the recipe has validation images; without, nothing is said of them.
+/// `validates`: whether the recipe has validation images. Without them the record has no validation scores.
 EpochRecord to_record(const EpochMetrics& epoch, bool validates);
 std::vector<EpochRecord> to_records(const std::vector<EpochMetrics>& epochs, bool validates);
 PauseRecord to_record(const PartialEpoch& partial);

@@ -1,4 +1,4 @@
-/// The loop of every run: candidates are claimed in the database, trained by workers and their results stored.
+/// The loop of every run: it claims candidates in the database, workers train them, and it stores the results.
 #pragma once
 
 #include <atomic>
@@ -19,14 +19,14 @@
 
 namespace actsearch {
 
-/// Scores a candidate: evaluator's train() with a data set, or a stand-in. Called from several threads at once.
+/// Trains and scores a candidate: train() with a data set, or a stand-in. Called from several threads at once.
 using Evaluator = std::function<TrialOutcome(const Program&, const Recipe&, const TrialOptions&)>;
 
 /// Where a run's candidates come from, in a fixed order. Called by one thread at a time.
 class CandidateSource {
  public:
   virtual ~CandidateSource() = default;
-  /// The next candidate, each once; absent when there is none left.
+  /// The next candidate; each comes once. Absent when none is left.
   virtual std::optional<Candidate> next() = 0;
   /// A trial of the candidate has ended in this run: its accuracy, or absent where it failed.
   virtual void observe(const Candidate& candidate, std::optional<double> accuracy);
@@ -47,7 +47,7 @@ class ListedCandidates : public CandidateSource {
 struct RunPlan {
   Recipe recipe;
   Precision precision = Precision::kFp32;
-  std::string recipe_text;  ///< with precision and data: what makes trials comparable
+  std::string recipe_text;  ///< with precision and data: the conditions of its trials
   std::uint64_t seed = 0;   ///< of the first trial of every candidate
   int seeds = 1;            ///< trials a candidate: seed, seed + 1, …
   Budget budget;
@@ -56,13 +56,13 @@ struct RunPlan {
   std::optional<std::chrono::duration<double>> trial_limit;  ///< a longer trial fails with a time-out
   bool report_test = false;                                  ///< test accuracy every epoch
   std::filesystem::path
-      checkpoints;  ///< directory for a checkpoint a trial: after every epoch, at each pause and where it is cut off; or empty
+      checkpoints;  ///< directory for one checkpoint a trial, written after each epoch, at pauses and when cut off; or empty
   std::chrono::seconds lease{60};
-  bool goes_on = false;          ///< first with the study's trials that were cut off: its candidates alone are in the study
-  bool tells_epochs = false;     ///< a line for each epoch
+  bool goes_on = false;          ///< begins with the study's cut-off trials; only candidates of this source are in the study
+  bool tells_epochs = false;     ///< says a line for each epoch
   std::optional<Racing> racing;  ///< needs `checkpoints`
-  int ahead = 0;                 ///< candidates that are drawn before a worker is free for them,
-  std::function<void(const Candidate&)> upcoming;  ///< and told to this one, which prepares what their training will need
+  int ahead = 0;                 ///< candidates drawn before a worker is free for them
+  std::function<void(const Candidate&)> upcoming;  ///< is called with each of these, to prepare its training
 };
 
 enum class Ending : std::uint8_t {
@@ -75,29 +75,29 @@ struct RunReport {
   Ending ending = Ending::kFinished;
   std::int64_t done = 0;  ///< trials finished in this run, failed ones too
   std::int64_t failed = 0;
-  std::int64_t judged = 0;   ///< trials that ended in this run or came to a rung
-  std::int64_t paused = 0;   ///< left at a rung by this run, some of them to go on in it
-  std::int64_t cut_off = 0;  ///< given back by this run where its end found them, with what they had trained
-  std::int64_t skipped = 0;  ///< found finished
-  double epochs = 0;         ///< trained in this run; those of failed trials as far as they are whole
+  std::int64_t judged = 0;   ///< trials that ended in this run or reached a rung
+  std::int64_t paused = 0;   ///< times that a trial paused at a rung in this run
+  std::int64_t cut_off = 0;  ///< unfinished trials that the end of the run gave back, with their training so far
+  std::int64_t skipped = 0;  ///< trials that were finished before
+  double epochs = 0;         ///< trained in this run; of failed trials only whole ones
   double seconds = 0;
 };
 
-/// Runs every candidate's trials under the plan, `jobs` at once. Trials that others have finished are passed; those that others
-/// work on are waited for at the end, and taken over if they are left. When `interrupt` becomes true or the time is up, trials in
-/// progress stop between batches and are given back: with a checkpoint where the plan has a place for it, so that the next run goes on
-/// there. With such a place a trial is begun as long as there is time; without, only if it will probably end in time. Nothing that finished
-/// is lost in any case.
+/// Runs every candidate's trials under the plan, `jobs` at once. Trials that another process has finished are skipped. For trials that
+/// another process is training, the run waits at its end, and takes over those that are abandoned.
 ///
-/// Whatever of the following happens is said, and costs one trial at most. A checkpoint that is damaged or of another run: its trial begins
-/// anew. A trial that another process has taken over: its training ends here, and nothing of it is written or removed any more. A database
-/// that others keep locked: training goes on, and its results wait. A trial that kDeathsToPutLast processes died with: it is trained last
-/// and alone, and with one more it fails. Another exception of the evaluator or the database ends the run as an interrupt does and is
-/// thrown on.
+/// When `interrupt` becomes true or the time is up, trials in progress stop between batches and are given back. With a directory for
+/// checkpoints the next run continues them, so trials begin as long as there is time. Without one, a trial begins only if it will probably
+/// end in time. Finished work is never lost.
+///
+/// The following errors are reported, and cost at most one trial. A damaged or foreign checkpoint: the trial begins anew. A trial that
+/// another process has taken over: its training stops, and this process no longer writes or removes its files. A locked database: training
+/// goes on, and results wait. A trial that kDeathsToPutLast processes died with: it is trained last and alone; after one more death it
+/// fails. Any other exception of the evaluator or the database ends the run as an interrupt does, and is rethrown.
 RunReport run_trials(Database& database, Id study, const RunPlan& plan, CandidateSource& source, const Evaluator& evaluator,
                      Progress& progress, const std::atomic<bool>& interrupt);
 
-/// Removes a directory for checkpoints that holds none any more. Nothing where it is not there, or is no name.
+/// Removes a directory for checkpoints if it is empty. Does nothing where there is no such directory, or the path is empty.
 void remove_if_empty(const std::filesystem::path& checkpoints);
 
 }  // namespace actsearch

@@ -1,4 +1,4 @@
-/// A search: baselines and a strategy's proposals in one space, examined, trained and remembered.
+/// A search: a strategy proposes functions of a space, baselines join them; each is examined, trained and stored.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +20,8 @@ struct SearchPlan {
   RunPlan run;
   Space space;
   std::string strategy = "random";
-  bool baselines = false;        ///< the named functions too, in turn with the proposals
-  std::vector<Candidate> given;  ///< these too, before the named ones
+  bool baselines = false;        ///< whether the named functions take turns with the proposals
+  std::vector<Candidate> given;  ///< functions that also take turns, before the named ones
   std::string data;              ///< Dataset::source
   std::string commit, machine;
 };
@@ -29,48 +29,48 @@ struct SearchPlan {
 struct SearchReport {
   RunReport run;
   Id study = 0;
-  std::int64_t candidates = 0;  ///< distinct functions met
-  std::int64_t rejected = 0;    ///< spellings refused
-  std::int64_t repeated = 0;    ///< spellings of a function met before
+  std::int64_t candidates = 0;  ///< distinct functions that the run met
+  std::int64_t rejected = 0;    ///< refused spellings
+  std::int64_t repeated = 0;    ///< spellings of functions that the run had met
 };
 
-/// The recipe, with at most a tenth of the training set for validation and the rest for training: for sets smaller than CIFAR-10.
-/// std::invalid_argument where the rest is less than one batch.
+/// The recipe fitted to data smaller than CIFAR-10: at most a tenth of the training set validates, the rest trains. std::invalid_argument
+/// where the rest does not fill one batch.
 Recipe fitted(Recipe recipe, const Dataset& dataset);
 
 /// "vgg16-slim for 3 epochs (batch 128, rate 0.1)", for people.
 std::string summary(const Recipe& recipe);
 
-/// The text under which trials are comparable: recipe, precision and data.
+/// The text of the conditions: recipe, precision and data. Trials are comparable only where it is equal.
 std::string conditions_text(const Recipe& recipe, Precision precision, const std::string& data);
 
-/// What a conditions_text says, with the data at hand.
+/// A conditions_text that has been read back.
 struct Conditions {
   Recipe recipe;
   Precision precision = Precision::kFp32;
 };
-/// Absent where the text is not that of a recipe of this version, or of other data.
+/// Absent where the text names a recipe that this version does not have, or other data.
 std::optional<Conditions> read_conditions(const std::string& text, const Dataset& dataset);
 
-/// The rungs of the race that a study's stored conditions describe; none where it is no race.
+/// The rungs in a study's stored conditions; empty where the study is no race.
 std::vector<TrainingPoint> read_rungs(const std::string& conditions);
 
-/// What to tell who goes on with a file on a processor that trains in another precision: that its trials are not gone on with, and how they
-/// would be. Empty where the file has no such trials, or has some under the run's own conditions.
+/// A warning for people who continue a file on a processor that trains in another precision. It says that the stored trials do not count
+/// here, and which flag makes them count. Empty where there are no such trials, or where some have the run's own conditions.
 std::string note_on_precision(const Database& database, const RunPlan& run);
 
-/// What to say, at a run's begin and beside its results, of data that are no photographs. Empty for CIFAR-10.
+/// A note, for the start of a run and beside its results, that the data are no photographs. Empty for CIFAR-10.
 std::string note_on_data(const Dataset& dataset);
 
-/// Runs the study that the plan describes, or goes on with it: the same plan is the same study, and the order of its proposals
-/// depends on the plan alone. What baselines, budgets and jobs are does not make it another study. Errors as run_trials.
+/// Runs the plan's study, or continues it. The same plan is the same study, and its proposals depend on the plan alone. Other baselines,
+/// budgets or jobs do not make another study. Errors as run_trials.
 SearchReport run_search(Database& database, const SearchPlan& plan, const Evaluator& evaluator, Progress& progress,
                         const std::atomic<bool>& interrupt);
 
-/// The candidates of a study: each function once, however it is spelled; what is refused is stored with its reason. Baselines take turns
-/// with proposals, beginning with the references (kReferences). A strategy that learns is first told the study's stored results, and of a
-/// function that it proposes again, or that has been trained under the recipe before, the stored score, at no cost. It ends when
-/// kMostInVain proposals in a row bring nothing new.
+/// The candidates of a study: each function once, however it is spelled. Refused formulas are stored with their reason. Baselines take
+/// turns with proposals; the references (kReferences) come first. A strategy that learns first observes the study's stored results. When it
+/// proposes a function whose score is stored, it observes that score at no cost. The stream ends when kMostInVain proposals in a row bring
+/// nothing new.
 class StudyCandidates : public CandidateSource {
  public:
   /// All references outlive the object.
