@@ -33,9 +33,9 @@ struct Refusal {
 /// Lowers and examines the formula. A well-known function gets its name, however it is spelled.
 std::variant<Candidate, Refusal> consider(const Expression& expression);
 
-/// The spelling of a candidate's function that is trained and stored: the definition of a well-known activation, else the candidate's own
-/// formula without the parts that do not matter (calls replaced by an argument, by 0 or by 1, and parameters by 1, as long as the
-/// fingerprint stays; of several such formulas the one with the fewest parameters and parts). Keeps name and index. Takes up to a
+/// The spelling of a candidate's function that is trained and stored. A well-known activation has its definition. Any other function has
+/// the candidate's own formula without the parts that do not matter: calls become an argument, 0 or 1, and parameters become 1, as long as
+/// the fingerprint stays. Of several such formulas it is the one with the fewest parameters and parts. Keeps name and index. Takes up to a
 /// second for a formula of three core units.
 Candidate canonical(const Candidate& candidate);
 

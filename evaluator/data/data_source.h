@@ -31,18 +31,18 @@ struct Archive {
 };
 inline const Archive kOfficialArchive{"https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530"};
 
-/// Downloads the archive into `directory` (made if need be) with a progress display through the curl program, checks its MD5,
-/// unpacks it with the tar program and checks the files; then, and only then, they appear as directory/cifar-10-batches-bin, which
-/// is returned. Where that exists already it is checked and nothing is downloaded; an archive the user put into `directory` is used
-/// and kept. A download broken off is continued by the next call. A wrong checksum is a DataError, and the download is deleted.
+/// Fetches the archive into `directory`, which it creates if need be, and returns directory/cifar-10-batches-bin. The curl program
+/// downloads and shows its progress; the tar program unpacks. The folder appears only when checksum and files are right. A folder that
+/// exists is checked, and nothing is downloaded. An archive that the user put into `directory` is used and kept. The next call continues
+/// a broken download. A wrong checksum is a DataError, and the download is deleted.
 std::filesystem::path fetch_dataset(const std::filesystem::path& directory, const std::function<void(const std::string&)>& say,
                                     const Archive& archive = kOfficialArchive);
 
 /// The data set, first found wins: `requested` (--data), $ACTSEARCH_DATA, data/cifar-10-batches-bin below the working directory, the
 /// archive (fetched to there). The first two are a directory, "synthetic" for drawn images, or "synthetic:N" for N training
-/// and N/5 test images (10 <= N <= 1,000,000). There is no silent fall-back: a directory that was asked for and does not hold the files is
-/// a DataError, so is data/cifar-10-batches-bin where it exists but is not whole, and so is a download that fails, which says what was
-/// tried and what to do, and leaves no directory behind. `say` receives plain lines: which one is used and why.
+/// and N/5 test images (10 <= N <= 1,000,000). Nothing falls back silently. A DataError is: a requested directory without the files, an
+/// incomplete data/cifar-10-batches-bin, and a failed download. The last says what was tried and what to do, and leaves no directory
+/// behind. `say` receives plain lines: which data set is used, and why.
 Dataset find_dataset(const std::optional<std::string>& requested, const std::function<void(const std::string&)>& say,
                      const Archive& archive = kOfficialArchive);
 

@@ -74,11 +74,10 @@ struct Split {
   std::vector<std::uint32_t> train;
   std::vector<std::uint32_t> validation;
 };
-/// A stratified split with `validation_size` images (the same number of every class where it divides), chosen by a fixed
-/// seed, so the same for every trial and machine; both lists ascend. Different folds have no validation image in common.
-/// validation_size = 0 gives everything to train; std::invalid_argument if the labels do not suffice for fold + 1 such sets.
-/// With a `train_size` only so many train, just as stratified, the first of a larger such set; the others are in neither list.
-/// std::invalid_argument if there are not so many.
+/// A stratified split: `validation_size` images validate, the same number of every class where it divides. A fixed seed chooses them, so
+/// the split is the same for every trial and machine. Both lists ascend. Different folds share no validation image. With validation_size =
+/// 0 everything trains. With a `train_size` only so many images train, stratified too; a smaller set is part of every larger one. The other
+/// images are in neither list. std::invalid_argument if there are too few images for fold + 1 validation sets, or for `train_size`.
 Split stratified_split(std::span<const std::uint8_t> labels, std::size_t validation_size = 5'000, std::size_t fold = 0,
                        std::size_t train_size = 0);
 

@@ -77,7 +77,7 @@ struct TrialOutcome {
   TrainingPoint begun;        ///< where the checkpoint let this call begin
   double seconds_before = 0;  ///< of `seconds`, those before that
   std::vector<EpochMetrics> epochs;
-  std::optional<PartialEpoch> partial;  ///< where it paused or stopped inside an epoch
+  std::optional<PartialEpoch> partial;  ///< the begun epoch, after a pause or stop inside it
   double validation_accuracy = 0;       ///< of the last epoch; 0 where failed
   std::vector<BetaStatistics> beta;     ///< one a parameter, at the end
   std::vector<float> beta_values;       ///< all channels of parameter 0, at the end, layer by layer (empty without parameters)
@@ -97,11 +97,11 @@ struct TrialOptions {
   /// Called on the training thread with how far the trial has come and the steps of an epoch: at its begin, then after every batch, or
   /// after as many as the learner trains at once. It is to be cheap.
   std::function<void(const TrainingPoint& reached, std::int64_t epoch_steps)> on_progress;
-  /// When set, state is written there after every epoch, at a pause and at a stop (temporary name, fsync, rename) and read back if it
-  /// exists and is of the same recipe, precision, seed and program; CheckpointError if it is of others or damaged. Epochs already done are
-  /// in the outcome.
+  /// A file for the state, or empty. It is written after every epoch, at a pause and at a stop (temporary name, fsync, rename). A file that
+  /// exists is read first; CheckpointError if it is damaged, or has another recipe, precision, seed or program. The outcome includes its
+  /// epochs.
   std::filesystem::path checkpoint;
-  /// Asked before each write of the checkpoint. Where it says false the file is somebody else's by now: it stays as it is, and the trial
+  /// Asked before each write of the checkpoint. False means that another process owns the trial now: the file stays as it is, and the trial
   /// ends as at a stop.
   std::function<bool()> may_save;
 };

@@ -1,11 +1,11 @@
 /// Compiled kernels on disk, so that a formula is compiled once for an architecture, and not again in the next run.
 ///
-/// A folder of KEY.cu, the source as it was compiled (a first line of comment states architecture, options and compiler), and
-/// KEY.cubin, the cubin followed by 8 bytes of checksum. KEY is a hash of the source; a cubin counts only where the source beside it is
-/// the wanted one and the checksum holds, so damaged entries, cut files and colliding keys are compiled again. Files are written
-/// under another name and renamed: several processes may share a folder, and a kill leaves no half entry.
+/// An entry has two files. KEY.cu is the source as it was compiled; its first line, a comment, states architecture, options and compiler.
+/// KEY.cubin is the cubin and 8 bytes of checksum. KEY is a hash of the source. A cubin counts only where the source beside it is the
+/// wanted one and the checksum holds. So damaged entries, cut files and colliding keys are compiled again. Files are written under another
+/// name and renamed: several processes may share a folder, and a kill leaves no half entry.
 ///
-/// A folder is bounded: where its files exceed the bound, those go that have been unused for longest, until half of it is free.
+/// A folder is bounded. Beyond the bound the entries that were unused for longest are removed, until half of it is free.
 #pragma once
 
 #include <cstdint>

@@ -16,8 +16,8 @@ struct ServePlan {
 };
 
 /// Answers GET and HEAD of three addresses: / (the page), /data.json (its document) and /events (a stream of server-sent events: `news`
-/// with what there is to say of the database, at the start and within a second of every change). Nothing of a request but its path, its
-/// method and its headers Host, Range and Sec-Fetch-Site is looked at, so none of it can reach SQL or HTML.
+/// at the start and within a second of every change of the database). It looks at a request's path, its method and three headers: Host,
+/// Range and Sec-Fetch-Site. So nothing of a request can reach SQL or HTML.
 ///
 /// Bounds: 100 requests at once and 50 a second, 128 connections, 16 streams, two seconds and 16 KiB for a request's line and headers
 /// (search/serve/http.h), no body. Bound to this machine, it answers only under this machine's names (a foreign page cannot reach it by
