@@ -103,19 +103,24 @@ KERNEL void channel_sums(const Stored* z, float* sums, unsigned long long rows, 
   }
 }
 
-// total[k] = Σ over the blocks' sums of kind first + k of a channel: the block's lines share the blocks, then add up in order. Every thread
-// gets the totals. The loads of several blocks are under way at once. blockDim (32, 32).
+// Where the sums of a kernel's blocks are added up, a block has as many channels as a sector of memory has floats, and this many lines.
+constexpr unsigned int kSumChannels = 8, kSumLines = 128;
+
+// total[k] = Σ over the blocks' sums of kind first + k of a channel: the block's lines share the blocks, then every kSumStrides-th line is
+// added up, then those sums are, each in order. Every thread gets the totals. The loads of several blocks are under way at once, and all
+// multiprocessors have a part where there are many channels. blockDim (kSumChannels, kSumLines).
 template <int KINDS>
 __device__ __forceinline__ void over_blocks(const float* sums, unsigned int blocks, unsigned int kinds, unsigned int first,
                                             unsigned int channels, unsigned int channel, float (&total)[KINDS]) {
-  __shared__ float lines[KINDS][32][32];
+  constexpr unsigned int kSumStrides = 16;
+  __shared__ float lines[KINDS][kSumLines][kSumChannels];
 #pragma unroll
   for (int k = 0; k < KINDS; ++k) total[k] = 0.0f;
   if (channel < channels) {
     const float* const mine = sums + (unsigned long long)first * channels + channel;
     const unsigned long long stride = (unsigned long long)kinds * channels;
 #pragma unroll 8
-    for (unsigned int block = threadIdx.y; block < blocks; block += 32u) {
+    for (unsigned int block = threadIdx.y; block < blocks; block += kSumLines) {
 #pragma unroll
       for (int k = 0; k < KINDS; ++k) total[k] += mine[block * stride + (unsigned long long)k * channels];
     }
@@ -123,11 +128,21 @@ __device__ __forceinline__ void over_blocks(const float* sums, unsigned int bloc
 #pragma unroll
   for (int k = 0; k < KINDS; ++k) lines[k][threadIdx.y][threadIdx.x] = total[k];
   __syncthreads();
+  if (threadIdx.y < kSumStrides) {
+#pragma unroll
+    for (int k = 0; k < KINDS; ++k) {
+      float sum = 0.0f;
+#pragma unroll
+      for (unsigned int line = 0; line < kSumLines; line += kSumStrides) sum += lines[k][line + threadIdx.y][threadIdx.x];
+      lines[k][threadIdx.y][threadIdx.x] = sum;
+    }
+  }
+  __syncthreads();
 #pragma unroll
   for (int k = 0; k < KINDS; ++k) {
     float sum = 0.0f;
 #pragma unroll
-    for (int line = 0; line < 32; ++line) sum += lines[k][line][threadIdx.x];
+    for (unsigned int line = 0; line < kSumStrides; ++line) sum += lines[k][line][threadIdx.x];
     total[k] = sum;
   }
   __syncthreads();

@@ -141,8 +141,9 @@ struct CudaNetwork::Impl {
 
   // Launches. --------------------------------------------------------------------------------------------------------------------
 
-  /// For kernels with a thread for each channel, or 32 that share it.
-  static CudaExtent over_channels(std::size_t channels) { return {static_cast<unsigned>((channels + 31) / 32), 1}; }
+  /// For the kernels that add up blocks' sums, as layers.cu's kSumChannels and kSumLines say.
+  static constexpr CudaExtent kSumBlock{8, 128};
+  static CudaExtent sum_grid(std::size_t channels) { return {static_cast<unsigned>((channels + kSumBlock.x - 1) / kSumBlock.x), 1}; }
 
   CudaAddress value(std::size_t offset) const { return values.address() + offset * sizeof(float); }
   CudaAddress gradient(std::size_t offset) const { return gradients.address() + offset * sizeof(float); }
@@ -168,7 +169,7 @@ struct CudaNetwork::Impl {
     const CudaRowLaunch shape = row_launch(device, layers.channel_sums, storage, rows(block), at.channels, 2);
     stream.launch(layers.channel_sums, shape.grid, shape.block, shape.shared_bytes, block.z.address(), sums.address(),
                   static_cast<std::uint64_t>(rows(block)), static_cast<std::uint32_t>(at.channels));
-    stream.launch(layers.finish_statistics, over_channels(at.channels), {32, 32}, 0, block.z.address(), sums.address(), shape.grid.x,
+    stream.launch(layers.finish_statistics, sum_grid(at.channels), kSumBlock, 0, block.z.address(), sums.address(), shape.grid.x,
                   static_cast<std::uint64_t>(rows(block)), static_cast<std::uint32_t>(at.channels), value(at.gamma), value(at.delta),
                   static_cast<float>(recipe.network.batch_norm_momentum), static_cast<float>(recipe.network.batch_norm_epsilon),
                   block.arrays[A::kMean], block.arrays[A::kInverseDeviation], block.arrays[A::kRunningMean],
@@ -259,7 +260,7 @@ struct CudaNetwork::Impl {
     const FeatureLayout& at = block.layout;
     const CudaAddress z = block.z.address(), scale = block.arrays[A::kScale], shift = block.arrays[A::kShift];
     const unsigned blocks = activation->sums(stream, z, dL_dy, scale, shift, value(at.beta), sums.address(), rows(block), at.channels);
-    stream.launch(layers.finish_backward, over_channels(at.channels), {32, 32}, 0, sums.address(), blocks,
+    stream.launch(layers.finish_backward, sum_grid(at.channels), kSumBlock, 0, sums.address(), blocks,
                   static_cast<std::uint64_t>(rows(block)), static_cast<std::uint32_t>(at.channels),
                   static_cast<std::uint32_t>(activation->parameters()), value(at.gamma), block.arrays[A::kMean],
                   block.arrays[A::kInverseDeviation], gradient(at.gamma), gradient(at.delta), gradient(at.beta), block.arrays[A::kA],
@@ -272,7 +273,7 @@ struct CudaNetwork::Impl {
     const DenseLayout& at = block.layout;
     const CudaAddress z = block.z.address(), ones = ones_and_zeros.address(), shift = value(at.bias);
     const unsigned blocks = activation->sums(stream, z, dL_dy, ones, shift, value(at.beta), sums.address(), batch, at.units);
-    stream.launch(layers.finish_bias, over_channels(at.units), {32, 32}, 0, sums.address(), blocks, static_cast<std::uint32_t>(at.units),
+    stream.launch(layers.finish_bias, sum_grid(at.units), kSumBlock, 0, sums.address(), blocks, static_cast<std::uint32_t>(at.units),
                   static_cast<std::uint32_t>(activation->parameters()), gradient(at.bias), gradient(at.beta));
     activation->apply(stream, z, dL_dy, ones, shift, value(at.beta), {ones, zeros, zeros}, dL_dy, batch, at.units);
   }
