@@ -77,7 +77,9 @@ void compare(const Tensor& result, Storage storage, std::size_t size, const std:
       ASSERT_NEAR(result[place], sum.value, 0x1p-8 * std::abs(sum.value) + sum.rounding() + 1e-30) << what << ", element " << place;
     }
   }
-  if (storage == Storage::kFp32) ASSERT_LE(std::sqrt(difference), kMost * std::sqrt(norm)) << what;
+  if (storage == Storage::kFp32) {
+    ASSERT_LE(std::sqrt(difference), kMost * std::sqrt(norm)) << what;
+  }
 }
 
 void compare_convolution(const CudaConvolutionShape& shape) {
