@@ -576,7 +576,7 @@ struct Expm1 {
   }
 };
 
-// ---- What programs put in where a value may overflow (grammar/range.h). A formula has no use for them. ----------------
+// ---- What programs put in, most of it where a value may overflow (grammar/range.h). A formula has no use for them. ------
 
 /// The base F with a name of its own; its results stay finite.
 struct SaturatingExp : Exp {
@@ -626,11 +626,35 @@ struct Finite {
   }
 };
 
+/// What stands for 0 where a formula is computed beside it: nothing in single precision, but no tie.
+inline constexpr double kJustBelowZero = -1e-30;
+
+/// `a` for a type that has no such function of its own; kJustBelowZero where it is 0.
+template <class T>
+T beside_zero(const T& a) {
+  return a + T(kJustBelowZero) * equal(a, T(0.0));
+}
+/// Puts a formula on one side of its ties at 0, whose slopes then agree with each other (grammar/program.h).
+struct BesideZero {
+  static constexpr std::string_view name = "beside_zero";
+  static constexpr std::string_view latex = R"(#1)";
+  static constexpr std::string_view description = "The argument, -1e-30 where it is 0. Put in by programs.";
+  static constexpr int arity = 1;
+  template <class T>
+  static T f(const T& x) {
+    return beside_zero(x);
+  }
+  template <class T>
+  static T dfdx(const T&, const T&) {
+    return T(1.0);
+  }
+};
+
 /// The words of the notation.
 using NotationFunctions = TypeList<Add, Subtract, Multiply, Divide, Max, Min, Greater, Negate, Abs, Square, Cube, Sqrt, Log, Exp, Sin, Cos,
                                    Sinh, Cosh, Tanh, Asinh, Atan, Sinc, SincSlope, Sigmoid, Softplus, Gauss, Erf, Expm1>;
 /// What programs have beside them.
-using ProgramFunctions = TypeList<SaturatingExp, SaturatingExpm1, SaturatingSinh, SaturatingCosh, Finite>;
+using ProgramFunctions = TypeList<SaturatingExp, SaturatingExpm1, SaturatingSinh, SaturatingCosh, Finite, BesideZero>;
 
 namespace detail {
 template <class... As, class... Bs>

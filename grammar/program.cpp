@@ -6,14 +6,19 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <optional>
+#include <set>
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <unordered_map>
 #include <utility>
 
 #include "grammar/hash.h"
+#include "grammar/notation.h"
+#include "grammar/operators.h"
 #include "grammar/range.h"
 
 namespace actsearch {
@@ -21,13 +26,11 @@ namespace {
 
 constexpr std::size_t kMaxInstructions = 10'000;
 
-/// log(1 + e^u) as softplus(u), which overflows no sooner than u does.
-Expression with_softplus(const Expression& y) {
-  const auto is = [](const Expression& e, FunctionId function) { return e.kind() == Expression::Kind::kCall && e.function() == function; };
-  const auto is_one = [](const Expression& e) { return e.kind() == Expression::Kind::kNumber && e.number() == 1; };
+/// The formula with `other` in place of each node, arguments first: it is given the node with its new arguments.
+template <class Other>
+Expression rewritten(const Expression& y, Other&& other) {
   std::unordered_map<const void*, Expression> copy_of;
-  const std::vector<Expression> nodes = nodes_in_order(y);
-  for (const Expression& node : nodes) {
+  for (const Expression& node : nodes_in_order(y)) {
     Expression copy = node;
     bool changed = false;
     std::vector<Expression> arguments;
@@ -36,16 +39,28 @@ Expression with_softplus(const Expression& y) {
       changed = changed || arguments.back().identity() != argument.identity();
     }
     if (changed) copy = Expression::call(node.function(), std::move(arguments));
-    if (is(copy, function_id<Log>) && is(copy.arguments()[0], function_id<Add>)) {
-      const auto& terms = copy.arguments()[0].arguments();
-      if (is_one(terms[0]) && is(terms[1], function_id<Exp>))
-        copy = Expression::call<Softplus>(terms[1].arguments()[0]);
-      else if (is_one(terms[1]) && is(terms[0], function_id<Exp>))
-        copy = Expression::call<Softplus>(terms[0].arguments()[0]);
-    }
-    copy_of.emplace(node.identity(), std::move(copy));
+    copy_of.emplace(node.identity(), other(copy));
   }
   return copy_of.at(y.identity());
+}
+
+template <class F>
+bool is_call(const Expression& e) {
+  return e.kind() == Expression::Kind::kCall && e.function() == function_id<F>;
+}
+
+/// log(1 + e^u) as softplus(u), which overflows no sooner than u does.
+Expression with_softplus(const Expression& node) {
+  const auto is_one = [](const Expression& e) { return e.kind() == Expression::Kind::kNumber && e.number() == 1; };
+  if (!is_call<Log>(node) || !is_call<Add>(node.arguments()[0])) return node;
+  const auto& terms = node.arguments()[0].arguments();
+  if (is_one(terms[0]) && is_call<Exp>(terms[1])) return Expression::call<Softplus>(terms[1].arguments()[0]);
+  if (is_one(terms[1]) && is_call<Exp>(terms[0])) return Expression::call<Softplus>(terms[0].arguments()[0]);
+  return node;
+}
+
+Expression beside_zero_if_input(const Expression& node) {
+  return node.kind() == Expression::Kind::kInput ? Expression::call<BesideZero>(node) : node;
 }
 
 /// Appends formulas to a program, each distinct instruction once. Where a value may be infinite in single precision though the formula is
@@ -226,10 +241,35 @@ std::vector<Values> run(const Program& program, std::size_t size, std::span<cons
 
 constexpr auto kAsItIs = [](std::size_t /*place*/, const Values& /*values*/) {};
 
-}  // namespace
+/// Each function of the formula with the number that it is given at each place, or none where that is no number.
+using Words = std::set<std::tuple<FunctionId, std::size_t, std::optional<double>>>;
+void add_words(const Expression& y, Words& words) {
+  for (const Expression& node : nodes_in_order(y)) {
+    for (std::size_t i = 0; i < node.arguments().size(); ++i) {
+      const Expression& argument = node.arguments()[i];
+      const bool is_number = argument.kind() == Expression::Kind::kNumber;
+      words.emplace(node.function(), i, is_number ? std::optional(argument.number()) : std::nullopt);
+    }
+  }
+}
 
-Program lower(const Expression& formula) {
-  const Expression y = with_softplus(formula.with_parameters_in_order());
+/// Whether a search may have found or trained the formula, going by its words. Stored results repeat only while such a program stays as it
+/// is.
+bool may_be_of_a_search(const Expression& y) {
+  static const Words words_of_searches = [] {
+    const Expression x = Expression::input(), beta = Expression::parameter(0);
+    Words words;
+    for (const OperatorInfo& info : unary_operators()) add_words(info.build({x}, beta), words);
+    for (const OperatorInfo& info : binary_operators()) add_words(info.build({x, x}, beta), words);
+    return words;
+  }();
+  Words words;
+  add_words(y, words);
+  constexpr std::string_view kEluOfStoredTrials = "max(x, 0) + (exp(min(x, 0)) - 1)";
+  return std::includes(words_of_searches.begin(), words_of_searches.end(), words.begin(), words.end()) || to_text(y) == kEluOfStoredTrials;
+}
+
+Program assembled(const Expression& y) {
   const Derivatives derivatives = differentiate(y);
   Assembler assembler;
   Program program;
@@ -239,6 +279,43 @@ Program lower(const Expression& formula) {
   for (const Expression& dydbeta : derivatives.dydbeta) program.dydbeta.push_back(assembler.add(dydbeta));
   program.instructions = std::move(assembler.instructions);
   return program;
+}
+
+/// Whether the formula has the same value and slope on both sides of 0, and at 0 the program has another slope: each tie takes one side's,
+/// and not all the same.
+bool misses_slope_at_zero(const Program& program) {
+  const auto near = [](double a, double b) { return std::abs(a - b) <= 1e-9 * (1 + std::abs(a)); };  // not where one is not finite
+  bool misses = false;
+  for (const double first : {1.0, 0.7, -1.3}) {  // all parameters start at 1; then they differ
+    std::vector<double> beta;
+    for (int k = 0; k < program.parameter_count(); ++k) beta.push_back(first == 1 ? 1 : first * (1 + 0.3 * k));
+    const Evaluation below = evaluate(program, kJustBelowZero, beta), at = evaluate(program, 0, beta),
+                     above = evaluate(program, -kJustBelowZero, beta);
+    if (!near(at.y, below.y) || !near(at.y, above.y) || !near(below.dydx, above.dydx)) return false;
+    misses = misses || (std::isfinite(at.dydx) && !near(at.dydx, below.dydx));
+  }
+  return misses;
+}
+
+/// Whether the formula has two ties or more, is smooth at 0, and its rules miss its slope or its second derivative there.
+bool is_spoiled_by_ties_at_zero(const Expression& y, const Program& program) {
+  const auto has_tie = [](const Instruction& i) {
+    return i.kind == Expression::Kind::kCall && (i.function == function_id<Max> || i.function == function_id<Min> ||
+                                                 i.function == function_id<Abs> || i.function == function_id<Greater>);
+  };
+  const auto ties = std::count_if(program.instructions.begin(), program.instructions.begin() + program.forward_size, has_tie);
+  if (ties < 2 || may_be_of_a_search(y)) return false;
+  constexpr std::size_t kMaxToDifferentiateAgain = kMaxInstructions / 10;
+  if (misses_slope_at_zero(program)) return true;
+  return program.instructions.size() < kMaxToDifferentiateAgain && misses_slope_at_zero(assembled(differentiate(y).dydx));
+}
+
+}  // namespace
+
+Program lower(const Expression& formula) {
+  const Expression as_written = formula.with_parameters_in_order(), y = rewritten(as_written, with_softplus);
+  Program program = assembled(y);
+  return is_spoiled_by_ties_at_zero(as_written, program) ? assembled(rewritten(y, beside_zero_if_input)) : program;
 }
 
 Evaluation evaluate(const Program& program, double x, const std::vector<double>& beta) {

@@ -31,8 +31,9 @@ struct Program {
 
 /// The formula and its derivatives as one program. Where a value on the way may be infinite in single precision for |x| up to 10,000,
 /// functions that saturate at the largest finite number stand in for what the formula says, so that results are finite where the
-/// formula's are; other programs are as written, but for log(1 + exp(u)), which is softplus(u). Parameters are numbered in order
-/// (with_parameters_in_order). std::invalid_argument if it has more than 10,000 instructions.
+/// formula's are; other programs are as written, but for log(1 + exp(u)), which is softplus(u). Where a formula is smooth at 0 and the
+/// rules of its ties there do not fit together, the program reads -1e-30 in place of 0 (docs/grammar.md says which formulas). Parameters
+/// are numbered in order (with_parameters_in_order). std::invalid_argument if it has more than 10,000 instructions.
 Program lower(const Expression& y);
 
 /// Value and partial derivatives at one point, in double: the reference that every backend is compared with. What overflows is infinite,

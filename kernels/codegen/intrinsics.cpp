@@ -48,6 +48,8 @@ constexpr std::array<Row, kIntrinsicCount> kTable{{
     {"exp_limit", "$exp_limit(#1)", "_exp_limit(#1)", "_exp_limit(#1)", "_exp_limit(#1)", "#1", "Min(#1, 88.72283)"},
     {"sinh_limit", "$sinh_limit(#1)", "_sinh_limit(#1)", "_sinh_limit(#1)", "_sinh_limit(#1)", "#1", "Max(Min(#1, 89.41597), -89.41597)"},
     {"finite", "$finite(#1)", "_finite(#1)", "_finite(#1)", "_finite(#1)", "#1", "Max(Min(#1, 3.4028235e+38), -3.4028235e+38)"},
+    {"beside_zero", "(#1 == 0 ? -1e-30@ : #1)", "(#1 - 1e-30 * (#1 == 0).to(dtype))", "(#1 - 1e-30 * (#1 == 0).astype(dtype))",
+     "(#1 - 1e-30 * ops.cast(ops.equal(#1, 0), dtype))", "#1", "Sub(#1, Mul(1e-30, Cast(Equal(#1, 0))))"},
 }};
 
 // A little less than the logarithms of the largest finite number and of twice that: the exponential functions' own errors do not reach it.

@@ -42,9 +42,10 @@ enum class Intrinsic : std::uint8_t {
   kSoftplus,
   kExpLimit,
   kSinhLimit,
-  kFinite
+  kFinite,
+  kBesideZero
 };
-inline constexpr std::size_t kIntrinsicCount = 27;
+inline constexpr std::size_t kIntrinsicCount = 28;
 
 /// A formula that a target cannot express: the message names the word and says why.
 class InexpressibleError : public std::invalid_argument {

@@ -127,6 +127,9 @@ Traced sinh_limit(const Traced& a) {
 Traced finite(const Traced& a) {
   return record(Intrinsic::kFinite, a, [](double u) { return actsearch::finite(u); });
 }
+Traced beside_zero(const Traced& a) {
+  return record(Intrinsic::kBesideZero, a, [](double u) { return actsearch::beside_zero(u); });
+}
 Traced greater(const Traced& a, const Traced& b) {
   return record(Intrinsic::kGreater, a, b, [](double u, double v) { return actsearch::greater(u, v); });
 }
@@ -189,6 +192,7 @@ int intrinsic_arity(Intrinsic intrinsic) {
     case Intrinsic::kExpLimit:
     case Intrinsic::kSinhLimit:
     case Intrinsic::kFinite:
+    case Intrinsic::kBesideZero:
     case Intrinsic::kLogistic:
       return 1;
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fstream>
+#include <limits>
 #include <random>
 #include <sstream>
 #include <stdexcept>
@@ -54,6 +55,39 @@ inline std::vector<Expression> finite_formulas() {
   const Space one("core1"), two("core2");
   for (int i = 0; i < 500; ++i) formulas.push_back(one.at(random() % one.size()));
   for (int i = 0; i < 500; ++i) formulas.push_back(two.at(random() % two.size()));
+  return formulas;
+}
+
+/// A formula without parameters that is smooth at 0, though it may be written with maxima or magnitudes, with what it is there. A second
+/// derivative that jumps is NaN.
+struct SmoothAtZero {
+  std::string formula;
+  double y = 0, slope = 0, curvature = 0;
+};
+inline const std::vector<SmoothAtZero>& smooth_at_zero() {
+  constexpr double kLog2 = 0.6931471805599453, kJumps = std::numeric_limits<double>::quiet_NaN();
+  static const std::vector<SmoothAtZero> formulas{{"softplus", kLog2, 0.5, 0.25},
+                                                  {"mish", 0, 0.6, 0.64},
+                                                  {"elu", 0, 1, kJumps},
+                                                  {"celu", 0, 1, kJumps},
+                                                  {"softsign", 0, 1, kJumps},
+                                                  {"logsigmoid", -kLog2, 0.5, -0.25},
+                                                  {"log(1 + exp(x))", kLog2, 0.5, 0.25},
+                                                  {"x * abs(x)", 0, 0, kJumps},
+                                                  {"square(max(x, 0))", 0, 0, kJumps},
+                                                  {"sinc(x) + x", 1, 1, -1.0 / 3},
+                                                  {"x * sigmoid(x)", 0, 0.5, 0.5},
+                                                  // By hand. Ties alone, each by its own rule, would give these a slope of 0.
+                                                  {"max(x, 0) + log(1 + exp(-abs(x)))", kLog2, 0.5, 0.25},
+                                                  {"log1p(exp(-abs(x))) + max(0, x)", kLog2, 0.5, 0.25},
+                                                  {"max(2 * x, 0) + log(1 + exp(-abs(2 * x)))", kLog2, 1, 1},
+                                                  {"max(-x, 0) + log(1 + exp(-abs(x)))", kLog2, -0.5, 0.25},
+                                                  {"x * tanh(max(x, 0) + log(1 + exp(-abs(x))))", 0, 0.6, 0.64},
+                                                  {"max(x, 0) + expm1(min(x, 0))", 0, 1, kJumps},
+                                                  {"max(x, 0) + exp(min(x, 0)) - 1", 0, 1, kJumps},
+                                                  {"max(x, expm1(min(x, 0)))", 0, 1, kJumps},
+                                                  {"2 * max(x, 0) - 2 * max(-x, 0)", 0, 2, 0},
+                                                  {"x * (greater(x, 0) + greater(0, x))", 0, 1, 0}};
   return formulas;
 }
 

@@ -6,6 +6,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <random>
 #include <set>
 #include <string>
 #include <vector>
@@ -16,6 +17,8 @@
 
 /// Value and slope by the emitted CUDA text (write_cuda_texts.cpp), of every formula with an index divisible by kFiniteCudaStep.
 extern void (*const kFiniteCudaFunctions[])(float x, const float* beta, float* y, float* dydx);
+/// The same of every formula of smooth_at_zero().
+extern void (*const kSmoothCudaFunctions[])(float x, const float* beta, float* y, float* dydx);
 
 namespace actsearch {
 namespace {
@@ -144,22 +147,50 @@ TEST(Finite, TheCudaTextIsRightWhereverTheFunctionIsFinite) {
   expect_all_right_but_what_remains(outcome);
 }
 
-/// Smooth at 0 though written with a maximum or a magnitude.
 TEST(Finite, SlopesAtZeroOfSmoothFunctionsAreTheirLimits) {
-  for (const auto& [formula, slope] : std::map<std::string, double>{{"softplus", 0.5},
-                                                                    {"elu", 1},
-                                                                    {"mish", 0.6},
-                                                                    {"log(1 + exp(x))", 0.5},
-                                                                    {"x * abs(x)", 0},
-                                                                    {"x / (1 + abs(x))", 1},
-                                                                    {"square(max(x, 0))", 0},
-                                                                    {"sinc(x) + x", 1},
-                                                                    {"x * sigmoid(x)", 0.5}}) {
+  for (std::size_t k = 0; k < testing::smooth_at_zero().size(); ++k) {
+    const testing::SmoothAtZero& expected = testing::smooth_at_zero()[k];
+    const Program program = lower(parse(expected.formula));
+    for (const float x : {0.0f, -0.0f}) {
+      float y = 0, dydx = 0;
+      EigenKernel(program).evaluate({&x, 1}, {}, &y, &dydx, nullptr);
+      EXPECT_NEAR(y, expected.y, 1e-6) << expected.formula;
+      EXPECT_NEAR(dydx, expected.slope, 1e-6) << expected.formula;
+      kSmoothCudaFunctions[k](x, nullptr, &y, &dydx);
+      EXPECT_NEAR(y, expected.y, 1e-6) << expected.formula;
+      EXPECT_NEAR(dydx, expected.slope, 1e-6) << expected.formula;
+      EXPECT_NEAR(evaluate(program, x, {}).y, expected.y, 1e-12) << expected.formula;
+      EXPECT_NEAR(evaluate(program, x, {}).dydx, expected.slope, 1e-12) << expected.formula;
+    }
+  }
+}
+
+TEST(Finite, SlopesAtKinksStayWhatTheirRulesSay) {
+  for (const auto& [formula, slope] : std::map<std::string, double>{{"relu", 0},
+                                                                    {"abs(x)", 0},
+                                                                    {"min(x, 0)", 0},
+                                                                    {"leaky_relu", 0},
+                                                                    {"prelu", 0},
+                                                                    {"max(0, x)", 1},
+                                                                    {"max(x, 0) + beta * expm1(min(x, 0))", 0},
+                                                                    {"max(x, 0) + abs(x) / 2 + 1", 0}}) {
     const Program program = lower(parse(formula));
-    float x = 0, y = 0, dydx = 0;
-    EigenKernel(program).evaluate({&x, 1}, {}, &y, &dydx, nullptr);
-    EXPECT_NEAR(dydx, slope, 1e-6) << formula;
-    EXPECT_NEAR(evaluate(program, 0, {}).dydx, slope, 1e-12) << formula;
+    EXPECT_EQ(evaluate(program, 0, betas(program)).dydx, slope) << formula;
+  }
+}
+
+/// Results of searches are stored: their programs stay as they are, whatever their slopes at 0.
+TEST(Finite, FormulasOfSearchesAreNotMovedBesideZero) {
+  std::vector<Expression> formulas{parse("max(x, 0) + (exp(min(x, 0)) - 1)")};
+  const Space one("core1"), two("core2");
+  for (std::uint64_t i = 0; i < one.size(); ++i) formulas.push_back(one.at(i));
+  std::mt19937_64 random(20);
+  for (int i = 0; i < 2'000; ++i) formulas.push_back(two.at(random() % two.size()));
+  for (const auto& [name, expression] : baselines()) formulas.push_back(expression);
+  for (const Expression& formula : formulas) {
+    for (const Instruction& instruction : lower(formula).instructions) {
+      EXPECT_FALSE(instruction.kind == Expression::Kind::kCall && instruction.function == function_id<BesideZero>) << to_text(formula);
+    }
   }
 }
 

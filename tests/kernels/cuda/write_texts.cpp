@@ -2,10 +2,38 @@
 // alone of some formulas of tests/kernels/finite_cases.h.
 
 #include <fstream>
+#include <string>
+#include <vector>
 
 #include "kernels/cuda/source.h"
 #include "tests/kernels/cuda/cases.h"
 #include "tests/kernels/finite_cases.h"
+
+namespace actsearch {
+namespace {
+
+/// Value and slope of each formula, as a table of functions under the name `table`.
+void write_functions(std::ostream& out, const std::string& prefix, const std::string& table, const std::vector<Expression>& formulas) {
+  std::string rows;
+  for (std::size_t i = 0; i < formulas.size(); ++i) {
+    const Program program = lower(formulas[i]);
+    const std::string space = prefix + "_" + std::to_string(i), source = cuda_source(program, Storage::kFp32, 1);
+    const std::size_t helpers = source.find("#define PARAMETERS"), begin = source.find('\n', helpers), end = source.find("\nstruct ");
+    out << "namespace " << space << " {\n" << source.substr(begin, end - begin) << "}\n";
+    std::string betas, slopes;
+    for (int k = 0; k < program.parameter_count(); ++k) {
+      betas += ", beta[" + std::to_string(k) + "]";
+      slopes += ", slopes[" + std::to_string(k) + "]";
+    }
+    rows += "  [](float x, const float* beta, float* y, float* dydx) {\n    float slopes[16];\n    *y = " + space + "::activation(x" +
+            betas + ");\n    *dydx = " + space + "::derivative(x" + betas + slopes + "); },\n";
+  }
+  const std::string array = "void (*const " + table + "[])(float x, const float* beta, float* y, float* dydx)";
+  out << "extern " << array << ";\n" << array << " = {\n" << rows << "};\n";
+}
+
+}  // namespace
+}  // namespace actsearch
 
 int main(int count, char** words) {
   using namespace actsearch;
@@ -29,22 +57,11 @@ int main(int count, char** words) {
         "(dz), rows, channels); }},\n";
   }
   out << "extern const cuda_shim::Kernels kCudaKernels[];\nconst cuda_shim::Kernels kCudaKernels[] = {\n" << table << "};\n";
-  table.clear();
-  const auto formulas = testing::finite_formulas();
-  for (std::size_t i = 0; i < formulas.size(); i += testing::kFiniteCudaStep) {
-    const Program program = lower(formulas[i]);
-    const std::string space = "finite_" + std::to_string(i), source = cuda_source(program, Storage::kFp32, 1);
-    const std::size_t helpers = source.find("#define PARAMETERS"), begin = source.find('\n', helpers), end = source.find("\nstruct ");
-    out << "namespace " << space << " {\n" << source.substr(begin, end - begin) << "}\n";
-    std::string betas, slopes;
-    for (int k = 0; k < program.parameter_count(); ++k) {
-      betas += ", beta[" + std::to_string(k) + "]";
-      slopes += ", slopes[" + std::to_string(k) + "]";
-    }
-    table += "  [](float x, const float* beta, float* y, float* dydx) {\n    float slopes[16];\n    *y = " + space + "::activation(x" +
-             betas + ");\n    *dydx = " + space + "::derivative(x" + betas + slopes + "); },\n";
-  }
-  const std::string array = "void (*const kFiniteCudaFunctions[])(float x, const float* beta, float* y, float* dydx)";
-  out << "extern " << array << ";\n" << array << " = {\n" << table << "};\n";
+  std::vector<Expression> finite, smooth;
+  const auto all = testing::finite_formulas();
+  for (std::size_t i = 0; i < all.size(); i += testing::kFiniteCudaStep) finite.push_back(all[i]);
+  for (const testing::SmoothAtZero& one : testing::smooth_at_zero()) smooth.push_back(parse(one.formula));
+  write_functions(out, "finite", "kFiniteCudaFunctions", finite);
+  write_functions(out, "smooth", "kSmoothCudaFunctions", smooth);
   return out.good() ? 0 : 1;
 }

@@ -9,6 +9,7 @@
 #include "kernels/cuda/nvrtc.h"
 #include "tests/kernels/export/cases.h"
 #include "tests/kernels/export/folder.h"
+#include "tests/kernels/finite_cases.h"
 
 namespace actsearch::testing {
 namespace {
@@ -135,6 +136,35 @@ TEST(ExportedC, IsAccurateFarOutWhereTheFunctionIsFinite) {
       // Five roundings of values whose relative error the functions pass on at most unchanged. A denormal has an absolute error, times x.
       EXPECT_NEAR(f(x), expected, 5 * 0x1p-24 * std::abs(expected) + 0x1p-149 * std::abs(x)) << safe_formulas()[i] << " at " << x;
     }
+  }
+}
+
+TEST(ExportedC, HasTheSlopesOfSmoothFunctionsAtZero) {
+  const Folder folder;
+  std::string text;
+  for (std::size_t i = 0; i < smooth_at_zero().size(); ++i) {
+    const std::string name = "zero" + std::to_string(i), function = "activation_" + name;
+    text += to_c(ExportedActivation(parse(smooth_at_zero()[i].formula), name, {}));
+    for (const auto& [real, suffix] : {std::pair("double", ""), std::pair("float", "f")}) {
+      text += std::string(real) + " run_" + name + suffix + "(" + real + " x, int slope) { return slope ? " + function + suffix +
+              "_derivative(x, 0, 0) : " + function + suffix + "(x, 0); }\n";
+    }
+  }
+  folder.write("zero.c", text);
+  const std::string library = folder / "zero.so";
+  const Shell compiled =
+      shell("gcc -std=c99 -O1 -Wall -Wextra -Wpedantic -Werror -shared -fPIC -o " + library + " " + (folder / "zero.c") + " -lm");
+  if (compiled.code == 127) GTEST_SKIP() << "gcc, which compiles the C files, is not installed";
+  ASSERT_EQ(compiled.code, 0) << compiled.output;
+  const Library loaded(library);
+  for (std::size_t i = 0; i < smooth_at_zero().size(); ++i) {
+    const SmoothAtZero& expected = smooth_at_zero()[i];
+    const auto in_double = loaded.find<double (*)(double, int)>("run_zero" + std::to_string(i));
+    const auto in_single = loaded.find<float (*)(float, int)>("run_zero" + std::to_string(i) + "f");
+    EXPECT_NEAR(in_double(0, 0), expected.y, 1e-12) << expected.formula;
+    EXPECT_NEAR(in_double(0, 1), expected.slope, 1e-12) << expected.formula;
+    EXPECT_NEAR(in_single(0, 0), expected.y, 1e-6) << expected.formula;
+    EXPECT_NEAR(in_single(0, 1), expected.slope, 1e-6) << expected.formula;
   }
 }
 

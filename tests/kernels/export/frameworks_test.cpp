@@ -11,6 +11,7 @@
 
 #include "tests/kernels/export/cases.h"
 #include "tests/kernels/export/folder.h"
+#include "tests/kernels/finite_cases.h"
 
 namespace actsearch::testing {
 namespace {
@@ -69,8 +70,9 @@ constexpr std::pair<const char*, const char*> kUsed[] = {{"swish", "swish"},
                                                          {"two", "beta * x * sigmoid(x * beta)"}};
 
 /// Runs tests/kernels/export/<script>.py on the folder; it says at its end that it compared at least so many things.
-void run_script(const std::string& python, const std::string& script, const Folder& folder, int least) {
-  const Shell ran = shell(python + " -W ignore " ACTSEARCH_SOURCE_DIR "/tests/kernels/export/" + script + ".py " + (folder / ""));
+void run_script(const std::string& python, const std::string& script, const Folder& folder, int least, const std::string& argument = "") {
+  const Shell ran =
+      shell(python + " -W ignore " ACTSEARCH_SOURCE_DIR "/tests/kernels/export/" + script + ".py " + (folder / "") + " " + argument);
   EXPECT_EQ(ran.code, 0) << ran.output.substr(0, 6000);
   const std::size_t last = ran.output.rfind("compared ");
   ASSERT_NE(last, std::string::npos) << ran.output.substr(0, 6000);
@@ -114,10 +116,41 @@ void check_use(const std::string& target, const std::string& extension, const st
   run_script(python, "check_" + target + "_" + what, folder, least);
 }
 
+/// Writes the formulas of smooth_at_zero() for the target and runs tests/kernels/export/check_zero.py on them.
+void check_zero(const std::string& target, const std::string& extension, const std::string& modules, int least) {
+  const std::string python = python_with(modules);
+  if (python.empty()) {
+    GTEST_SKIP() << "no Python here imports " << modules << " (scripts/setup.sh --with-torch, --with-newest-torch, --with-frameworks)";
+  }
+  const Folder folder;
+  Json list = Json::array();
+  for (const SmoothAtZero& one : smooth_at_zero()) {
+    const ExportedActivation activation(parse(one.formula), "zero" + std::to_string(list.size()), {});
+    for (const ExportTarget& to : export_targets()) {
+      if (to.name != target) continue;
+      folder.write("exported/" + activation.name + extension, to.write(activation));
+      if (to.write_inlined != nullptr) folder.write("exported/" + activation.name + ".inline" + extension, to.write_inlined(activation));
+    }
+    list.push_back({{"name", activation.name},
+                    {"class", activation.class_name},
+                    {"formula", one.formula},
+                    {"y", one.y},
+                    {"slope", one.slope},
+                    {"curvature", std::isnan(one.curvature) ? Json() : Json(one.curvature)}});
+  }
+  folder.write("zero.json", list.dump());
+  run_script(python, "check_zero", folder, least, target);
+}
+
 TEST(ExportedPytorch, AgreesWithTheReferenceInDebiansPytorch) { check("pytorch", ".py", kOlderTorch, 70'000); }
 TEST(ExportedPytorch, AgreesWithTheReferenceInANewerPytorch) { check("pytorch", ".py", kNewerTorch, 70'000); }
 TEST(ExportedPytorch, ServesNetworksInDebiansPytorch) { check_use("pytorch", ".py", "modules", kOlderTorch, 450); }
 TEST(ExportedPytorch, ServesNetworksInANewerPytorch) { check_use("pytorch", ".py", "modules", kNewerTorch, 850); }
+TEST(ExportedPytorch, HasTheDerivativesOfSmoothFunctionsAtZeroInDebiansPytorch) { check_zero("pytorch", ".py", kOlderTorch, 600); }
+TEST(ExportedPytorch, HasTheDerivativesOfSmoothFunctionsAtZeroInANewerPytorch) { check_zero("pytorch", ".py", kNewerTorch, 650); }
+TEST(ExportedJax, HasTheDerivativesOfSmoothFunctionsAtZero) { check_zero("jax", ".py", "jax", 400); }
+TEST(ExportedKeras, HasTheDerivativesOfSmoothFunctionsAtZero) { check_zero("keras", ".py", "keras, jax", 100); }
+TEST(ExportedOnnx, HasTheSlopesOfSmoothFunctionsAtZero) { check_zero("onnx", ".onnx", "onnxruntime", 80); }
 TEST(ExportedJax, AgreesWithTheReference) { check("jax", ".py", "jax, flax", 33'000); }
 TEST(ExportedKeras, AgreesWithTheReference) { check("keras", ".py", "keras, jax", 10'000); }
 TEST(ExportedOnnx, AgreesWithTheReferenceInOnnxRuntime) { check("onnx", ".onnx", "onnxruntime", 16'000); }
