@@ -12,6 +12,7 @@
 #include "evaluator/cpu/convolution.h"
 #include "evaluator/cpu/dnn.h"
 #include "evaluator/data/dataset.h"
+#include "evaluator/network/plan.h"
 #include "evaluator/network/recipe.h"
 #include "evaluator/train/trainer.h"
 #include "kernels/cpu/eigen_kernel.h"
@@ -49,14 +50,11 @@ void convolution(benchmark::State& state) {
 void shapes(benchmark::internal::Benchmark* benchmark) {
   std::set<std::tuple<int, int, int>> unique;
   for (const char* const name : {"vgg-s", "vgg16-slim", "vgg16-bn"}) {
-    int side = kImageSide, in = kImageChannels;
-    for (const int entry : find_recipe(name).network.features) {
-      if (entry == Network::kPool) {
-        side /= 2;
-        continue;
-      }
-      if (in >= 16) unique.insert({-side, in, entry});
-      in = entry;
+    Parameters parameters;
+    const Plan steps = plan(find_recipe(name).network, kImageChannels, kClasses, 0, parameters);
+    for (const Step& step : steps.steps) {
+      const int in = steps.shape(step.x).channels;
+      if (step.kind == StepKind::kConvolution && in >= 16) unique.insert({-steps.shape(step.x).side, in, steps.shape(step.y).channels});
     }
   }
   for (const auto& [side, in, out] : unique) benchmark->Args({in, out, -side});

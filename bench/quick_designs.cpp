@@ -25,7 +25,7 @@ namespace {
 
 using namespace actsearch;
 
-constexpr int kPool = Network::kPool;
+constexpr int kPool = Vgg::kPool;
 
 /// The default proxy's network with `width` channels in the first block, for images of 32×32; `blocks` of its five blocks.
 std::vector<int> deep(int width, int blocks) {
@@ -66,7 +66,7 @@ Recipe recipe_of(const std::string& name) {
     if (name != design.name) continue;
     Recipe recipe = find_recipe("vgg16-slim");
     recipe.name = name;
-    recipe.network.features = design.features;
+    recipe.network = vgg({.features = design.features, .dense = {}, .dropout = 0, .convolution_bias = false, .average_pool = false});
     recipe.network.image_side = design.side;
     recipe.train_size = design.train;
     recipe.epochs = design.epochs;

@@ -92,7 +92,8 @@ class TwoByTwo : public Convolution::Way {
 
 std::unique_ptr<Convolution::Way> fastest_way(DnnContext& context, const ConvolutionShape& shape, Precision precision,
                                               bool input_gradient) {
-  if (precision == Precision::kFp32 && shape.interleave == 1) {
+  const bool plain = shape.kernel == 3 && shape.stride == 1 && shape.padding == 1 && shape.groups == 1;
+  if (precision == Precision::kFp32 && shape.interleave == 1 && plain) {
     if (shape.side == 2) return std::make_unique<TwoByTwo>(context, shape);
     if (WinogradConvolution::takes(shape)) return std::make_unique<Winograd>(context, shape);
   }
@@ -103,9 +104,19 @@ std::unique_ptr<Convolution::Way> fastest_way(DnnContext& context, const Convolu
 
 int interleaved_images(int batch, Precision precision) { return precision == Precision::kBf16 ? std::gcd(batch, 8) : 1; }
 
+int interleaved_images(const Plan& plan, int batch, Precision precision) {
+  const bool apart = std::any_of(plan.steps.begin(), plan.steps.end(), [](const Step& step) {
+    return step.kind == StepKind::kConvolution
+               ? step.stride > 1
+               : (step.kind == StepKind::kMaxPool || step.kind == StepKind::kAveragePool) && step.padding > 0;
+  });
+  return apart ? 1 : interleaved_images(batch, precision);
+}
+
 Convolution::Convolution(DnnContext& context, const ConvolutionShape& shape, Precision precision, bool input_gradient) {
   if (shape.interleave < 1 || shape.batch % shape.interleave != 0)
     throw std::invalid_argument("Convolution: interleave does not divide the batch");
+  if (shape.interleave > 1 && shape.stride > 1) throw std::invalid_argument("Convolution: interleaved images have stride 1");
   way_ = fastest_way(context, shape, precision, input_gradient);
 }
 Convolution::~Convolution() = default;

@@ -108,12 +108,15 @@ struct DirectConvolution::Impl {
   Impl(DnnContext::Impl& engine_and_stream, const ConvolutionShape& s, Type storage, bool input_gradient)
       : context(engine_and_stream),
         x({s.batch / s.interleave, s.in_channels, s.side, s.side * s.interleave}, storage, Tag::nhwc),
-        y({s.batch / s.interleave, s.out_channels, s.side, s.side * s.interleave}, storage, Tag::nhwc) {
+        y({s.batch / s.interleave, s.out_channels, s.output_side(), s.output_side() * s.interleave}, storage, Tag::nhwc) {
     // A row of the library's image holds a row of each of the interleaved images, pixel by pixel; a dilation of as many pixels takes each
     // image's own neighbours. oneDNN counts no dilation as 0.
-    const memory::dims strides{1, 1}, dilation{0, s.interleave - 1}, padding{1, s.interleave};
-    const memory::dims weights_dims{s.out_channels, s.in_channels, 3, 3};
-    const memory::desc plain(weights_dims, Type::f32, Tag::ohwi), any(weights_dims, storage, Tag::any),
+    const memory::dims strides{s.stride, s.stride}, dilation{0, s.interleave - 1}, padding{s.padding, s.padding * s.interleave};
+    const bool grouped = s.groups > 1;
+    const memory::dims weights_dims = grouped
+                                          ? memory::dims{s.groups, s.out_channels / s.groups, s.in_channels / s.groups, s.kernel, s.kernel}
+                                          : memory::dims{s.out_channels, s.in_channels, s.kernel, s.kernel};
+    const memory::desc plain(weights_dims, Type::f32, grouped ? Tag::gohwi : Tag::ohwi), any(weights_dims, storage, Tag::any),
         gradient_any(weights_dims, Type::f32, Tag::any);
     const auto direct = dnnl::algorithm::convolution_direct;
     const auto forward_descriptor = describe<dnnl::convolution_forward>(context, dnnl::prop_kind::forward_training, direct, x, any, y,
@@ -242,6 +245,61 @@ void MatrixProduct::backward(const void* x, const void* dL_dy, void* dL_dx, floa
         m.context.stream,
         Arguments{{DNNL_ARG_SRC, view(m.context, m.x, x)}, {DNNL_ARG_DIFF_DST, dy}, {DNNL_ARG_DIFF_WEIGHTS, m.gradient->computed()}});
     m.gradient->get(m.context, dL_dweights);
+  });
+}
+
+struct Pool::Impl {
+  Impl(DnnContext::Impl& engine_and_stream, const PoolShape& s, Type storage)
+      : context(engine_and_stream),
+        x({s.batch, s.channels, s.side, s.side}, storage, Tag::nhwc),
+        y({s.batch, s.channels, (s.side + 2 * s.padding - s.kernel) / s.stride + 1, (s.side + 2 * s.padding - s.kernel) / s.stride + 1},
+          storage, Tag::nhwc) {
+    const memory::dims strides{s.stride, s.stride}, kernel{s.kernel, s.kernel}, padding{s.padding, s.padding};
+    const auto kind = s.average ? dnnl::algorithm::pooling_avg_exclude_padding : dnnl::algorithm::pooling_max;
+    const auto make = [&](auto... dilation) {
+      const auto forward_descriptor =
+          describe<Forward>(context, dnnl::prop_kind::forward_training, kind, x, y, strides, kernel, dilation..., padding, padding);
+      forward = Forward(forward_descriptor);
+      backward =
+          Backward(describe_backward<Backward>(context, forward_descriptor, kind, x, y, strides, kernel, dilation..., padding, padding));
+      if (!s.average) chosen = memory(forward_descriptor.workspace_desc(), context.engine);
+    };
+#if DNNL_VERSION_MAJOR >= 3
+    make(memory::dims{0, 0});
+#else
+    make();
+#endif
+  }
+  using Forward = dnnl::pooling_forward;
+  using Backward = dnnl::pooling_backward;
+
+  DnnContext::Impl& context;
+  memory::desc x, y;
+  Forward forward;
+  Backward backward;
+  memory chosen;  ///< which pixel of each window was the largest
+};
+
+Pool::Pool(DnnContext& context, const PoolShape& shape, Precision precision) {
+  impl_ = checked("pool", [&] { return std::make_unique<Impl>(context.impl(), shape, storage_type(precision)); });
+}
+Pool::~Pool() = default;
+Pool::Pool(Pool&&) noexcept = default;
+
+void Pool::forward(const void* x, void* y) {
+  checked("pool forward", [&] {
+    Impl& p = *impl_;
+    Arguments arguments{{DNNL_ARG_SRC, view(p.context, p.x, x)}, {DNNL_ARG_DST, view(p.context, p.y, y)}};
+    if (p.chosen) arguments.insert({DNNL_ARG_WORKSPACE, p.chosen});
+    p.forward.execute(p.context.stream, arguments);
+  });
+}
+void Pool::backward(const void* dL_dy, void* dL_dx) {
+  checked("pool backward", [&] {
+    Impl& p = *impl_;
+    Arguments arguments{{DNNL_ARG_DIFF_DST, view(p.context, p.y, dL_dy)}, {DNNL_ARG_DIFF_SRC, view(p.context, p.x, dL_dx)}};
+    if (p.chosen) arguments.insert({DNNL_ARG_WORKSPACE, p.chosen});
+    p.backward.execute(p.context.stream, arguments);
   });
 }
 

@@ -35,14 +35,16 @@ class DnnContext {
   std::unique_ptr<Impl> impl_;
 };
 
-/// What a layer reads and writes per batch.
+/// What a convolution reads and writes per batch.
 struct ConvolutionShape {
-  int batch = 0, in_channels = 0, out_channels = 0, side = 0;  ///< side: height and width of input and output
-  int interleave = 1;  ///< images whose pixels take turns (evaluator/cpu/interleave.h); divides batch
+  int batch = 0, in_channels = 0, out_channels = 0, side = 0;  ///< side: height and width of the input
+  int interleave = 1;  ///< images whose pixels take turns (evaluator/cpu/interleave.h); divides batch, and is 1 where the stride is not
+  int kernel = 3, stride = 1, padding = 1, groups = 1;
+  int output_side() const { return (side + 2 * padding - kernel) / stride + 1; }
 };
 
-/// 3×3 convolution, stride 1, zero padding 1, no bias, as oneDNN computes its sum. Weights: out_channels × 3 × 3 × in_channels.
-/// evaluator/cpu/convolution.h has the faster ways of some shapes.
+/// Convolution with zero padding and without bias, as oneDNN computes its sum. Weights: out_channels × kernel × kernel × in_channels /
+/// groups. evaluator/cpu/convolution.h has the faster ways of some shapes.
 class DirectConvolution {
  public:
   /// Without `input_gradient` backward computes no dL_dx (the network's first layer).
@@ -71,6 +73,28 @@ class MatrixProduct {
   void set_weights(const float* weights);
   void forward(const void* x, void* y);
   void backward(const void* x, const void* dL_dy, void* dL_dx, float* dL_dweights);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// What a pool reads and writes per batch. Padding counts as no pixel.
+struct PoolShape {
+  int batch = 0, channels = 0, side = 0, kernel = 0, stride = 0, padding = 0;
+  bool average = false;  ///< else the largest
+};
+
+/// Max- or average-pool. Tensors are batch × side × side × channels.
+class Pool {
+ public:
+  Pool(DnnContext& context, const PoolShape& shape, Precision precision);
+  ~Pool();
+  Pool(Pool&&) noexcept;
+
+  void forward(const void* x, void* y);
+  /// Of the x last given to forward.
+  void backward(const void* dL_dy, void* dL_dx);
 
  private:
   struct Impl;

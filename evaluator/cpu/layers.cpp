@@ -177,6 +177,12 @@ void dropout_range(Stored* x, std::size_t first, std::size_t last, double p, std
 }
 }  // namespace
 
+void add(Storage storage, const void* a, const void* b, std::size_t n, void* sum, int threads) {
+  parallel_ranges(threads, n, [&](int, std::size_t first, std::size_t last) {
+    add_tensors(storage, at_row(storage, a, first, 1), at_row(storage, b, first, 1), last - first, at_row(storage, sum, first, 1));
+  });
+}
+
 void dropout(Storage storage, void* x, std::size_t n, double p, std::uint64_t key, int threads) {
   parallel_ranges(threads, n, [&](int, std::size_t first, std::size_t last) {
     switch (storage) {

@@ -56,7 +56,7 @@ class NormalisedActivation {
   std::vector<float> partial_;                   ///< sums of each thread's range
 };
 
-/// y = f(z + bias; beta): the activation of a hidden dense layer.
+/// y = f(z + bias; beta): an activation without batch norm, such as a hidden dense layer's.
 class BiasedActivation {
  public:
   BiasedActivation(const EigenKernel& activation, Storage storage, std::size_t units, int threads);
@@ -77,6 +77,9 @@ void max_pool(Storage storage, const void* x, std::size_t images, std::size_t si
 /// dL_dx from dL_dy: the gradient goes to the first (row by row) of the four that equals the maximum y.
 void max_pool_backward(Storage storage, const void* x, const void* y, const void* dL_dy, std::size_t images, std::size_t side,
                        std::size_t channels, void* dL_dx, int threads);
+
+/// sum = a + b of n elements, rounded once. sum may be a or b.
+void add(Storage storage, const void* a, const void* b, std::size_t n, void* sum, int threads);
 
 /// Sets each element to 0 with probability p and scales the others by 1/(1-p), in place; which ones is a function of the key, so
 /// that the same call on the gradient is the backward pass.

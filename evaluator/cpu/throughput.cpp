@@ -57,28 +57,26 @@ struct ConvolutionsAlone {
     Buffer x, y, dx, dy;
     std::vector<float> weights, gradient;
   };
-  ConvolutionsAlone(DnnContext& context, const Recipe& recipe, Precision precision, int interleave) {
+  ConvolutionsAlone(DnnContext& context, const Recipe& recipe, const Plan& plan, Precision precision, int interleave) {
     const Storage storage = precision == Precision::kBf16 ? Storage::kBf16 : Storage::kFp32;
-    int side = recipe.network.image_side, in = kImageChannels;
-    for (const int entry : recipe.network.features) {
-      if (entry == Network::kPool) {
-        side /= 2;
-        continue;
-      }
-      const auto pixels = static_cast<std::size_t>(recipe.batch) * static_cast<std::size_t>(side * side);
-      const std::size_t x = pixels * static_cast<std::size_t>(in), y = pixels * static_cast<std::size_t>(entry);
-      Layer layer{Kind(context, {recipe.batch, in, entry, side, interleave}, precision, !layers.empty()),
+    for (const Step& at : plan.steps) {
+      if (at.kind != StepKind::kConvolution) continue;
+      const TensorShape &in = plan.shape(at.x), &out = plan.shape(at.y);
+      const auto batch = static_cast<std::size_t>(recipe.batch);
+      const std::size_t x = batch * in.elements(), y = batch * out.elements();
+      const auto weights = static_cast<std::size_t>(at.kernel * at.kernel * in.channels / at.groups * out.channels);
+      Layer layer{Kind(context, {recipe.batch, in.channels, out.channels, in.side, interleave, at.kernel, at.stride, at.padding, at.groups},
+                       precision, at.x != 0),
                   Buffer(x * storage_bytes(storage)),
                   Buffer(y * storage_bytes(storage)),
-                  Buffer(layers.empty() ? 0 : x * storage_bytes(storage)),
+                  Buffer(at.x == 0 ? 0 : x * storage_bytes(storage)),
                   Buffer(y * storage_bytes(storage)),
-                  std::vector<float>(static_cast<std::size_t>(9 * in * entry), 0.01f),
-                  std::vector<float>(static_cast<std::size_t>(9 * in * entry))};
+                  std::vector<float>(weights, 0.01f),
+                  std::vector<float>(weights)};
       fill_normal(storage, layer.x.data(), x, 1);
       fill_normal(storage, layer.dy.data(), y, 2);
       layer.convolution.set_weights(layer.weights.data());
       layers.push_back(std::move(layer));
-      in = entry;
     }
   }
   void step() {
@@ -110,12 +108,14 @@ double training_throughput(const Recipe& recipe, const Program& activation, Prec
 
 ConvolutionThroughput convolution_throughput(const Recipe& recipe, Precision precision, int threads, double seconds) {
   DnnContext context(threads);
+  Parameters parameters;
+  const Plan steps = plan(recipe.network, kImageChannels, kClasses, 0, parameters);
   const auto images_per_second = [&](auto&& convolutions) {
     return recipe.batch * steps_per_second([&] { convolutions.step(); }, seconds);
   };
-  return {.library = images_per_second(ConvolutionsAlone<DirectConvolution>(context, recipe, precision, 1)),
-          .training =
-              images_per_second(ConvolutionsAlone<Convolution>(context, recipe, precision, interleaved_images(recipe.batch, precision)))};
+  return {.library = images_per_second(ConvolutionsAlone<DirectConvolution>(context, recipe, steps, precision, 1)),
+          .training = images_per_second(
+              ConvolutionsAlone<Convolution>(context, recipe, steps, precision, interleaved_images(steps, recipe.batch, precision)))};
 }
 
 }  // namespace actsearch

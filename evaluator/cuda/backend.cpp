@@ -133,8 +133,10 @@ struct CudaBackend::Impl {
     lease.kept.recipe = name;
     const CudaDevice& device = lease.worker->device;
     device.make_current();
-    lease.kept.network = std::make_unique<CudaNetwork>(device, *lease.worker->images, recipe, precision, lease.worker->choices,
-                                                       compiler.cubin(cuda_layers_source(storage_of(precision)), device.architecture()));
+    const Storage storage = storage_of(precision);
+    const CudaNetworkCubins cubins{compiler.cubin(cuda_layers_source(storage), device.architecture()),
+                                   compiler.cubin(cuda_identity_source(storage), device.architecture())};
+    lease.kept.network = std::make_unique<CudaNetwork>(device, *lease.worker->images, recipe, precision, lease.worker->choices, cubins);
   }
 
   const Dataset& dataset;

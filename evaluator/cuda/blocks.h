@@ -8,7 +8,6 @@
 
 #include "evaluator/cuda/cublas_lt.h"
 #include "evaluator/cuda/cudnn.h"
-#include "evaluator/network/network_layout.h"
 #include "kernels/cuda/driver.h"
 
 /// A namespace of its own: the names are those of evaluator/cuda/layers.cu.
@@ -74,19 +73,23 @@ class ChannelArrays {
   CudaMemory memory_;
 };
 
-struct FeatureBlock {
-  FeatureLayout layout;
-  CudnnConvolution forward, weight_gradient;
-  std::optional<CudnnConvolution> input_gradient;  // not of the first
-  CudaMemory z, y, pooled;
-  ChannelArrays arrays;
-  CudaAddress output() const { return layout.pool ? pooled.address() : y.address(); }
+/// What a step of the plan needs beside its tensors. Of the kinds one is there.
+struct Work {
+  struct Convolution {
+    CudnnConvolution forward, weight_gradient;
+    std::optional<CudnnConvolution> input_gradient;  // not of the one that reads the image
+  };
+  struct Product {
+    CudaProduct forward, weight_gradient, input_gradient;
+  };
+  std::optional<Convolution> convolution;
+  std::optional<Product> product;
+  std::optional<ChannelArrays> arrays;  // of a batch norm
 };
 
-struct DenseBlock {
-  DenseLayout layout;
-  CudaProduct forward, weight_gradient, input_gradient;
-  CudaMemory z, y;  // the last layer has no y
+/// A pool's numbers.
+struct PoolWindow {
+  std::int32_t side = 0, result_side = 0, kernel = 0, stride = 0, padding = 0;
 };
 
 /// The kernels of layers.cu.
@@ -97,7 +100,9 @@ struct LayerKernels {
                channel_sums = module.function("channel_sums"), finish_statistics = module.function("finish_statistics"),
                running_affine = module.function("running_affine"), finish_backward = module.function("finish_backward"),
                finish_bias = module.function("finish_bias"), max_pool = module.function("max_pool"),
-               max_pool_backward = module.function("max_pool_backward"), dropout = module.function("dropout"),
+               max_pool_backward = module.function("max_pool_backward"), window_pool = module.function("window_pool"),
+               window_pool_backward = module.function("window_pool_backward"), add_tensors = module.function("add_tensors"),
+               copy_tensor = module.function("copy_tensor"), dropout = module.function("dropout"),
                cross_entropy = module.function("cross_entropy"), descend = module.function("descend"),
                store_weights = module.function("store_weights");
 };

@@ -134,16 +134,16 @@ Descriptor tensor(std::int64_t id, Storage storage, const std::array<std::int64_
   return made;
 }
 
-Descriptor convolution() {
+Descriptor convolution(const CudaConvolutionShape& shape) {
   using Two = std::array<std::int64_t, 2>;
   Descriptor made(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR);
   made.set(CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, std::int64_t{2});
   made.set(CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_DATA_FLOAT);
   made.set(CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_CROSS_CORRELATION);
-  made.set(CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, Two{1, 1});
-  made.set(CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, Two{1, 1});
+  made.set(CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, Two{shape.padding, shape.padding});
+  made.set(CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, Two{shape.padding, shape.padding});
   made.set(CUDNN_ATTR_CONVOLUTION_DILATIONS, Two{1, 1});
-  made.set(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, Two{1, 1});
+  made.set(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, Two{shape.stride, shape.stride});
   made.finalize();
   return made;
 }
@@ -185,7 +185,10 @@ OperationWords words(ConvolutionPass pass) {
 
 std::string key(ConvolutionPass pass, const CudaConvolutionShape& shape) {
   std::string text = std::to_string(static_cast<int>(pass)) + (shape.storage == Storage::kBf16 ? "b" : "f");
-  for (const int number : {shape.batch, shape.in_channels, shape.out_channels, shape.side}) text += " " + std::to_string(number);
+  for (const int number :
+       {shape.batch, shape.in_channels, shape.out_channels, shape.side, shape.kernel, shape.stride, shape.padding, shape.groups}) {
+    text += " " + std::to_string(number);
+  }
   return text;
 }
 
@@ -214,9 +217,9 @@ struct CudnnConvolution::Impl {
       : cudnn(cudnn_),
         storage(shape.storage),
         x(tensor(kX, storage, {shape.batch, shape.in_channels, shape.side, shape.side})),
-        w(tensor(kW, storage, {shape.out_channels, shape.in_channels, 3, 3})),
-        y(tensor(kY, storage, {shape.batch, shape.out_channels, shape.side, shape.side})),
-        window(convolution()),
+        w(tensor(kW, storage, {shape.out_channels, shape.in_channels / shape.groups, shape.kernel, shape.kernel})),
+        y(tensor(kY, storage, {shape.batch, shape.out_channels, shape.output_side(), shape.output_side()})),
+        window(convolution(shape)),
         operation(words(pass).type),
         graph(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR) {
     const OperationWords named = words(pass);
@@ -230,9 +233,13 @@ struct CudnnConvolution::Impl {
     graph.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, cudnn.impl().handle);
     graph.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, operation);
     graph.finalize();
-    const auto pixels = static_cast<std::size_t>(shape.batch) * static_cast<std::size_t>(shape.side * shape.side);
-    const auto in = static_cast<std::size_t>(shape.in_channels), out = static_cast<std::size_t>(shape.out_channels);
-    bytes = {pixels * in * storage_bytes(storage), 9 * in * out * storage_bytes(storage), pixels * out * storage_bytes(storage)};
+    const auto size = [&](int channels, int side) {
+      return static_cast<std::size_t>(channels) * static_cast<std::size_t>(side * side) * storage_bytes(storage);
+    };
+    const auto batch = static_cast<std::size_t>(shape.batch);
+    bytes = {batch * size(shape.in_channels, shape.side),
+             static_cast<std::size_t>(shape.out_channels) * size(shape.in_channels / shape.groups, shape.kernel),
+             batch * size(shape.out_channels, shape.output_side())};
   }
 
   /// Engines in the order of cuDNN's own guess; the last mode is the one that always has some.

@@ -40,10 +40,12 @@ enum class ConvolutionPass : std::uint8_t {
   kWeightGradient  ///< w = dL_dw from x and y = dL_dy
 };
 
-/// 3×3, stride 1, zero padding 1.
+/// Zero padding. `side` is the input's.
 struct CudaConvolutionShape {
   int batch = 0, in_channels = 0, out_channels = 0, side = 0;
   Storage storage = Storage::kFp32;
+  int kernel = 3, stride = 1, padding = 1, groups = 1;
+  int output_side() const { return (side + 2 * padding - kernel) / stride + 1; }
 };
 
 /// Which of cuDNN's engines is the fastest for a shape: found out once on a device and shared by all networks on it. Thread-safe.

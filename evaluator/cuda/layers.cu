@@ -273,6 +273,124 @@ KERNEL void max_pool_backward(const Stored* x, const Stored* y, const Stored* dy
   }
 }
 
+// What a thread of any other pool works on: WIDTH channels of a pixel of the tensor that has `result_side`².
+struct PooledPixel {
+  unsigned int channel;
+  unsigned long long place, image;
+  int row, column;
+  bool inside;
+  __device__ __forceinline__ PooledPixel(unsigned int images, unsigned int result_side, unsigned int channels) {
+    const unsigned int vectors = channels / WIDTH;
+    const unsigned long long thread = (unsigned long long)blockIdx.x * blockDim.x + threadIdx.x;
+    place = thread / vectors;
+    channel = (unsigned int)(thread % vectors) * WIDTH;
+    image = place / (result_side * result_side);
+    inside = image < images;
+    row = (int)(place / result_side % result_side);
+    column = (int)(place % result_side);
+  }
+};
+
+// A pool's numbers. Padding counts as no pixel.
+struct PoolWindow {
+  int side, result_side, kernel, stride, padding;
+};
+
+// Calls body(row, column) for the pixels of the window of a result.
+template <class Body>
+__device__ __forceinline__ void for_each_pixel(const PoolWindow& pool, int row, int column, Body body) {
+  for (int i = 0; i < pool.kernel; ++i) {
+    for (int j = 0; j < pool.kernel; ++j) {
+      const int r = row * pool.stride - pool.padding + i, c = column * pool.stride - pool.padding + j;
+      if (r >= 0 && r < pool.side && c >= 0 && c < pool.side) body(r, c);
+    }
+  }
+}
+
+// Calls body(row, column) for the results whose windows hold a pixel.
+template <class Body>
+__device__ __forceinline__ void for_each_window(const PoolWindow& pool, int row, int column, Body body) {
+  for (int r = 0; r < pool.result_side; ++r) {
+    const int i = row - (r * pool.stride - pool.padding);
+    if (i < 0 || i >= pool.kernel) continue;
+    for (int c = 0; c < pool.result_side; ++c) {
+      const int j = column - (c * pool.stride - pool.padding);
+      if (j >= 0 && j < pool.kernel) body(r, c);
+    }
+  }
+}
+
+KERNEL void window_pool(const Stored* x, Stored* y, unsigned int images, unsigned int channels, PoolWindow pool, unsigned int average) {
+  const PooledPixel at(images, (unsigned int)pool.result_side, channels);
+  if (!at.inside) return;
+  float result[WIDTH];
+  int pixels = 0;
+  for (int k = 0; k < WIDTH; ++k) result[k] = 0.0f;
+  for_each_pixel(pool, at.row, at.column, [&](int r, int c) {
+    const Vector v = read(x, (at.image * pool.side + r) * pool.side + c, channels, at.channel);
+    for (int k = 0; k < WIDTH; ++k) {
+      const float value = load(v.lane[k]);
+      if (average)
+        result[k] += value;
+      else if (pixels == 0 || value > result[k] || value != value)
+        result[k] = value;
+    }
+    ++pixels;
+  });
+  Vector out;
+  for (int k = 0; k < WIDTH; ++k) out.lane[k] = store(average ? result[k] / (float)pixels : result[k]);
+  write(y, at.place, channels, at.channel, out);
+}
+
+// dL_dx from dL_dy. A window's largest is the first of its pixels, row by row, that equals the result.
+KERNEL void window_pool_backward(const Stored* x, const Stored* y, const Stored* dy, Stored* dx, unsigned int images, unsigned int channels,
+                                 PoolWindow pool, unsigned int average) {
+  const PooledPixel at(images, (unsigned int)pool.side, channels);
+  if (!at.inside) return;
+  float sum[WIDTH];
+  for (int k = 0; k < WIDTH; ++k) sum[k] = 0.0f;
+  for_each_window(pool, at.row, at.column, [&](int row, int column) {
+    const unsigned long long result = (at.image * pool.result_side + row) * pool.result_side + column;
+    const Vector gradient = read(dy, result, channels, at.channel);
+    int pixels = 0;
+    for_each_pixel(pool, row, column, [&](int, int) { ++pixels; });
+    if (average) {
+      for (int k = 0; k < WIDTH; ++k) sum[k] += load(gradient.lane[k]) / (float)pixels;
+      return;
+    }
+    const Vector largest = read(y, result, channels, at.channel);
+    bool given[WIDTH];
+    for (int k = 0; k < WIDTH; ++k) given[k] = false;
+    for_each_pixel(pool, row, column, [&](int r, int c) {
+      const Vector v = read(x, (at.image * pool.side + r) * pool.side + c, channels, at.channel);
+      for (int k = 0; k < WIDTH; ++k) {
+        const bool chosen = !given[k] && load(v.lane[k]) == load(largest.lane[k]);
+        given[k] = given[k] || chosen;
+        if (chosen && r == at.row && c == at.column) sum[k] += load(gradient.lane[k]);
+      }
+    });
+  });
+  Vector out;
+  for (int k = 0; k < WIDTH; ++k) out.lane[k] = store(sum[k]);
+  write(dx, at.place, channels, at.channel, out);
+}
+
+// sum = a + b of WIDTH · n elements, rounded once. sum may be a or b.
+KERNEL void add_tensors(const Stored* a, const Stored* b, Stored* sum, unsigned long long n) {
+  const unsigned long long i = (unsigned long long)blockIdx.x * blockDim.x + threadIdx.x;
+  if (i >= n) return;
+  const Vector first = read(a, i, WIDTH, 0), second = read(b, i, WIDTH, 0);
+  Vector result;
+#pragma unroll
+  for (int k = 0; k < WIDTH; ++k) result.lane[k] = store(load(first.lane[k]) + load(second.lane[k]));
+  write(sum, i, WIDTH, 0, result);
+}
+
+KERNEL void copy_tensor(const Stored* from, Stored* to, unsigned long long n) {
+  const unsigned long long i = (unsigned long long)blockIdx.x * blockDim.x + threadIdx.x;
+  if (i < n) write(to, i, WIDTH, 0, read(from, i, WIDTH, 0));
+}
+
 // evaluator/data/random.h
 __device__ __forceinline__ unsigned long long mix_bits(unsigned long long x) {
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;

@@ -30,14 +30,20 @@ struct CudaDataset {
 
 /// The text of the network's own kernels (evaluator/cuda/layers.cu), to be compiled once for a storage.
 std::string cuda_layers_source(Storage storage);
+/// The text of the kernels of x itself: batch norms without an activation use them.
+std::string cuda_identity_source(Storage storage);
+/// Both compiled for a device.
+struct CudaNetworkCubins {
+  std::string layers, identity;
+};
 
 /// Made once for a recipe, then used for one candidate after the other, by one thread at a time.
 class CudaNetwork : public Learner {
  public:
-  /// Everything outlives the network. `layers` is the cubin of cuda_layers_source. CudaOutOfMemory if it does not fit.
-  /// std::invalid_argument if a layer's channels are not a multiple of 8.
+  /// Everything outlives the network but the cubins. CudaOutOfMemory if it does not fit. std::invalid_argument if a layer's channels are
+  /// not a multiple of 8, or the convolution that reads the image has groups.
   CudaNetwork(const CudaDevice& device, const CudaDataset& dataset, const Recipe& recipe, Precision precision, EngineChoices& choices,
-              const std::string& layers);
+              const CudaNetworkCubins& cubins);
   ~CudaNetwork() override;
 
   /// Starts over with another candidate, on the calling thread from here on: initial weights of the seed. `kernels` are the candidate's.

@@ -51,12 +51,13 @@ class Measurement {
     const Dataset dataset = make_synthetic(1, what_.images, kTestImages);
     device_.make_current();
     const CudaDataset images(dataset);
-    const std::string layers = nvrtc_.compile(cuda_layers_source(storage_), device_.architecture()).cubin;
+    const CudaNetworkCubins cubins{nvrtc_.compile(cuda_layers_source(storage_), device_.architecture()).cubin,
+                                   nvrtc_.compile(cuda_identity_source(storage_), device_.architecture()).cubin};
     for (const std::string& name : what_.recipes) {
       Recipe recipe = find_recipe(name);
       if (what_.batch > 0) recipe.batch = what_.batch;
       for (const int jobs : what_.jobs) {
-        for (std::size_t i = 0; i < what_.activations.size(); ++i) train(recipe, i, jobs, images, layers);
+        for (std::size_t i = 0; i < what_.activations.size(); ++i) train(recipe, i, jobs, images, cubins);
       }
     }
     return std::move(result_);
@@ -141,12 +142,12 @@ class Measurement {
   }
 
   /// Every job its own network and thread, all at once.
-  void train(const Recipe& recipe, std::size_t activation, int jobs, const CudaDataset& images, const std::string& layers) {
+  void train(const Recipe& recipe, std::size_t activation, int jobs, const CudaDataset& images, const CudaNetworkCubins& cubins) {
     CudaThroughput::Training row{.recipe = recipe.name, .activation = what_.activations[activation], .batch = recipe.batch, .jobs = jobs};
     std::vector<std::unique_ptr<CudaNetwork>> networks(static_cast<std::size_t>(jobs));
     device_.make_current();
     run_on_threads(networks.size(), [&](std::size_t job) {
-      networks[job] = std::make_unique<CudaNetwork>(device_, images, recipe, what_.precision, choices_, layers);
+      networks[job] = std::make_unique<CudaNetwork>(device_, images, recipe, what_.precision, choices_, cubins);
       networks[job]->begin_trial(programs_[activation], kernels(activation), 1);
     });
     const auto start = Clock::now();

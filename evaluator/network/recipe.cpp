@@ -8,27 +8,7 @@
 namespace actsearch {
 namespace {
 
-constexpr int kPool = Network::kPool;
-
-/// Calls on_convolution(in, out, side) and on_dense(in, out) for every layer with weights, from the image to the classes.
-template <class OnConvolution, class OnDense>
-void for_each_layer(const Network& network, OnConvolution on_convolution, OnDense on_dense) {
-  std::int64_t channels = kImageChannels, side = network.image_side;
-  for (const int entry : network.features) {
-    if (entry == kPool) {
-      side /= 2;
-    } else {
-      on_convolution(channels, std::int64_t{entry}, side);
-      channels = entry;
-    }
-  }
-  std::int64_t units = channels * side * side;
-  for (const int width : network.dense) {
-    on_dense(units, std::int64_t{width});
-    units = width;
-  }
-  on_dense(units, std::int64_t{kClasses});
-}
+constexpr int kPool = Vgg::kPool;
 
 /// VGG16's thirteen convolutions with `width` channels in the first block (64 in the original).
 std::vector<int> vgg16_features(int width) {
@@ -36,12 +16,17 @@ std::vector<int> vgg16_features(int width) {
   return {w1, w1, kPool, w2, w2, kPool, w3, w3, w3, kPool, w4, w4, w4, kPool, w4, w4, w4, kPool};
 }
 
+/// A VGG without hidden dense layers.
+Network features_only(std::vector<int> features, bool average_pool = false) {
+  return vgg({.features = std::move(features), .dense = {}, .dropout = 0, .convolution_bias = false, .average_pool = average_pool});
+}
+
 /// What the proxy recipes share; networks and lengths differ.
-Recipe proxy(std::string name, std::string purpose, std::vector<int> features, int epochs) {
+Recipe proxy(std::string name, std::string purpose, Network network, int epochs) {
   Recipe recipe;
   recipe.name = std::move(name);
   recipe.purpose = std::move(purpose);
-  recipe.network.features = std::move(features);
+  recipe.network = std::move(network);
   recipe.epochs = epochs;
   recipe.schedule = {.kind = Schedule::Kind::kOneCycle, .peak = 0.1, .warmup = 0.25, .milestones = {}};
   recipe.weight_decay = 5e-4;
@@ -51,7 +36,7 @@ Recipe proxy(std::string name, std::string purpose, std::vector<int> features, i
 /// For a first look: vgg-s at half the width, on images of a quarter of the pixels. Chosen by measurement: docs/results/quick.md.
 Recipe quick() {
   Recipe recipe = proxy("quick", "a first look in seconds: vgg-s at half the width on images averaged to 16x16, 40,000 of them twice",
-                        {16, 16, kPool, 32, 32, kPool, 64, 64, kPool}, 2);
+                        features_only({16, 16, kPool, 32, 32, kPool, 64, 64, kPool}), 2);
   recipe.network.image_side = 16;
   recipe.train_size = 40'000;
   recipe.seed_spread = {.deviation = 0.0056, .degrees = 36, .source = "docs/results/quick.md"};  // ten seeds of four functions
@@ -60,9 +45,23 @@ Recipe quick() {
 
 /// The default of search.
 Recipe deep_proxy() {
-  Recipe recipe =
-      proxy("vgg16-slim", "deep proxy: VGG16's 13 convolutions at a quarter of the width; the default of search", vgg16_features(16), 3);
+  Recipe recipe = proxy("vgg16-slim", "deep proxy: VGG16's 13 convolutions at a quarter of the width; the default of search",
+                        features_only(vgg16_features(16)), 3);
   recipe.seed_spread = {.deviation = 0.0045, .degrees = 38, .source = "docs/results/proxy-noise.md"};  // twenty seeds of two functions
+  return recipe;
+}
+
+/// Residual networks at full length: with crops, as their authors train them. The schedule and its rate are ours.
+Recipe residual(std::string name, std::string purpose, Network network, int epochs) {
+  Recipe recipe = proxy(std::move(name), std::move(purpose), std::move(network), epochs);
+  recipe.augmentation.pad = 4;
+  return recipe;
+}
+
+/// As many floating-point operations as vgg16-slim's three epochs.
+Recipe short_residual() {
+  Recipe recipe = proxy("resnet20-short", "resnet20 at the cost of vgg16-slim: 32,000 images twice", resnet(3), 2);
+  recipe.train_size = 32'000;
   return recipe;
 }
 
@@ -70,11 +69,9 @@ Recipe published_run() {
   Recipe recipe;
   recipe.name = "vgg16-bn-mxnet";
   recipe.purpose = "the published Apache MXNet 1.2 run to the letter: raw pixels, file order, flips only";
-  recipe.network = {.features = vgg16_features(64),
-                    .dense = {4096, 4096},
-                    .dropout = 0.5,
-                    .convolution_bias = true,
-                    .initialisation = Network::Initialisation::kMxnet};
+  recipe.network =
+      vgg({.features = vgg16_features(64), .dense = {4096, 4096}, .dropout = 0.5, .convolution_bias = true, .average_pool = false});
+  recipe.network.initialisation = Network::Initialisation::kMxnet;
   recipe.epochs = 40;
   recipe.schedule = {.kind = Schedule::Kind::kStep, .peak = 0.1, .milestones = {10, 20, 30}, .factor = 0.1};
   recipe.weight_decay = 1e-4;
@@ -101,11 +98,11 @@ std::string to_text(double value) {
 }
 std::string to_text(bool value) { return value ? "yes" : "no"; }
 
-/// "64-64-M-128", or "none" for an empty list.
+/// "10-20-30", or "none" for an empty list.
 std::string to_text(const std::vector<int>& list) {
   if (list.empty()) return "none";
   std::string text;
-  for (const int entry : list) text += (text.empty() ? "" : "-") + (entry == kPool ? std::string("M") : std::to_string(entry));
+  for (const int entry : list) text += (text.empty() ? "" : "-") + std::to_string(entry);
   return text;
 }
 
@@ -150,9 +147,17 @@ double Schedule::rate(std::int64_t step, std::int64_t steps_per_epoch, int epoch
 
 const std::vector<Recipe>& recipes() {
   static const std::vector<Recipe> kRecipes{
-      quick(),         proxy("vgg-s", "small proxy: 6 convolutions", {32, 32, kPool, 64, 64, kPool, 128, 128, kPool}, 4),
-      deep_proxy(),    proxy("vgg-m", "vgg-s twice as wide", {64, 64, kPool, 128, 128, kPool, 256, 256, kPool}, 4),
-      published_run(), full_length(),
+      quick(),
+      proxy("vgg-s", "small proxy: 6 convolutions", features_only({32, 32, kPool, 64, 64, kPool, 128, 128, kPool}), 4),
+      deep_proxy(),
+      proxy("vgg16-slim-average", "vgg16-slim with average-pools in place of max-pools", features_only(vgg16_features(16), true), 3),
+      short_residual(),
+      proxy("vgg-m", "vgg-s twice as wide", features_only({64, 64, kPool, 128, 128, kPool, 256, 256, kPool}), 4),
+      residual("wrn-10-2", "wide residual network of 10 layers, twice as wide", wide_resnet(1, 2), 28),
+      residual("resnet20", "the paper's child network, for the paper's 10,000 steps (28 epochs are 9,828)", resnet(3), 28),
+      residual("resnet56", "residual network of 56 layers", resnet(9), 60),
+      published_run(),
+      full_length(),
   };
   return kRecipes;
 }
@@ -164,31 +169,6 @@ const Recipe& find_recipe(std::string_view name) {
     known += (known.empty() ? "" : ", ") + recipe.name;
   }
   throw std::invalid_argument("no recipe is called \"" + std::string(name) + "\"; there are " + known);
-}
-
-std::int64_t parameter_count(const Network& network) {
-  std::int64_t count = 0;
-  for_each_layer(
-      network,
-      [&](std::int64_t in, std::int64_t out, std::int64_t) { count += 9 * in * out + 2 * out + (network.convolution_bias ? out : 0); },
-      [&](std::int64_t in, std::int64_t out) { count += in * out + out; });
-  return count;
-}
-
-std::int64_t forward_flop(const Network& network) {
-  std::int64_t flop = 0;
-  for_each_layer(
-      network, [&](std::int64_t in, std::int64_t out, std::int64_t side) { flop += 2 * 9 * in * out * side * side; },
-      [&](std::int64_t in, std::int64_t out) { flop += 2 * in * out; });
-  return flop;
-}
-
-std::int64_t activation_channels(const Network& network) {
-  std::int64_t channels = -kClasses;  // every layer has an activation but the last
-  for_each_layer(
-      network, [&](std::int64_t, std::int64_t out, std::int64_t) { channels += out; },
-      [&](std::int64_t, std::int64_t out) { channels += out; });
-  return channels;
 }
 
 std::string_view to_text(Precision precision) {
@@ -204,12 +184,8 @@ std::string_view to_text(Precision precision) {
 std::string to_text(const Recipe& recipe, Precision precision) {
   const Network& network = recipe.network;
   const Augmentation& augmentation = recipe.augmentation;
-  std::string text = recipe.name;
+  std::string text = recipe.name + " " + network.text;
   const auto add = [&text](std::string_view key, std::string_view value) { text.append(" ").append(key).append("=").append(value); };
-  add("features", to_text(network.features));
-  add("dense", to_text(network.dense));
-  add("dropout", to_text(network.dropout));
-  add("convolution_bias", to_text(network.convolution_bias));
   add("initialisation", to_text(network.initialisation));
   add("batch_norm_momentum", to_text(network.batch_norm_momentum));
   add("batch_norm_epsilon", to_text(network.batch_norm_epsilon));

@@ -8,26 +8,9 @@
 #include <vector>
 
 #include "evaluator/data/augmentation.h"
+#include "evaluator/network/network.h"
 
 namespace actsearch {
-
-/// A VGG-style network: conv 3×3 pad 1 → batch norm → activation for each positive entry, 2×2 max-pool for each kPool; then
-/// dense → activation → dropout for each entry of `dense`, then a dense layer to 10 classes.
-struct Network {
-  static constexpr int kPool = -1;
-  int image_side =
-      kImageSide;             ///< height and width of the images it sees: 32, or a divisor of that, to which squares of pixels are averaged
-  std::vector<int> features;  ///< output channels, or kPool
-  std::vector<int> dense;     ///< widths of the hidden dense layers
-  double dropout = 0;         ///< probability of dropping, after each hidden dense layer
-  bool convolution_bias = false;
-  enum class Initialisation : std::uint8_t {
-    kHe,    ///< N(0, √(2 / fan_in)) for convolutions and hidden dense layers, N(0, √(1 / fan_in)) for the last
-    kMxnet  ///< convolutions N(0, √(2 / (9 · out_channels))), dense N(0, 0.01)
-  } initialisation = Initialisation::kHe;
-  double batch_norm_momentum = 0.9;  ///< running = momentum · running + (1 - momentum) · batch
-  double batch_norm_epsilon = 1e-5;
-};
 
 struct Schedule {
   enum class Kind : std::uint8_t {
@@ -72,13 +55,6 @@ struct Recipe {
 const std::vector<Recipe>& recipes();
 /// std::invalid_argument naming the known ones if there is none of that name.
 const Recipe& find_recipe(std::string_view name);
-
-/// Trainable parameters, without the activation's betas.
-std::int64_t parameter_count(const Network& network);
-/// Floating-point operations (2 per multiply-add) of one image's forward pass through convolutions and dense layers.
-std::int64_t forward_flop(const Network& network);
-/// How many activation layers, and how many channels (units) they have together: one beta each per parameter of the candidate.
-std::int64_t activation_channels(const Network& network);
 
 /// The recipe's full text: every field but `purpose` and `seed_spread`, one line, stable; with the precision it is the identity of a
 /// trial's conditions.

@@ -502,6 +502,15 @@ void sums_to_moments(std::size_t rows, std::size_t first, std::size_t last, cons
 }
 }  // namespace
 
+void add_tensors(Storage storage, const void* a, const void* b, std::size_t n, void* sum) {
+  with_storage(storage, [&]<class Stored>(Stored*) {
+    const auto* const first = static_cast<const Stored*>(a);
+    const auto* const second = static_cast<const Stored*>(b);
+    auto* const out = static_cast<Stored*>(sum);
+    for_each_pack(n, [=]<class Value>(std::size_t i, Value) { put(get<Value>(first + i) + get<Value>(second + i), out + i); });
+  });
+}
+
 void channel_moments(Storage storage, const void* z, std::size_t rows, std::size_t channels, float* mean, float* variance) {
   if (rows == 0) throw std::invalid_argument("channel_moments: no rows");
   Blocks blocks(3, kBlockFloats);

@@ -52,6 +52,9 @@ class EigenKernel {
 void batch_norm_apply(Storage storage, const void* g, const void* z, std::size_t rows, std::size_t channels, const float* a, const float* b,
                       const float* d, void* dz);
 
+/// sum = a + b of n elements, rounded once. sum may be a or b.
+void add_tensors(Storage storage, const void* a, const void* b, std::size_t n, void* sum);
+
 /// Mean and (biased) variance of each channel over the rows; sums are taken about the first row, which guards against cancellation.
 void channel_moments(Storage storage, const void* z, std::size_t rows, std::size_t channels, float* mean, float* variance);
 /// The same bits for the channels from `first` up to `last` alone: what threads share a tensor by whose rows do not divide among them. All

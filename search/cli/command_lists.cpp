@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "evaluator/cpu/throughput.h"
+#include "evaluator/network/plan.h"
 #include "evaluator/train/trainer.h"
 #include "grammar/candidate.h"
 #include "grammar/notation.h"
@@ -39,14 +40,6 @@ Table operator_table() {
   add("binary", binary_operators());
   add("named", activations());
   return table;
-}
-
-std::string described(const Network& network) {
-  std::string text;
-  for (const int entry : network.features)
-    text += (text.empty() ? "" : "-") + (entry == Network::kPool ? std::string("M") : std::to_string(entry));
-  for (const int width : network.dense) text += "-D" + std::to_string(width);
-  return text;
 }
 
 /// Proxies run one to a core; full-length recipes have all cores to themselves.
@@ -149,7 +142,7 @@ int recipes_command(const Words& words) {
       cells.emplace_back(std::to_string(threads));
       cells.emplace_back(fixed(training_throughput(recipe, relu, precision, threads, kMeasuredSeconds), 0));
     }
-    cells.emplace_back(described(recipe.network));
+    cells.emplace_back(recipe.network.summary);
     cells.emplace_back(recipe.purpose);
   }
   write(std::cout, table, format);

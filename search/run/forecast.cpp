@@ -5,6 +5,7 @@
 #include <mutex>
 #include <thread>
 
+#include "evaluator/network/plan.h"
 #include "search/text/format.h"
 
 namespace actsearch {

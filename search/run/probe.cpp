@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "evaluator/cpu/throughput.h"
+#include "evaluator/network/plan.h"
 #include "grammar/notation.h"
 #include "search/run/budget.h"
 

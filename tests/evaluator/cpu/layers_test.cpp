@@ -14,6 +14,7 @@
 #include "evaluator/cpu/convolution.h"
 #include "evaluator/cpu/descend.h"
 #include "evaluator/cpu/interleave.h"
+#include "evaluator/network/plan.h"
 #include "evaluator/network/recipe.h"
 #include "grammar/notation.h"
 #include "tests/kernels/cpu/tensor.h"
@@ -43,14 +44,11 @@ INSTANTIATE_TEST_SUITE_P(Precisions, EachPrecision, ::testing::Values(Precision:
 std::vector<ConvolutionShape> recipe_shapes() {
   std::set<std::tuple<int, int, int>> unique;
   for (const char* const name : {"vgg-s", "vgg16-slim"}) {
-    int side = 32, in = 3;
-    for (const int entry : find_recipe(name).network.features) {
-      if (entry == Network::kPool) {
-        side /= 2;
-      } else {
-        unique.insert({in, entry, side});
-        in = entry;
-      }
+    Parameters parameters;
+    const Plan steps = plan(find_recipe(name).network, kImageChannels, kClasses, 0, parameters);
+    for (const Step& step : steps.steps) {
+      if (step.kind != StepKind::kConvolution) continue;
+      unique.insert({steps.shape(step.x).channels, steps.shape(step.y).channels, steps.shape(step.x).side});
     }
   }
   std::vector<ConvolutionShape> shapes{{2, 256, 512, 4}, {16, 5, 7, 6}, {2, 64, 80, 6}};

@@ -4,7 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "evaluator/cuda/cudnn.h"
-#include "evaluator/network/network_layout.h"
+#include "evaluator/data/dataset.h"
+#include "evaluator/network/plan.h"
 #include "evaluator/network/recipe.h"
 
 namespace actsearch {
@@ -19,11 +20,20 @@ TEST(CudnnEngines, ThereIsOneForEveryConvolutionOfEveryRecipe) {
   int convolutions = 0;
   for (const Recipe& recipe : recipes()) {
     Parameters parameters;
-    for (const FeatureLayout& feature : lay_out(recipe.network, 0, parameters).features) {
+    const Plan steps = plan(recipe.network, kImageChannels, kClasses, 0, parameters);
+    for (const Step& step : steps.steps) {
+      if (step.kind != StepKind::kConvolution) continue;
       for (const Storage storage : {Storage::kBf16, Storage::kFp32}) {
         for (const int batch : {recipe.batch, 512}) {
-          const CudaConvolutionShape shape{batch, static_cast<int>(feature.in_channels), static_cast<int>(feature.channels), feature.side,
-                                           storage};
+          const CudaConvolutionShape shape{batch,
+                                           steps.shape(step.x).channels,
+                                           steps.shape(step.y).channels,
+                                           steps.shape(step.x).side,
+                                           storage,
+                                           step.kernel,
+                                           step.stride,
+                                           step.padding,
+                                           step.groups};
           for (const ConvolutionPass pass :
                {ConvolutionPass::kForward, ConvolutionPass::kInputGradient, ConvolutionPass::kWeightGradient}) {
             const CudnnConvolution convolution(cudnn, pass, shape, choices);

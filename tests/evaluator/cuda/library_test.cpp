@@ -10,7 +10,7 @@
 
 #include "evaluator/cuda/cublas_lt.h"
 #include "evaluator/cuda/cudnn.h"
-#include "evaluator/network/network_layout.h"
+#include "evaluator/network/plan.h"
 #include "tests/evaluator/cuda/fixture.h"
 #include "tests/kernels/cpu/tensor.h"
 
@@ -85,32 +85,37 @@ void compare(const Tensor& result, Storage storage, std::size_t size, const std:
 void compare_convolution(const CudaConvolutionShape& shape) {
   const auto batch = static_cast<std::size_t>(shape.batch), in = static_cast<std::size_t>(shape.in_channels),
              out = static_cast<std::size_t>(shape.out_channels);
-  const int side = shape.side;
-  const auto pixels = static_cast<std::size_t>(side * side);
+  const int side = shape.side, result_side = shape.output_side(), kernel = shape.kernel;
+  const auto pixels = static_cast<std::size_t>(side * side), result_pixels = static_cast<std::size_t>(result_side * result_side),
+             taps = static_cast<std::size_t>(kernel * kernel);
   const std::string what = std::to_string(shape.batch) + " × " + std::to_string(in) + " to " + std::to_string(out) + ", side " +
-                           std::to_string(side) + (shape.storage == Storage::kBf16 ? ", bf16" : ", fp32");
+                           std::to_string(side) + ", kernel " + std::to_string(kernel) + ", stride " + std::to_string(shape.stride) +
+                           (shape.storage == Storage::kBf16 ? ", bf16" : ", fp32");
   CudaStream stream;
   Cudnn cudnn(stream);
   EngineChoices choices(true);
-  const Both x(stream, shape.storage, batch * pixels * in, 1), w(stream, shape.storage, out * 9 * in, 2),
-      y(stream, shape.storage, batch * pixels * out, 3);
+  const Both x(stream, shape.storage, batch * pixels * in, 1), w(stream, shape.storage, out * taps * in, 2),
+      y(stream, shape.storage, batch * result_pixels * out, 3);
   const auto x_at = [&](std::size_t n, int r, int c, std::size_t k) {
     return x.host[((n * pixels + static_cast<std::size_t>(r * side + c)) * in) + k];
   };
   const auto y_at = [&](std::size_t n, int r, int c, std::size_t k) {
-    return y.host[((n * pixels + static_cast<std::size_t>(r * side + c)) * out) + k];
+    return y.host[((n * result_pixels + static_cast<std::size_t>(r * result_side + c)) * out) + k];
   };
   const auto w_at = [&](std::size_t o, int a, int b, std::size_t i) {
-    return w.host[(o * 9 + static_cast<std::size_t>(3 * a + b)) * in + i];
+    return w.host[(o * taps + static_cast<std::size_t>(kernel * a + b)) * in + i];
   };
   const auto inside = [&](int r, int c) { return r >= 0 && r < side && c >= 0 && c < side; };
+  /// Where the tap `a` of the window of a result lies, along one axis.
+  const auto input_at = [&](int result, int a) { return result * shape.stride + a - shape.padding; };
   struct Place {
     std::size_t image, channel;
     int row, column;
   };
-  const auto place_of = [&](std::size_t at, std::size_t channels) {
-    const std::size_t pixel = at / channels % pixels;
-    return Place{at / channels / pixels, at % channels, static_cast<int>(pixel) / side, static_cast<int>(pixel) % side};
+  const auto place_of = [&](std::size_t at, std::size_t channels, int of_side) {
+    const auto all = static_cast<std::size_t>(of_side * of_side);
+    const std::size_t pixel = at / channels % all;
+    return Place{at / channels / all, at % channels, static_cast<int>(pixel) / of_side, static_cast<int>(pixel) % of_side};
   };
   const auto run = [&](ConvolutionPass pass, const Both& result) {
     CudnnConvolution convolution(cudnn, pass, shape, choices);
@@ -129,13 +134,13 @@ void compare_convolution(const CudaConvolutionShape& shape) {
   compare(
       forward, shape.storage, y.size,
       [&](std::size_t at) {
-        const Place p = place_of(at, out);
+        const Place p = place_of(at, out, result_side);
         Sum sum;
-        for (int a = 0; a < 3; ++a) {
-          for (int b = 0; b < 3; ++b) {
-            if (!inside(p.row + a - 1, p.column + b - 1)) continue;
-            for (std::size_t i = 0; i < in; ++i)
-              sum.add(static_cast<double>(x_at(p.image, p.row + a - 1, p.column + b - 1, i)) * w_at(p.channel, a, b, i));
+        for (int a = 0; a < kernel; ++a) {
+          for (int b = 0; b < kernel; ++b) {
+            const int r = input_at(p.row, a), c = input_at(p.column, b);
+            if (!inside(r, c)) continue;
+            for (std::size_t i = 0; i < in; ++i) sum.add(static_cast<double>(x_at(p.image, r, c, i)) * w_at(p.channel, a, b, i));
           }
         }
         return sum;
@@ -146,13 +151,13 @@ void compare_convolution(const CudaConvolutionShape& shape) {
   compare(
       dx, shape.storage, x.size,
       [&](std::size_t at) {
-        const Place p = place_of(at, in);
+        const Place p = place_of(at, in, side);
         Sum sum;
-        for (int a = 0; a < 3; ++a) {
-          for (int b = 0; b < 3; ++b) {
-            if (!inside(p.row + 1 - a, p.column + 1 - b)) continue;
-            for (std::size_t o = 0; o < out; ++o)
-              sum.add(static_cast<double>(y_at(p.image, p.row + 1 - a, p.column + 1 - b, o)) * w_at(o, a, b, p.channel));
+        for (int r = 0; r < result_side; ++r) {
+          for (int c = 0; c < result_side; ++c) {
+            const int a = p.row - input_at(r, 0), b = p.column - input_at(c, 0);
+            if (a < 0 || a >= kernel || b < 0 || b >= kernel) continue;
+            for (std::size_t o = 0; o < out; ++o) sum.add(static_cast<double>(y_at(p.image, r, c, o)) * w_at(o, a, b, p.channel));
           }
         }
         return sum;
@@ -162,13 +167,14 @@ void compare_convolution(const CudaConvolutionShape& shape) {
   compare(
       dw, shape.storage, w.size,
       [&](std::size_t at) {
-        const std::size_t i = at % in, o = at / in / 9;
-        const int a = static_cast<int>(at / in % 9) / 3, b = static_cast<int>(at / in % 9) % 3;
+        const std::size_t i = at % in, o = at / in / taps;
+        const int a = static_cast<int>(at / in % taps) / kernel, b = static_cast<int>(at / in % taps) % kernel;
         Sum sum;
         for (std::size_t n = 0; n < batch; ++n) {
-          for (int r = 0; r < side; ++r) {
-            for (int c = 0; c < side; ++c) {
-              if (inside(r + a - 1, c + b - 1)) sum.add(static_cast<double>(x_at(n, r + a - 1, c + b - 1, i)) * y_at(n, r, c, o));
+          for (int r = 0; r < result_side; ++r) {
+            for (int c = 0; c < result_side; ++c) {
+              const int row = input_at(r, a), column = input_at(c, b);
+              if (inside(row, column)) sum.add(static_cast<double>(x_at(n, row, column, i)) * y_at(n, r, c, o));
             }
           }
         }
@@ -219,20 +225,23 @@ void compare_product(int rows, int inputs, int outputs, Storage storage, bool fp
 TEST_F(CudaLibraries, ConvolutionsAreSumsInDouble) {
   const CudaDevice device(0);
   device.make_current();
-  std::set<std::array<int, 4>> shapes;  // batch, in, out, side
+  std::set<std::array<int, 7>> shapes;  // batch, in, out, side, kernel, stride, padding
   if (simulated()) {
-    shapes = {{2, 3, 8, 8}, {3, 8, 16, 5}, {2, 16, 8, 2}};
+    shapes = {{2, 3, 8, 8, 3, 1, 1}, {3, 8, 16, 5, 3, 1, 1}, {2, 16, 8, 2, 3, 1, 1}, {2, 8, 16, 6, 3, 2, 1}, {2, 8, 16, 6, 1, 2, 0}};
   } else {
     for (const Recipe& recipe : recipes()) {
       Parameters parameters;
-      for (const FeatureLayout& feature : lay_out(recipe.network, 0, parameters).features) {
-        shapes.insert({recipe.batch, static_cast<int>(feature.in_channels), static_cast<int>(feature.channels), feature.side});
+      const Plan steps = plan(recipe.network, kImageChannels, kClasses, 0, parameters);
+      for (const Step& step : steps.steps) {
+        if (step.kind != StepKind::kConvolution) continue;
+        shapes.insert({recipe.batch, steps.shape(step.x).channels, steps.shape(step.y).channels, steps.shape(step.x).side, step.kernel,
+                       step.stride, step.padding});
       }
     }
   }
-  for (const auto& [batch, in, out, side] : shapes) {
+  for (const auto& [batch, in, out, side, kernel, stride, padding] : shapes) {
     for (const Storage storage : {Storage::kFp32, Storage::kBf16}) {
-      compare_convolution({batch, in, out, side, storage});
+      compare_convolution({batch, in, out, side, storage, kernel, stride, padding, 1});
       if (HasFatalFailure()) return;
     }
   }

@@ -40,13 +40,15 @@ const Dataset& small_dataset() {
   return dataset;
 }
 
-/// Every kind of layer.
-Recipe small_recipe() {
+Network vgg_of(std::vector<int> features, double dropout) {
+  return vgg({.features = std::move(features), .dense = {32}, .dropout = dropout, .convolution_bias = false, .average_pool = false});
+}
+
+/// Every kind of layer that a VGG has.
+Recipe small_recipe(double dropout = 0.25) {
   Recipe recipe = find_recipe("vgg-s");
   recipe.name = "test";
-  recipe.network.features = {8, Network::kPool, 16, 16, Network::kPool, 24, Network::kPool};
-  recipe.network.dense = {32};
-  recipe.network.dropout = 0.25;
+  recipe.network = vgg_of({8, Vgg::kPool, 16, 16, Vgg::kPool, 24, Vgg::kPool}, dropout);
   recipe.epochs = 2;
   recipe.batch = 8;
   recipe.validation_size = 20;
@@ -84,13 +86,16 @@ struct OnDevice {
     device.make_current();
     images = std::make_unique<CudaDataset>(dataset);
     storage = precision == Precision::kBf16 ? Storage::kBf16 : Storage::kFp32;
-    network = std::make_unique<CudaNetwork>(device, *images, recipe, precision, choices,
-                                            compiler.cubin(cuda_layers_source(storage), device.architecture()));
+    network = std::make_unique<CudaNetwork>(device, *images, recipe, precision, choices, cubins());
   }
   ~OnDevice() {
     device.make_current();
     network.reset();
     images.reset();
+  }
+  CudaNetworkCubins cubins() {
+    return {compiler.cubin(cuda_layers_source(storage), device.architecture()),
+            compiler.cubin(cuda_identity_source(storage), device.architecture())};
   }
   void begin(const char* formula, std::uint64_t seed) {
     const Program program = program_of(formula);
@@ -131,8 +136,7 @@ TEST_F(CudaTraining, TenStepsInFp32LoseWhatTheyLoseOnTheCpu) {
 }
 
 TEST_F(CudaTraining, TenStepsInBf16LoseAboutWhatTheyLoseInFp32OnTheCpu) {
-  Recipe recipe = small_recipe();
-  recipe.network.dropout = 0;
+  Recipe recipe = small_recipe(0);
   const EpochPlan plan = plan_of(recipe, small_dataset(), 10);
   const EigenKernel kernel(program_of("swish"));
   CpuLearner cpu(kernel, recipe, small_dataset(), Precision::kFp32, 1, 3);
@@ -235,11 +239,11 @@ TEST_F(CudaTraining, ANetworkTakesOneCandidateAfterTheOther) {
 TEST_F(CudaTraining, ANetworkRecordsWhileOthersComeAndGo) {
   const Recipe recipe = small_recipe();
   OnDevice cuda(recipe, small_dataset(), Precision::kFp32);
-  const std::string layers = cuda.compiler.cubin(cuda_layers_source(cuda.storage), cuda.device.architecture());
+  const CudaNetworkCubins cubins = cuda.cubins();
   std::atomic<bool> over = false;
   std::jthread others([&] {
     cuda.device.make_current();
-    while (!over) CudaNetwork(cuda.device, *cuda.images, recipe, Precision::kFp32, cuda.choices, layers);
+    while (!over) CudaNetwork(cuda.device, *cuda.images, recipe, Precision::kFp32, cuda.choices, cubins);
   });
   constexpr int kRecordings = 30;
   for (int i = 0; i < kRecordings; ++i) {
@@ -408,7 +412,7 @@ TEST_F(CudaTraining, MeasurementsHaveARowForEverythingAsked) {
 
 TEST_F(CudaTraining, ARecipeWithOddChannelsIsRefused) {
   Recipe recipe = small_recipe();
-  recipe.network.features = {12, Network::kPool};
+  recipe.network = vgg_of({12, Vgg::kPool}, 0);
   CudaBackend backend(small_dataset(), options());
   EXPECT_THROW(backend.train(program_of("relu"), recipe, {}), std::invalid_argument);
 }
@@ -441,7 +445,7 @@ TEST_F(CudaTraining, WithoutMemoryForAllJobsThereAreFewer) {
   EXPECT_NE(said[0].find("out of memory"), std::string::npos) << said[0];
   EXPECT_LT(said.size(), 8u);
   Recipe large = small_recipe();
-  large.network.features = {256, Network::kPool};
+  large.network = vgg_of({256, Vgg::kPool}, 0);
   large.batch = 100;
   EXPECT_THROW(backend.train(program_of("relu"), large, {}), CudaOutOfMemory) << "too much for one";
   EXPECT_EQ(backend.train(program_of("relu"), small_recipe(), {}).epochs.size(), 2u) << "and what fits still does";

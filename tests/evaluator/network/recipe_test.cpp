@@ -7,10 +7,21 @@
 #include <set>
 #include <stdexcept>
 
+#include "evaluator/network/plan.h"
+
 namespace actsearch {
 namespace {
 
-constexpr int kM = Network::kPool;
+constexpr int kM = Vgg::kPool;
+
+Network vgg_of(std::vector<int> features, std::vector<int> dense = {}, bool convolution_bias = false) {
+  const double dropout = dense.size() > 1 ? 0.5 : 0;
+  return vgg({.features = std::move(features),
+              .dense = std::move(dense),
+              .dropout = dropout,
+              .convolution_bias = convolution_bias,
+              .average_pool = false});
+}
 
 TEST(Recipes, AreFoundByTheirNames) {
   std::set<std::string> names;
@@ -33,23 +44,22 @@ TEST(Recipes, OfAnUnknownNameAreAnErrorThatListsTheKnown) {
 }
 
 TEST(Recipes, HaveTheStatedNetworks) {
-  EXPECT_EQ(find_recipe("vgg-s").network.features, (std::vector<int>{32, 32, kM, 64, 64, kM, 128, 128, kM}));
-  EXPECT_EQ(find_recipe("vgg-m").network.features, (std::vector<int>{64, 64, kM, 128, 128, kM, 256, 256, kM}));
-  EXPECT_EQ(find_recipe("vgg16-slim").network.features,
-            (std::vector<int>{16, 16, kM, 32, 32, kM, 64, 64, 64, kM, 128, 128, 128, kM, 128, 128, 128, kM}));
-  EXPECT_EQ(find_recipe("vgg16-bn").network.features,
-            (std::vector<int>{64, 64, kM, 128, 128, kM, 256, 256, 256, kM, 512, 512, 512, kM, 512, 512, 512, kM}));
+  EXPECT_EQ(find_recipe("vgg-s").network.layers, vgg_of({32, 32, kM, 64, 64, kM, 128, 128, kM}).layers);
+  EXPECT_EQ(find_recipe("vgg-m").network.layers, vgg_of({64, 64, kM, 128, 128, kM, 256, 256, kM}).layers);
+  EXPECT_EQ(find_recipe("vgg16-slim").network.layers,
+            vgg_of({16, 16, kM, 32, 32, kM, 64, 64, 64, kM, 128, 128, 128, kM, 128, 128, 128, kM}).layers);
+  EXPECT_EQ(find_recipe("vgg16-bn").network.layers,
+            vgg_of({64, 64, kM, 128, 128, kM, 256, 256, 256, kM, 512, 512, 512, kM, 512, 512, 512, kM}, {4096, 4096}, true).layers);
 }
 
 TEST(Recipes, QuickIsASmallNetworkOnSmallerImagesForTwoEpochsOfAPart) {
   const Recipe& quick = find_recipe("quick");
-  EXPECT_EQ(quick.network.features, (std::vector<int>{16, 16, kM, 32, 32, kM, 64, 64, kM}));
+  EXPECT_EQ(quick.network.layers, vgg_of({16, 16, kM, 32, 32, kM, 64, 64, kM}).layers);
   EXPECT_EQ(quick.network.image_side, 16);
   EXPECT_EQ(quick.train_size, 40'000);
   EXPECT_EQ(quick.epochs, 2);
-  Network small;
+  Network small = vgg_of({4});
   small.image_side = 16;
-  small.features = {4};
   EXPECT_EQ(forward_flop(small), 2 * (9 * 3 * 4 * 256 + 256 * 4 * 10));
 }
 
@@ -57,12 +67,12 @@ TEST(Recipes, CountParametersAsTheLayersHaveThem) {
   // 9·in·out of each convolution, 2·out of its batch norm, then the linear head from 4×4×128.
   EXPECT_EQ(parameter_count(find_recipe("vgg-s").network),
             9 * (3 * 32 + 32 * 32 + 32 * 64 + 64 * 64 + 64 * 128 + 128 * 128) + 2 * 2 * (32 + 64 + 128) + 2'048 * 10 + 10);
-  Network small{.features = {4, kM}, .dense = {5}, .convolution_bias = true};
+  const Network small = vgg_of({4, kM}, {5}, true);
   EXPECT_EQ(parameter_count(small), 3 * 9 * 4 + 4 + 2 * 4 + (16 * 16 * 4 * 5 + 5) + (5 * 10 + 10));
 }
 
 TEST(Recipes, CountFlopAndActivationChannelsAsTheLayersHaveThem) {
-  const Network small{.features = {4, kM, 6}, .dense = {5}};
+  const Network small = vgg_of({4, kM, 6}, {5});
   EXPECT_EQ(forward_flop(small), 2 * (9 * 3 * 4 * 1'024 + 9 * 4 * 6 * 256 + 256 * 6 * 5 + 5 * 10));
   EXPECT_EQ(activation_channels(small), 4 + 6 + 5);
 }
@@ -124,10 +134,16 @@ TEST(RecipeText, ChangesWithEveryField) {
   const Recipe base = find_recipe("vgg16-bn");
   const std::vector<std::function<void(Recipe&)>> changes{
       [](Recipe& r) { r.name = "other"; },
-      [](Recipe& r) { r.network.features.pop_back(); },
-      [](Recipe& r) { r.network.dense.clear(); },
-      [](Recipe& r) { r.network.dropout = 0.25; },
-      [](Recipe& r) { r.network.convolution_bias = false; },
+      [](Recipe& r) {
+        r.network = vgg_of({4, kM}, {5, 6}, true);
+      },
+      [](Recipe& r) {
+        r.network = vgg_of({4, kM}, {5}, true);
+      },
+      [](Recipe& r) { r.network = resnet(3); },
+      [](Recipe& r) {
+        r.network = vgg_of({4, kM}, {5});
+      },
       [](Recipe& r) { r.network.initialisation = Network::Initialisation::kMxnet; },
       [](Recipe& r) { r.network.batch_norm_momentum = 0.99; },
       [](Recipe& r) { r.network.batch_norm_epsilon = 1e-3; },

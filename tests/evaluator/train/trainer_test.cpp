@@ -16,6 +16,7 @@
 #include "evaluator/cpu/model.h"
 #include "evaluator/cpu/throughput.h"
 #include "evaluator/data/random.h"
+#include "evaluator/network/plan.h"
 #include "evaluator/train/checkpoint.h"
 #include "evaluator/train/flush_denormals.h"
 #include "grammar/notation.h"
@@ -31,12 +32,14 @@ const Dataset& small_dataset() {
 }
 
 /// A network of every kind of layer, trained in a second.
-Recipe small_recipe() {
+Recipe small_recipe(double dropout = 0.1) {
   Recipe recipe = find_recipe("vgg-s");
   recipe.name = "test";
-  recipe.network.features = {8, Network::kPool, 16, Network::kPool, 16, Network::kPool};
-  recipe.network.dense = {32};
-  recipe.network.dropout = 0.1;
+  recipe.network = vgg({.features = {8, Vgg::kPool, 16, Vgg::kPool, 16, Vgg::kPool},
+                        .dense = {32},
+                        .dropout = dropout,
+                        .convolution_bias = false,
+                        .average_pool = false});
   recipe.epochs = 3;
   recipe.batch = 50;
   recipe.validation_size = 200;
@@ -457,8 +460,7 @@ TEST(Model, HasAsManyParametersAsItsRecipeSays) {
 }
 
 TEST(Model, TheGradientsOfAllParametersPredictTheChangeOfTheLoss) {
-  auto network = small_recipe().network;
-  network.dropout = 0;
+  const Network network = small_recipe(0).network;
   const EigenKernel kernel(program_of("swish"));
   Model model(network, kernel, 20, Precision::kFp32, 1, 5);
   RandomStream random(1);
@@ -492,8 +494,7 @@ TEST(Model, TheGradientsOfAllParametersPredictTheChangeOfTheLoss) {
 
 /// Along the gradient alone, one that is wrongly 0 would predict what it is asked: nothing. A random direction meets every element.
 TEST(Model, TheGradientsPredictTheChangeOfTheLossInRandomDirections) {
-  auto network = small_recipe().network;
-  network.dropout = 0;
+  const Network network = small_recipe(0).network;
   const EigenKernel kernel(program_of("swish"));
   Model model(network, kernel, 20, Precision::kFp32, 1, 5);
   RandomStream random(1);
