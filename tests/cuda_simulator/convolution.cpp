@@ -78,7 +78,8 @@ std::size_t Tensor::place(std::int64_t a, std::int64_t b, std::int64_t c, std::i
 
 std::string Convolution::mismatch() const {
   if (x.dims[0] != y.dims[0]) return "x and y have different batches";
-  if (x.dims[1] != w.dims[1]) return "x and w have different channels (groups are not simulated)";
+  if (x.dims[1] % w.dims[1] != 0) return "the channels of x are not whole groups of those of w";
+  if (w.dims[0] % (x.dims[1] / w.dims[1]) != 0) return "the filters are not as many for each group";
   if (y.dims[1] != w.dims[0]) return "y has not one channel for each filter";
   for (std::size_t i = 0; i < 2; ++i) {
     const std::int64_t reach = dilation[i] * (w.dims[2 + i] - 1) + 1, padded = x.dims[2 + i] + pre[i] + post[i];
@@ -95,6 +96,8 @@ void Convolution::run(void* x_data, void* w_data, void* y_data) const {
   if (pass != Pass::kFilter) pw.read(w, w_data);
   if (pass != Pass::kForward) py.read(y, y_data);
   const std::size_t channels = px.dims[3], filters = py.dims[3];
+  const auto of_group = static_cast<std::size_t>(w.dims[1]);  // channels of x that a filter reads
+  const std::size_t filters_of_group = filters / (channels / of_group);
   for (std::size_t n = 0; n < py.dims[0]; ++n) {
     for (std::size_t p = 0; p < py.dims[1]; ++p) {
       for (std::size_t q = 0; q < py.dims[2]; ++q) {
@@ -108,13 +111,20 @@ void Convolution::run(void* x_data, void* w_data, void* y_data) const {
             float* const in = px.row(n, static_cast<std::size_t>(h), static_cast<std::size_t>(v));
             switch (pass) {
               case Pass::kForward:
-                for (std::size_t c = 0; c < channels; ++c) add_scaled(out, in[c], pw.row(r, s, c), filters);
+                for (std::size_t c = 0; c < channels; ++c) {
+                  const std::size_t first = c / of_group * filters_of_group;
+                  add_scaled(out + first, in[c], pw.row(r, s, c % of_group) + first, filters_of_group);
+                }
                 break;
               case Pass::kData:
-                for (std::size_t k = 0; k < filters; ++k) add_scaled(in, out[k], pw.row(r, s, k), channels);
+                for (std::size_t k = 0; k < filters; ++k)
+                  add_scaled(in + k / filters_of_group * of_group, out[k], pw.row(r, s, k), of_group);
                 break;
               case Pass::kFilter:
-                for (std::size_t c = 0; c < channels; ++c) add_scaled(pw.row(r, s, c), in[c], out, filters);
+                for (std::size_t c = 0; c < channels; ++c) {
+                  const std::size_t first = c / of_group * filters_of_group;
+                  add_scaled(pw.row(r, s, c % of_group) + first, in[c], out + first, filters_of_group);
+                }
                 break;
             }
           }

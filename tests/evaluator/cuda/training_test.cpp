@@ -22,6 +22,7 @@
 #include "grammar/notation.h"
 #include "kernels/cuda/activation.h"
 #include "tests/evaluator/cuda/fixture.h"
+#include "tests/evaluator/network/networks.h"
 
 namespace actsearch {
 namespace {
@@ -133,6 +134,16 @@ TEST_F(CudaTraining, TenStepsInFp32LoseWhatTheyLoseOnTheCpu) {
   expect_same_losses(small_recipe(), small_dataset(), Precision::kFp32, "swish", 1.5);
   expect_same_losses(small_recipe(), small_dataset(), Precision::kFp32, "relu", 2);
   expect_same_losses(small_recipe(), small_dataset(), Precision::kFp32, "x * sigmoid(beta0 * x) + beta1 * sin(x)", 2.5);
+}
+
+TEST_F(CudaTraining, TenStepsOfEveryKindOfLayerLoseWhatTheyLoseOnTheCpu) {
+  Recipe recipe = small_recipe();
+  recipe.network = testing::every_kind_of_layer();
+  expect_same_losses(recipe, small_dataset(), Precision::kFp32, "swish", 2);
+  recipe.network = resnet(1);
+  expect_same_losses(recipe, small_dataset(), Precision::kFp32, "x * sigmoid(x)", 2);
+  recipe.network = wide_resnet(1, 1);
+  expect_same_losses(recipe, small_dataset(), Precision::kFp32, "relu", 2);
 }
 
 TEST_F(CudaTraining, TenStepsInBf16LoseAboutWhatTheyLoseInFp32OnTheCpu) {

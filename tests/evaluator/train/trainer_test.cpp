@@ -20,6 +20,7 @@
 #include "evaluator/train/checkpoint.h"
 #include "evaluator/train/flush_denormals.h"
 #include "grammar/notation.h"
+#include "tests/evaluator/network/networks.h"
 
 namespace actsearch {
 namespace {
@@ -493,8 +494,7 @@ TEST(Model, TheGradientsOfAllParametersPredictTheChangeOfTheLoss) {
 }
 
 /// Along the gradient alone, one that is wrongly 0 would predict what it is asked: nothing. A random direction meets every element.
-TEST(Model, TheGradientsPredictTheChangeOfTheLossInRandomDirections) {
-  const Network network = small_recipe(0).network;
+void expect_gradients(const Network& network, int probes) {
   const EigenKernel kernel(program_of("swish"));
   Model model(network, kernel, 20, Precision::kFp32, 1, 5);
   RandomStream random(1);
@@ -512,7 +512,7 @@ TEST(Model, TheGradientsPredictTheChangeOfTheLossInRandomDirections) {
     }
     // The slope in a random direction of length 1 has this deviation.
     const double typical = std::sqrt(length / static_cast<double>(segment.size));
-    for (int probe = 0; probe < 8; ++probe) {
+    for (int probe = 0; probe < probes; ++probe) {
       const double element = 1 / std::sqrt(static_cast<double>(segment.size));
       double slope = 0;
       for (std::size_t i = 0; i < segment.size; ++i) {
@@ -531,6 +531,15 @@ TEST(Model, TheGradientsPredictTheChangeOfTheLossInRandomDirections) {
           << "segment at " << segment.offset << " of kind " << static_cast<int>(segment.kind) << ", probe " << probe;
     }
   }
+}
+
+TEST(Model, TheGradientsPredictTheChangeOfTheLossInRandomDirections) { expect_gradients(small_recipe(0).network, 8); }
+
+TEST(Model, TheGradientsOfEveryKindOfLayerDo) { expect_gradients(testing::every_kind_of_layer(), 4); }
+
+TEST(Model, TheGradientsOfResidualNetworksDo) {
+  expect_gradients(resnet(1), 1);
+  expect_gradients(wide_resnet(1, 1), 1);
 }
 
 TEST(FlushDenormals, HoldsForThisThreadAndTheOnesItStartsAndEndsWithItsScope) {
