@@ -58,6 +58,9 @@ struct Network {
 /// "layers=…": every field of every layer that is not at its default, in one line without spaces.
 std::string layers_text(const std::vector<Layer>& layers);
 
+/// A network of such layers: with a built-in network's text and summary where it has the same layers, else with layers_text.
+Network network_of(std::vector<Layer> layers);
+
 /// VGG (Simonyan and Zisserman, 2015) with batch norm: convolution 3×3 → batch norm → activation for each positive entry, a 2×2 pool for
 /// each kPool; then dense → activation → dropout for each entry of `dense`, then a dense layer to the classes.
 struct Vgg {

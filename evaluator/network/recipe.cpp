@@ -1,7 +1,6 @@
 #include "evaluator/network/recipe.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <stdexcept>
 
@@ -92,41 +91,6 @@ Recipe full_length() {
   return recipe;
 }
 
-std::string to_text(double value) {
-  char digits[32];
-  return {digits, std::to_chars(digits, digits + sizeof digits, value, std::chars_format::general).ptr};  // reads back exactly
-}
-std::string to_text(bool value) { return value ? "yes" : "no"; }
-
-/// "10-20-30", or "none" for an empty list.
-std::string to_text(const std::vector<int>& list) {
-  if (list.empty()) return "none";
-  std::string text;
-  for (const int entry : list) text += (text.empty() ? "" : "-") + std::to_string(entry);
-  return text;
-}
-
-std::string_view to_text(Network::Initialisation initialisation) {
-  switch (initialisation) {
-    case Network::Initialisation::kHe:
-      return "he";
-    case Network::Initialisation::kMxnet:
-      return "mxnet";
-  }
-  throw std::logic_error("to_text: no such initialisation");
-}
-
-std::string to_text(const Schedule& schedule) {
-  const std::string peak = " peak=" + to_text(schedule.peak);
-  switch (schedule.kind) {
-    case Schedule::Kind::kOneCycle:
-      return "one-cycle" + peak + " warmup=" + to_text(schedule.warmup);
-    case Schedule::Kind::kStep:
-      return "step" + peak + " milestones=" + to_text(schedule.milestones) + " factor=" + to_text(schedule.factor);
-  }
-  throw std::logic_error("to_text: no such schedule");
-}
-
 }  // namespace
 
 double Schedule::rate(std::int64_t step, std::int64_t steps_per_epoch, int epochs) const {
@@ -171,41 +135,21 @@ const Recipe& find_recipe(std::string_view name) {
   throw std::invalid_argument("no recipe is called \"" + std::string(name) + "\"; there are " + known);
 }
 
-std::string_view to_text(Precision precision) {
-  switch (precision) {
-    case Precision::kFp32:
-      return "fp32";
-    case Precision::kBf16:
-      return "bf16";
+Network network_of(std::vector<Layer> layers) {
+  for (const Recipe& recipe : recipes()) {
+    if (recipe.network.layers != layers) continue;
+    Network same;
+    same.text = recipe.network.text;
+    same.summary = recipe.network.summary;
+    same.layers = std::move(layers);
+    return same;
   }
-  throw std::logic_error("to_text: no such precision");
-}
-
-std::string to_text(const Recipe& recipe, Precision precision) {
-  const Network& network = recipe.network;
-  const Augmentation& augmentation = recipe.augmentation;
-  std::string text = recipe.name + " " + network.text;
-  const auto add = [&text](std::string_view key, std::string_view value) { text.append(" ").append(key).append("=").append(value); };
-  add("initialisation", to_text(network.initialisation));
-  add("batch_norm_momentum", to_text(network.batch_norm_momentum));
-  add("batch_norm_epsilon", to_text(network.batch_norm_epsilon));
-  add("epochs", std::to_string(recipe.epochs));
-  add("batch", std::to_string(recipe.batch));
-  add("schedule", to_text(recipe.schedule));
-  add("momentum", to_text(recipe.momentum));
-  add("weight_decay", to_text(recipe.weight_decay));
-  add("decay_all", to_text(recipe.decay_all));
-  add("flip", to_text(augmentation.flip));
-  add("pad", std::to_string(augmentation.pad));
-  add("normalise", to_text(augmentation.normalise));
-  add("shuffle", to_text(augmentation.shuffle));
-  add("validation", std::to_string(recipe.validation_size));
-  // What came later is said where it is not as it always was: a text is an identity.
-  if (network.image_side != kImageSide) add("image_side", std::to_string(network.image_side));
-  if (recipe.train_size > 0) add("train", std::to_string(recipe.train_size));
-  if (recipe.validation_fold > 0) add("fold", std::to_string(recipe.validation_fold));
-  add("precision", to_text(precision));
-  return text;
+  Network own;
+  own.text = layers_text(layers);
+  const auto activations = std::count_if(layers.begin(), layers.end(), [](const Layer& one) { return one.kind == LayerKind::kActivation; });
+  own.summary = std::to_string(layers.size()) + " layers, " + std::to_string(activations) + " activations";
+  own.layers = std::move(layers);
+  return own;
 }
 
 }  // namespace actsearch

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "evaluator/data/augmentation.h"
@@ -60,5 +61,8 @@ const Recipe& find_recipe(std::string_view name);
 /// trial's conditions.
 std::string to_text(const Recipe& recipe, Precision precision);
 std::string_view to_text(Precision precision);
+/// The way back, from a text that may have more words behind the precision, such as the data's. nullopt where it is of another version, or
+/// no recipe's. `purpose` and `seed_spread` are empty.
+std::optional<std::pair<Recipe, Precision>> read_recipe(const std::string& text);
 
 }  // namespace actsearch

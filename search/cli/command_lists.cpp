@@ -4,6 +4,7 @@
 
 #include "evaluator/cpu/throughput.h"
 #include "evaluator/network/plan.h"
+#include "evaluator/network/recipe_file.h"
 #include "evaluator/train/trainer.h"
 #include "grammar/candidate.h"
 #include "grammar/notation.h"
@@ -109,11 +110,18 @@ int recipes_command(const Words& words) {
                   "Lists the training recipes, with their trainable parameters and the work of one image's forward pass\n"
                   "(MFLOP). --measure adds how many images per second training does here, with ReLU: one thread for\n"
                   "recipes of a search, all cores for full-length ones.");
+  options.value("show", "NAME", "print one recipe as a file, with every layer of its network: to be changed, and given to --recipe-file");
   options.flag("measure", "measure the speed, some seconds a recipe; it says first how long");
   options.value("precision", "P", "auto, bf16 or fp32 [auto]");
   options.value("format", "F", "table, csv or json [table]");
   if (!options.parse(words)) return 0;
   const Format format = options.format();
+  if (options.has("show")) {
+    std::vector<std::string_view> names;
+    for (const Recipe& recipe : recipes()) names.push_back(recipe.name);
+    std::cout << recipe_file(find_recipe(options.choice("show", names)));
+    return 0;
+  }
   const Precision precision = chosen_precision(options);
   const bool measures = options.has("measure");
   if (measures) {

@@ -3,10 +3,15 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <iostream>
+#include <iterator>
 #include <limits>
 
 #include "evaluator/cpu/dnn.h"
+#include "evaluator/data/dataset.h"
+#include "evaluator/network/recipe_file.h"
 #include "evaluator/train/trainer.h"
 #include "grammar/nearest.h"
 #include "search/run/budget.h"
@@ -192,6 +197,8 @@ Format Options::format(const std::vector<std::string_view>& known) const {
 
 void declare_training(Options& options, const std::string& default_recipe) {
   options.value("recipe", "NAME", "network, optimiser and schedule, as `actsearch recipes` lists them [" + default_recipe + "]");
+  options.value("recipe-file", "FILE", "a recipe of your own in place of a listed one, as `actsearch recipes --show NAME` prints them");
+  options.value("network", "FILE", "a network of your own in place of the recipe's, in the same words; it is called as the file");
   options.value("epochs", "E", "epochs, in place of the recipe's; results are then ranked separately");
   options.value("batch", "B", "images a step, in place of the recipe's; likewise");
   options.value("rate", "R", "the schedule's peak learning rate, in place of the recipe's; likewise");
@@ -202,12 +209,36 @@ void declare_training(Options& options, const std::string& default_recipe) {
                 "data/cifar-10-batches-bin, else a download to there]");
 }
 
+namespace {
+/// What read(text) makes of a file that a flag names. UsageError names flag and file.
+template <class Read>
+Recipe of_file(const std::string& flag, const std::string& path, Read read) {
+  std::ifstream file(path);
+  if (!file) throw UsageError("--" + flag + " " + path + ": the file cannot be opened");
+  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  try {
+    return read(text);
+  } catch (const std::invalid_argument& error) {
+    throw UsageError("--" + flag + " " + path + ": " + error.what());
+  }
+}
+}  // namespace
+
 Recipe chosen_recipe(const Options& options, const std::string& default_recipe) {
   std::vector<std::string_view> names{default_recipe};
   for (const Recipe& recipe : recipes()) {
     if (recipe.name != default_recipe) names.push_back(recipe.name);
   }
   Recipe recipe = find_recipe(options.choice("recipe", names));
+  if (const auto path = options.text("recipe-file")) {
+    if (options.has("recipe")) throw UsageError("--recipe-file and --recipe are both given; the file is the whole recipe");
+    recipe = of_file("recipe-file", *path, [](const std::string& text) { return read_recipe_file(text, kImageChannels, kClasses); });
+  }
+  if (const auto path = options.text("network")) {
+    const std::string name = std::filesystem::path(*path).stem().string();
+    recipe =
+        of_file("network", *path, [&](const std::string& text) { return with_network_file(recipe, name, text, kImageChannels, kClasses); });
+  }
   if (const auto epochs = options.integer("epochs", 1, 100'000)) recipe.epochs = static_cast<int>(*epochs);
   if (const auto batch = options.integer("batch", 2, 4'096)) recipe.batch = static_cast<int>(*batch);  // batch norm needs two
   if (const auto rate = options.numbers("rate")) {

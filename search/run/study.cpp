@@ -92,6 +92,10 @@ std::optional<Conditions> read_conditions(const std::string& text, const Dataset
       if (conditions_text(conditions.recipe, precision, dataset.source) == text) return conditions;
     }
   }
+  // A recipe of the user's own.
+  if (const auto own = read_recipe(text)) {
+    if (conditions_text(own->first, own->second, dataset.source) == text) return Conditions{own->first, own->second};
+  }
   return std::nullopt;
 }
 
