@@ -108,7 +108,7 @@ double training_throughput(const Recipe& recipe, const Program& activation, Prec
 
 ConvolutionThroughput convolution_throughput(const Recipe& recipe, Precision precision, int threads, double seconds) {
   DnnContext context(threads);
-  Parameters parameters;
+  Parameters parameters(Parameters::Kept::kSizes);
   const Plan steps = plan(recipe.network, kImageChannels, kClasses, 0, parameters);
   const auto images_per_second = [&](auto&& convolutions) {
     return recipe.batch * steps_per_second([&] { convolutions.step(); }, seconds);

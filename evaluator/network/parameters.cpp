@@ -18,8 +18,9 @@ bool decays(ParameterKind kind, bool decay_all) {
 }
 
 std::size_t Parameters::add(ParameterKind kind, std::size_t size, float start) {
-  const std::size_t offset = values_.size();
+  const std::size_t offset = this->size();
   segments_.push_back({kind, offset, size});
+  if (kept_ == Kept::kSizes) return offset;
   values_.resize(offset + size, start);
   gradients_.resize(offset + size, 0.0f);
   momenta_.resize(offset + size, 0.0f);

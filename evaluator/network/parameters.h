@@ -29,6 +29,10 @@ bool decays(ParameterKind kind, bool decay_all);
 
 class Parameters {
  public:
+  enum class Kept : std::uint8_t { kValues, kSizes };
+  /// With kSizes there are segments and no arrays: for counting.
+  explicit Parameters(Kept kept = Kept::kValues) : kept_(kept) {}
+
   /// Appends a segment of `size` values and returns its offset. Pointers into the arrays are invalid afterwards.
   std::size_t add(ParameterKind kind, std::size_t size, float start);
 
@@ -37,11 +41,13 @@ class Parameters {
   float* gradient(std::size_t offset) { return gradients_.data() + offset; }
   float* momentum(std::size_t offset) { return momenta_.data() + offset; }
   const std::vector<ParameterSegment>& segments() const { return segments_; }
+  std::size_t size() const { return segments_.empty() ? 0 : segments_.back().offset + segments_.back().size; }
   /// For checkpoints.
   std::vector<float>& values() { return values_; }
   std::vector<float>& momenta() { return momenta_; }
 
  private:
+  Kept kept_;
   std::vector<ParameterSegment> segments_;
   std::vector<float> values_, gradients_, momenta_;
 };

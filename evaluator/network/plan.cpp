@@ -425,8 +425,11 @@ class Planner {
   std::vector<int> output_;  ///< of each layer its tensor, once a step makes it
 };
 
-/// The plan of one candidate without parameters, for counting.
-Plan counted(const Network& network, Parameters& parameters) { return plan(network, kImageChannels, kClasses, 0, parameters); }
+/// The plan of a candidate without parameters, for counting.
+Plan counted(const Network& network) {
+  Parameters sizes(Parameters::Kept::kSizes);
+  return plan(network, kImageChannels, kClasses, 0, sizes);
+}
 
 }  // namespace
 
@@ -468,14 +471,13 @@ std::vector<float> beta_of(const Plan& plan, int k, const float* values) {
 }
 
 std::int64_t parameter_count(const Network& network) {
-  Parameters parameters;
-  counted(network, parameters);
-  return static_cast<std::int64_t>(parameters.values().size());
+  Parameters sizes(Parameters::Kept::kSizes);
+  plan(network, kImageChannels, kClasses, 0, sizes);
+  return static_cast<std::int64_t>(sizes.size());
 }
 
 std::int64_t forward_flop(const Network& network) {
-  Parameters parameters;
-  const Plan steps = counted(network, parameters);
+  const Plan steps = counted(network);
   std::int64_t flop = 0;
   for (const Step& step : steps.steps) {
     const TensorShape &in = steps.shape(step.x), &out = steps.shape(step.y);
@@ -487,8 +489,7 @@ std::int64_t forward_flop(const Network& network) {
 }
 
 std::int64_t activation_channels(const Network& network) {
-  Parameters parameters;
-  const Plan steps = counted(network, parameters);
+  const Plan steps = counted(network);
   std::int64_t channels = 0;
   for (const Step& step : steps.steps) channels += step.activated ? steps.shape(step.y).channels : 0;
   return channels;

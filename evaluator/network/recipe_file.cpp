@@ -159,7 +159,7 @@ Network read_network(const Json& json, int image_channels, int classes) {
   object.read("batch_norm_momentum", &network.batch_norm_momentum, 0, 1);
   object.read("batch_norm_epsilon", &network.batch_norm_epsilon, 0, 1);
   object.finish();
-  Parameters parameters;
+  Parameters parameters(Parameters::Kept::kSizes);
   plan(network, image_channels, classes, 0, parameters);
   return network;
 }

@@ -44,7 +44,7 @@ INSTANTIATE_TEST_SUITE_P(Precisions, EachPrecision, ::testing::Values(Precision:
 std::vector<ConvolutionShape> recipe_shapes() {
   std::set<std::tuple<int, int, int>> unique;
   for (const char* const name : {"vgg-s", "vgg16-slim"}) {
-    Parameters parameters;
+    Parameters parameters(Parameters::Kept::kSizes);
     const Plan steps = plan(find_recipe(name).network, kImageChannels, kClasses, 0, parameters);
     for (const Step& step : steps.steps) {
       if (step.kind != StepKind::kConvolution) continue;

@@ -19,7 +19,7 @@ TEST(CudnnEngines, ThereIsOneForEveryConvolutionOfEveryRecipe) {
   EngineChoices choices(true);
   int convolutions = 0;
   for (const Recipe& recipe : recipes()) {
-    Parameters parameters;
+    Parameters parameters(Parameters::Kept::kSizes);
     const Plan steps = plan(recipe.network, kImageChannels, kClasses, 0, parameters);
     for (const Step& step : steps.steps) {
       if (step.kind != StepKind::kConvolution) continue;

@@ -230,7 +230,7 @@ TEST_F(CudaLibraries, ConvolutionsAreSumsInDouble) {
     shapes = {{2, 3, 8, 8, 3, 1, 1}, {3, 8, 16, 5, 3, 1, 1}, {2, 16, 8, 2, 3, 1, 1}, {2, 8, 16, 6, 3, 2, 1}, {2, 8, 16, 6, 1, 2, 0}};
   } else {
     for (const Recipe& recipe : recipes()) {
-      Parameters parameters;
+      Parameters parameters(Parameters::Kept::kSizes);
       const Plan steps = plan(recipe.network, kImageChannels, kClasses, 0, parameters);
       for (const Step& step : steps.steps) {
         if (step.kind != StepKind::kConvolution) continue;

@@ -11,6 +11,7 @@
 
 #include "tests/kernels/export/cases.h"
 #include "tests/kernels/export/folder.h"
+#include "tests/kernels/export/python.h"
 #include "tests/kernels/finite_cases.h"
 
 namespace actsearch::testing {
@@ -21,20 +22,6 @@ using Json = nlohmann::json;
 /// What python_with is asked for: PyTorch as Debian has it, and one that has torch.func and torch.compile.
 constexpr const char* kOlderTorch = "torch; assert not hasattr(torch, \"func\")";
 constexpr const char* kNewerTorch = "torch; assert hasattr(torch.compiler, \"is_compiling\") and hasattr(torch, \"func\")";
-
-/// A Python that can import the modules, or empty.
-std::string python_with(const std::string& modules) {
-  std::vector<std::string> interpreters;
-  if (const char* const chosen = std::getenv("ACTSEARCH_PYTHON"); chosen != nullptr && *chosen != '\0') interpreters.emplace_back(chosen);
-  for (const char* const usual : {ACTSEARCH_SOURCE_DIR "/build/frameworks/bin/python", ACTSEARCH_SOURCE_DIR "/build/torch/bin/python",
-                                  "/usr/bin/python3", "python3"}) {
-    interpreters.emplace_back(usual);
-  }
-  for (const std::string& interpreter : interpreters) {
-    if (shell("KERAS_BACKEND=jax " + interpreter + " -c 'import " + modules + "'").code == 0) return interpreter;
-  }
-  return {};
-}
 
 Json optional_numbers(const std::optional<std::vector<double>>& numbers) { return numbers ? Json(*numbers) : Json(); }
 
