@@ -49,7 +49,7 @@ void convolution(benchmark::State& state) {
 void shapes(benchmark::internal::Benchmark* benchmark) {
   std::set<std::tuple<int, int, int>> unique;
   for (const char* const name : {"vgg-s", "vgg16-slim", "vgg16-bn"}) {
-    int side = kImageSide, in = kImageChannels;
+    int side = kCifar10Shape.side, in = kCifar10Shape.channels;
     for (const int entry : find_recipe(name).network.features) {
       if (entry == Network::kPool) {
         side /= 2;

@@ -35,15 +35,15 @@ struct Model::Impl {
   Impl(const Network& network_, const EigenKernel& activation_, int batch_, Precision precision_, int threads_, std::uint64_t seed)
       : network(network_), activation(activation_), batch(batch_), precision(precision_), threads(threads_), context(threads_) {
     storage = precision == Precision::kBf16 ? Storage::kBf16 : Storage::kFp32;
-    images = Buffer(bytes(image_pixels() * kImageChannels));
+    images = Buffer(bytes(image_pixels() * image_channels()));
     if (group() > 1) interleaved_input = Buffer(images.size());
     layout = lay_out(network, activation.parameter_count(), parameters);
     add_features();
     if (group() > 1 && feature_pixels() > 1) flat = Buffer(bytes(layout.features.back().output_elements()));
     add_hidden();
-    head.emplace(context, batch, static_cast<int>(layout.head.inputs), kClasses, precision, true);
-    logits.resize(static_cast<std::size_t>(batch) * kClasses);
-    dL_dlogits = Buffer(bytes(kClasses));
+    head.emplace(context, batch, static_cast<int>(layout.head.inputs), network.images.classes, precision, true);
+    logits.resize(static_cast<std::size_t>(batch) * classes());
+    dL_dlogits = Buffer(bytes(classes()));
     for (auto& buffer : gradient) buffer = Buffer(bytes(largest));
     initialise(network, layout, seed, parameters);
   }
@@ -54,6 +54,8 @@ struct Model::Impl {
   std::size_t images_in_batch() const { return static_cast<std::size_t>(batch); }
   std::size_t group() const { return static_cast<std::size_t>(interleaved_images(batch, precision)); }
 
+  std::size_t image_channels() const { return static_cast<std::size_t>(network.images.channels); }
+  std::size_t classes() const { return layout.head.units; }
   /// Pixels of an image that comes in.
   std::size_t image_pixels() const {
     const auto side = static_cast<std::size_t>(network.image_side);
@@ -109,7 +111,7 @@ struct Model::Impl {
   void forward(bool training, std::uint64_t dropout_key) {
     if (stale) set_weights();
     if (!interleaved_input.empty())
-      interleave(images.data(), images_in_batch(), image_pixels(), pixel_bytes(kImageChannels), group(), interleaved_input.data());
+      interleave(images.data(), images_in_batch(), image_pixels(), pixel_bytes(image_channels()), group(), interleaved_input.data());
     const void* x = feature_input();
     for (FeatureBlock& block : features) {
       block.convolution.forward(x, block.z.data());
@@ -138,7 +140,7 @@ struct Model::Impl {
     }
     head->forward(x, logits.data());
     const float* const bias = parameters.value(layout.head.bias);
-    for (std::size_t i = 0; i < logits.size(); ++i) logits[i] += bias[i % kClasses];
+    for (std::size_t i = 0; i < logits.size(); ++i) logits[i] += bias[i % classes()];
   }
 
   void drop(void* x, std::size_t units, std::uint64_t dropout_key, std::size_t layer) const {
@@ -146,16 +148,16 @@ struct Model::Impl {
       dropout(storage, x, static_cast<std::size_t>(batch) * units, network.dropout, hash(dropout_key, layer), threads);
   }
 
-  void head_bias_gradient(std::span<const std::uint8_t> labels) {
+  void head_bias_gradient(std::span<const Label> labels) {
     // The mean over the batch of (probability - one-hot), recomputed in fp32: the stored gradient may be bf16.
     std::vector<float> exact(logits.size());
-    softmax_cross_entropy(logits.data(), labels, Storage::kFp32, exact.data());
+    softmax_cross_entropy(logits.data(), classes(), labels, Storage::kFp32, exact.data());
     float* const sum = parameters.gradient(layout.head.bias);
-    std::fill_n(sum, kClasses, 0.0f);
-    for (std::size_t i = 0; i < exact.size(); ++i) sum[i % kClasses] += exact[i];
+    std::fill_n(sum, classes(), 0.0f);
+    for (std::size_t i = 0; i < exact.size(); ++i) sum[i % classes()] += exact[i];
   }
 
-  void backward(std::span<const std::uint8_t> labels, std::uint64_t dropout_key) {
+  void backward(std::span<const Label> labels, std::uint64_t dropout_key) {
     head_bias_gradient(labels);
     unsigned char* incoming = gradient[0].data();  // dL/d(output of the layer at hand)
     unsigned char* other = gradient[1].data();
@@ -224,16 +226,17 @@ Parameters& Model::parameters() {
   return impl_->parameters;
 }
 
-BatchResult Model::train(std::span<const std::uint8_t> labels, std::uint64_t dropout_key) {
+BatchResult Model::train(std::span<const Label> labels, std::uint64_t dropout_key) {
   impl_->forward(true, dropout_key);
-  const BatchResult result = softmax_cross_entropy(impl_->logits.data(), labels, impl_->storage, impl_->dL_dlogits.data());
+  const BatchResult result =
+      softmax_cross_entropy(impl_->logits.data(), impl_->classes(), labels, impl_->storage, impl_->dL_dlogits.data());
   impl_->backward(labels, dropout_key);
   return result;
 }
 
-BatchResult Model::evaluate(std::span<const std::uint8_t> labels) {
+BatchResult Model::evaluate(std::span<const Label> labels) {
   impl_->forward(false, 0);
-  return softmax_cross_entropy(impl_->logits.data(), labels, impl_->storage, nullptr);
+  return softmax_cross_entropy(impl_->logits.data(), impl_->classes(), labels, impl_->storage, nullptr);
 }
 
 std::vector<std::vector<float>*> Model::running_statistics() {

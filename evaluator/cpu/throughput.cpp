@@ -59,7 +59,7 @@ struct ConvolutionsAlone {
   };
   ConvolutionsAlone(DnnContext& context, const Recipe& recipe, Precision precision, int interleave) {
     const Storage storage = precision == Precision::kBf16 ? Storage::kBf16 : Storage::kFp32;
-    int side = recipe.network.image_side, in = kImageChannels;
+    int side = recipe.network.image_side, in = recipe.network.images.channels;
     for (const int entry : recipe.network.features) {
       if (entry == Network::kPool) {
         side /= 2;
@@ -97,9 +97,10 @@ double training_throughput(const Recipe& recipe, const Program& activation, Prec
   Model model(recipe.network, kernel, recipe.batch, precision, threads, 1);
   const int side = recipe.network.image_side;
   fill_normal(model.storage(), model.images(),
-              static_cast<std::size_t>(recipe.batch) * static_cast<std::size_t>(side * side) * kImageChannels, 3);
-  std::vector<std::uint8_t> labels(static_cast<std::size_t>(recipe.batch));
-  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::uint8_t>(i % kClasses);
+              static_cast<std::size_t>(recipe.batch) * static_cast<std::size_t>(side * side * recipe.network.images.channels), 3);
+  std::vector<Label> labels(static_cast<std::size_t>(recipe.batch));
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    labels[i] = static_cast<Label>(i % static_cast<std::size_t>(recipe.network.images.classes));
   // A rate of 0 keeps the values where they are: the time of a step does not depend on them.
   const auto step = [&] {
     model.train(labels, 4);

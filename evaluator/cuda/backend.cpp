@@ -133,8 +133,9 @@ struct CudaBackend::Impl {
     lease.kept.recipe = name;
     const CudaDevice& device = lease.worker->device;
     device.make_current();
-    lease.kept.network = std::make_unique<CudaNetwork>(device, *lease.worker->images, recipe, precision, lease.worker->choices,
-                                                       compiler.cubin(cuda_layers_source(storage_of(precision)), device.architecture()));
+    lease.kept.network =
+        std::make_unique<CudaNetwork>(device, *lease.worker->images, recipe, precision, lease.worker->choices,
+                                      compiler.cubin(cuda_layers_source(storage_of(precision), dataset.shape), device.architecture()));
   }
 
   const Dataset& dataset;

@@ -17,19 +17,23 @@ using namespace cuda_network;
 namespace {
 
 CudaDataset::Images upload(const ImageSet& set) {
-  CudaDataset::Images images{set.size(), CudaMemory(set.pixels.size()), CudaMemory(set.labels.size())};
+  CudaDataset::Images images{set.size(), CudaMemory(set.pixels.size()), CudaMemory(set.labels.size() * sizeof(Label))};
   CudaStream stream;
   stream.copy_to_device(images.pixels.address(), set.pixels.data(), set.pixels.size());
-  stream.copy_to_device(images.labels.address(), set.labels.data(), set.labels.size());
+  stream.copy_to_device(images.labels.address(), set.labels.data(), set.labels.size() * sizeof(Label));
   stream.synchronise();
   return images;
 }
 
 }  // namespace
 
-CudaDataset::CudaDataset(const Dataset& dataset) : train(upload(dataset.train)), test(upload(dataset.test)) {}
+CudaDataset::CudaDataset(const Dataset& dataset) : shape(dataset.shape), train(upload(dataset.train)), test(upload(dataset.test)) {}
 
-std::string cuda_layers_source(Storage storage) { return cuda_tensor_words(storage, cuda_width(storage)) + kCudaLayersText; }
+std::string cuda_layers_source(Storage storage, const ImageShape& images) {
+  const auto constant = [](const char* name, int value) { return std::string("#define ") + name + " " + std::to_string(value) + "\n"; };
+  return cuda_tensor_words(storage, cuda_width(storage)) + constant("IMAGE_CHANNELS", images.channels) +
+         constant("IMAGE_SIDE", images.side) + constant("CLASSES", images.classes) + kCudaLayersText;
+}
 
 struct CudaNetwork::Impl {
   Impl(const CudaDevice& device_, const CudaDataset& dataset_, const Recipe& recipe_, Precision precision, EngineChoices& choices,
@@ -50,8 +54,8 @@ struct CudaNetwork::Impl {
     head.emplace(dense_block(layout.head, true));
     for (CudaMemory& gradient : gradients_by_layer) gradient = memory(tensor_bytes(largest));
     images = memory(tensor_bytes(image_pixels() * kStoredImageChannels));
-    labels = memory(batch);
-    dL_dlogits = memory(tensor_bytes(kClasses));
+    labels = memory(batch * sizeof(Label));
+    dL_dlogits = memory(tensor_bytes(layout.head.units));
     workspace = memory(std::max(workspace_bytes, CudaProduct::kWorkspaceBytes));
     prepare_plan_memory();
     prepare_constants();
@@ -60,6 +64,7 @@ struct CudaNetwork::Impl {
     stream.synchronise();
   }
 
+  std::size_t image_channels() const { return static_cast<std::size_t>(dataset.shape.channels); }
   std::size_t image_pixels() const {
     const auto side = static_cast<std::size_t>(recipe.network.image_side);
     return side * side;
@@ -122,13 +127,14 @@ struct CudaNetwork::Impl {
 
   /// Pixel scales, and ones and zeros for the dense layers' activations.
   void prepare_constants() {
-    std::array<float, 2 * kImageChannels> affine{};
-    for (std::size_t c = 0; c < kImageChannels; ++c) {
-      affine[c] = recipe.augmentation.normalise ? 1.0f / kChannelDeviation[c] : 1.0f;
-      affine[kImageChannels + c] = recipe.augmentation.normalise ? -kChannelMean[c] / kChannelDeviation[c] : 0.0f;
+    std::vector<float> affine(2 * image_channels());
+    for (std::size_t c = 0; c < image_channels(); ++c) {
+      const PixelAffine of_channel = actsearch::pixel_affine(recipe.augmentation, dataset.shape, c);
+      affine[c] = of_channel.scale;
+      affine[image_channels() + c] = of_channel.shift;
     }
     pixel_affine = memory.floats(affine.size());
-    stream.copy_to_device(pixel_affine.address(), affine.data(), sizeof affine);
+    stream.copy_to_device(pixel_affine.address(), affine.data(), affine.size() * sizeof(float));
     std::size_t widest = 0;
     for (const DenseLayout& dense : layout.hidden) widest = std::max(widest, dense.units);
     std::vector<float> numbers(2 * widest, 0.0f);
@@ -152,13 +158,13 @@ struct CudaNetwork::Impl {
   /// Where weights that begin at `offset` lie among the stored ones: the first layer's, with more input channels, behind all others.
   std::size_t stored(std::size_t offset) const { return offset == first_layer().values ? first_layer().stored : offset; }
   FirstLayer first_layer() const { return {features.front().layout.weights, most_parameters}; }
-  std::size_t first_layer_size() const { return 9 * kImageChannels * features.front().layout.channels; }
+  std::size_t first_layer_size() const { return 9 * image_channels() * features.front().layout.channels; }
   std::size_t rows(const FeatureBlock& block) const { return batch * static_cast<std::size_t>(block.layout.side * block.layout.side); }
 
   void begin_step_and_fill(const CudaDataset::Images& set) {
     stream.launch(layers.begin_step, {}, {}, 0, progress.address(), rates.address(), dropout_keys.address());
     stream.launch(layers.fill_batch, {blocks_for(batch * image_pixels())}, {kThreads}, 0, set.pixels.address(), set.labels.address(),
-                  plan.address(), progress.address(), pixel_affine.address(), pixel_affine.address() + kImageChannels * sizeof(float),
+                  plan.address(), progress.address(), pixel_affine.address(), pixel_affine.address() + image_channels() * sizeof(float),
                   images.address(), labels.address(), static_cast<std::uint32_t>(batch),
                   static_cast<std::uint32_t>(recipe.network.image_side));
   }

@@ -21,7 +21,7 @@ NetworkLayout lay_out(const Network& network, int activation_parameters, Paramet
   };
 
   int side = network.image_side;
-  std::size_t in = kImageChannels;
+  auto in = static_cast<std::size_t>(network.images.channels);
   for (const int entry : network.features) {
     if (entry == Network::kPool) {
       layout.features.back().pool = true;
@@ -44,7 +44,7 @@ NetworkLayout lay_out(const Network& network, int activation_parameters, Paramet
     layout.hidden.push_back(dense);
     inputs = dense.units;
   }
-  layout.head = add_dense(inputs, kClasses);
+  layout.head = add_dense(inputs, static_cast<std::size_t>(network.images.classes));
   return layout;
 }
 

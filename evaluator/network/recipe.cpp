@@ -13,7 +13,7 @@ constexpr int kPool = Network::kPool;
 /// Calls on_convolution(in, out, side) and on_dense(in, out) for every layer with weights, from the image to the classes.
 template <class OnConvolution, class OnDense>
 void for_each_layer(const Network& network, OnConvolution on_convolution, OnDense on_dense) {
-  std::int64_t channels = kImageChannels, side = network.image_side;
+  std::int64_t channels = network.images.channels, side = network.image_side;
   for (const int entry : network.features) {
     if (entry == kPool) {
       side /= 2;
@@ -27,7 +27,7 @@ void for_each_layer(const Network& network, OnConvolution on_convolution, OnDens
     on_dense(units, std::int64_t{width});
     units = width;
   }
-  on_dense(units, std::int64_t{kClasses});
+  on_dense(units, std::int64_t{network.images.classes});
 }
 
 /// VGG16's thirteen convolutions with `width` channels in the first block (64 in the original).
@@ -166,6 +166,22 @@ const Recipe& find_recipe(std::string_view name) {
   throw std::invalid_argument("no recipe is called \"" + std::string(name) + "\"; there are " + known);
 }
 
+Network for_images(Network network, const ImageShape& images) {
+  const int reduction = network.images.side / network.image_side;
+  int multiple = reduction;
+  for (const int entry : network.features) multiple *= entry == kPool ? 2 : 1;
+  if (images.side % multiple != 0) {
+    const int below = images.side / multiple * multiple;
+    throw std::invalid_argument(
+        "its network halves images until a side of " + std::to_string(images.side) + " leaves a rest: it takes multiples of " +
+        std::to_string(multiple) + "; resize them with --image-side " + std::to_string(below + multiple) +
+        (below >= ImageShape::kLeastSide ? " or " + std::to_string(below) : std::string()) + ", or choose another --recipe");
+  }
+  network.images = images;
+  network.image_side = images.side / reduction;
+  return network;
+}
+
 std::int64_t parameter_count(const Network& network) {
   std::int64_t count = 0;
   for_each_layer(
@@ -184,7 +200,7 @@ std::int64_t forward_flop(const Network& network) {
 }
 
 std::int64_t activation_channels(const Network& network) {
-  std::int64_t channels = -kClasses;  // every layer has an activation but the last
+  std::int64_t channels = -network.images.classes;  // every layer has an activation but the last
   for_each_layer(
       network, [&](std::int64_t, std::int64_t out, std::int64_t) { channels += out; },
       [&](std::int64_t, std::int64_t out) { channels += out; });
@@ -225,7 +241,9 @@ std::string to_text(const Recipe& recipe, Precision precision) {
   add("shuffle", to_text(augmentation.shuffle));
   add("validation", std::to_string(recipe.validation_size));
   // What came later is said where it is not as it always was: a text is an identity.
-  if (network.image_side != kImageSide) add("image_side", std::to_string(network.image_side));
+  if (network.images.channels != kCifar10Shape.channels) add("channels", std::to_string(network.images.channels));
+  if (network.images.classes != kCifar10Shape.classes) add("classes", std::to_string(network.images.classes));
+  if (network.image_side != kCifar10Shape.side) add("image_side", std::to_string(network.image_side));
   if (recipe.train_size > 0) add("train", std::to_string(recipe.train_size));
   if (recipe.validation_fold > 0) add("fold", std::to_string(recipe.validation_fold));
   add("precision", to_text(precision));

@@ -12,11 +12,12 @@
 namespace actsearch {
 
 /// A VGG-style network: conv 3×3 pad 1 → batch norm → activation for each positive entry, 2×2 max-pool for each kPool; then
-/// dense → activation → dropout for each entry of `dense`, then a dense layer to 10 classes.
+/// dense → activation → dropout for each entry of `dense`, then a dense layer to the classes.
 struct Network {
   static constexpr int kPool = -1;
+  ImageShape images = kCifar10Shape;  ///< of the data; search/run/study.h fits a recipe to others
   int image_side =
-      kImageSide;             ///< height and width of the images it sees: 32, or a divisor of that, to which squares of pixels are averaged
+      kCifar10Shape.side;     ///< height and width that it sees: the data's, or a divisor, to which squares of pixels are averaged
   std::vector<int> features;  ///< output channels, or kPool
   std::vector<int> dense;     ///< widths of the hidden dense layers
   double dropout = 0;         ///< probability of dropping, after each hidden dense layer
@@ -72,6 +73,10 @@ struct Recipe {
 const std::vector<Recipe>& recipes();
 /// std::invalid_argument naming the known ones if there is none of that name.
 const Recipe& find_recipe(std::string_view name);
+
+/// The same network for images of another shape, averaged by the same factor. std::invalid_argument, which names the sides that suit, where
+/// the factor does not divide the side or a pool meets an odd one.
+Network for_images(Network network, const ImageShape& images);
 
 /// Trainable parameters, without the activation's betas.
 std::int64_t parameter_count(const Network& network);

@@ -401,9 +401,9 @@ TEST(Dropout, DropsTheStatedShareAndIsAFunctionOfItsKey) {
 
 TEST(SoftmaxCrossEntropy, AgreesWithTheDefinitionAndItsGradientWithDifferences) {
   const auto logits = random_floats(4 * 10, 1, -3, 3);
-  const std::vector<std::uint8_t> labels{0, 3, 9, 3};
+  const std::vector<Label> labels{0, 3, 9, 3};
   std::vector<float> gradient(40);
-  const BatchResult result = softmax_cross_entropy(logits.data(), labels, Storage::kFp32, gradient.data());
+  const BatchResult result = softmax_cross_entropy(logits.data(), 10, labels, Storage::kFp32, gradient.data());
   const auto loss = [&](const std::vector<float>& at) {
     double sum = 0;
     for (std::size_t n = 0; n < 4; ++n) {
@@ -426,7 +426,7 @@ TEST(SoftmaxCrossEntropy, CountsCorrectImagesAndSurvivesExtremeLogits) {
   std::vector<float> logits(20, -1e30f);
   logits[4] = 1e30f;
   logits[10 + 7] = 1e30f;
-  const BatchResult result = softmax_cross_entropy(logits.data(), std::vector<std::uint8_t>{4, 7}, Storage::kFp32, nullptr);
+  const BatchResult result = softmax_cross_entropy(logits.data(), 10, std::vector<Label>{4, 7}, Storage::kFp32, nullptr);
   EXPECT_EQ(result.correct, 2);
   EXPECT_EQ(result.loss_sum, 0);
 }
