@@ -51,7 +51,7 @@ void shapes(benchmark::internal::Benchmark* benchmark) {
   std::set<std::tuple<int, int, int>> unique;
   for (const char* const name : {"vgg-s", "vgg16-slim", "vgg16-bn"}) {
     Parameters parameters(Parameters::Kept::kSizes);
-    const Plan steps = plan(find_recipe(name).network, kImageChannels, kClasses, 0, parameters);
+    const Plan steps = plan(find_recipe(name).network, 0, parameters);
     for (const Step& step : steps.steps) {
       const int in = steps.shape(step.x).channels;
       if (step.kind == StepKind::kConvolution && in >= 16) unique.insert({-steps.shape(step.x).side, in, steps.shape(step.y).channels});

@@ -15,7 +15,7 @@
 
 #include "db/database.h"
 #include "evaluator/cpu/cpu_learner.h"
-#include "evaluator/data/data_source.h"
+#include "evaluator/formats/data_source.h"
 #include "evaluator/train/flush_denormals.h"
 #include "evaluator/train/trainer.h"
 #include "grammar/notation.h"

@@ -9,7 +9,13 @@ namespace actsearch {
 
 CpuLearner::CpuLearner(const EigenKernel& activation, const Recipe& recipe, const Dataset& dataset, Precision precision, int threads,
                        std::uint64_t seed)
-    : recipe_(recipe), dataset_(dataset), threads_(threads), model_(recipe.network, activation, recipe.batch, precision, threads, seed) {}
+    : recipe_(recipe),
+      dataset_(dataset),
+      threads_(threads),
+      model_(recipe.network, activation, recipe.batch, precision, threads, seed),
+      writer_(recipe.augmentation, dataset.shape, recipe.network.image_side) {
+  require_same_shape(recipe.network, dataset);
+}
 
 std::span<const BatchResult> CpuLearner::train(std::int64_t first, std::int64_t count) {
   results_.clear();
@@ -49,14 +55,13 @@ BatchResult CpuLearner::evaluate(ImageRole role, std::span<const std::uint32_t> 
 
 void CpuLearner::write_input(const ImageTransform& transform, std::span<const std::uint8_t> image, std::size_t place) {
   const auto side = static_cast<std::size_t>(recipe_.network.image_side);
-  const std::size_t offset = place * side * side * kImageChannels;
+  const std::size_t offset = place * side * side * static_cast<std::size_t>(dataset_.shape.channels);
   switch (model_.storage()) {
     case Storage::kFp32:
-      write_image(recipe_.augmentation, transform, image, static_cast<float*>(model_.images()) + offset, recipe_.network.image_side);
+      writer_(transform, image, static_cast<float*>(model_.images()) + offset);
       return;
     case Storage::kBf16:
-      write_image_bf16(recipe_.augmentation, transform, image, static_cast<std::uint16_t*>(model_.images()) + offset,
-                       recipe_.network.image_side);
+      writer_(transform, image, static_cast<std::uint16_t*>(model_.images()) + offset);
       return;
   }
 }

@@ -30,8 +30,9 @@ class CpuLearner : public Learner {
   const Dataset& dataset_;
   int threads_;
   Model model_;
+  ImageWriter writer_;
   const EpochPlan* plan_ = nullptr;
-  std::vector<std::uint8_t> labels_;  ///< of the batch at hand
+  std::vector<Label> labels_;  ///< of the batch at hand
   std::vector<BatchResult> results_;
 };
 

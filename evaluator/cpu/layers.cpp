@@ -196,22 +196,23 @@ void dropout(Storage storage, void* x, std::size_t n, double p, std::uint64_t ke
   });
 }
 
-BatchResult softmax_cross_entropy(const float* logits, std::span<const std::uint8_t> labels, Storage storage, void* dL_dlogits) {
+BatchResult softmax_cross_entropy(const float* logits, std::size_t classes, std::span<const Label> labels, Storage storage,
+                                  void* dL_dlogits) {
   BatchResult result;
   const float share = 1.0f / static_cast<float>(labels.size());
   for (std::size_t n = 0; n < labels.size(); ++n) {
-    const float* const row = logits + n * kClasses;
+    const float* const row = logits + n * classes;
     const std::size_t label = labels[n];
-    const float largest = *std::max_element(row, row + kClasses);
+    const float largest = *std::max_element(row, row + classes);
     double sum = 0;
-    for (int c = 0; c < kClasses; ++c) sum += std::exp(static_cast<double>(row[c] - largest));
+    for (std::size_t c = 0; c < classes; ++c) sum += std::exp(static_cast<double>(row[c] - largest));
     result.loss_sum += std::log(sum) - static_cast<double>(row[label] - largest);
-    result.correct += std::max_element(row, row + kClasses) - row == static_cast<std::ptrdiff_t>(label) && !std::isnan(largest);
+    result.correct += std::max_element(row, row + classes) - row == static_cast<std::ptrdiff_t>(label) && !std::isnan(largest);
     if (!dL_dlogits) continue;
-    for (std::size_t c = 0; c < kClasses; ++c) {
+    for (std::size_t c = 0; c < classes; ++c) {
       const auto probability = static_cast<float>(std::exp(static_cast<double>(row[c] - largest)) / sum);
       const float gradient = (probability - (c == label ? 1.0f : 0.0f)) * share;
-      const std::size_t place = n * kClasses + c;
+      const std::size_t place = n * classes + c;
       switch (storage) {
         case Storage::kFp32:
           static_cast<float*>(dL_dlogits)[place] = gradient;

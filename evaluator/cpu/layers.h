@@ -85,7 +85,8 @@ void add(Storage storage, const void* a, const void* b, std::size_t n, void* sum
 /// that the same call on the gradient is the backward pass.
 void dropout(Storage storage, void* x, std::size_t n, double p, std::uint64_t key, int threads);
 
-/// Softmax cross-entropy over rows × kClasses fp32 logits. dL_dlogits (storage type, may be null) is the gradient of the mean loss.
-BatchResult softmax_cross_entropy(const float* logits, std::span<const std::uint8_t> labels, Storage storage, void* dL_dlogits);
+/// Softmax cross-entropy over rows × classes fp32 logits. dL_dlogits (storage type, may be null) is the gradient of the mean loss.
+BatchResult softmax_cross_entropy(const float* logits, std::size_t classes, std::span<const Label> labels, Storage storage,
+                                  void* dL_dlogits);
 
 }  // namespace actsearch

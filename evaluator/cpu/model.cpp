@@ -34,7 +34,7 @@ struct Model::Impl {
   Impl(const Network& network_, const EigenKernel& activation_, int batch_, Precision precision_, int threads_, std::uint64_t seed)
       : network(network_), activation(activation_), batch(batch_), precision(precision_), threads(threads_), context(threads_) {
     storage = precision == Precision::kBf16 ? Storage::kBf16 : Storage::kFp32;
-    plan = actsearch::plan(network, kImageChannels, kClasses, activation.parameter_count(), parameters);
+    plan = actsearch::plan(network, activation.parameter_count(), parameters);
     group = static_cast<std::size_t>(interleaved_images(plan, batch, precision));
     images = Buffer(bytes(plan.shape(0).elements()));
     if (group > 1) interleaved_input = Buffer(images.size());
@@ -185,10 +185,10 @@ struct Model::Impl {
     }
   }
 
-  void head_bias_gradient(std::span<const std::uint8_t> labels) {
+  void head_bias_gradient(std::span<const Label> labels) {
     // The mean over the batch of (probability - one-hot), recomputed in fp32: the stored gradient may be bf16.
     std::vector<float> exact(logits.size());
-    softmax_cross_entropy(logits.data(), labels, Storage::kFp32, exact.data());
+    softmax_cross_entropy(logits.data(), static_cast<std::size_t>(plan.classes), labels, Storage::kFp32, exact.data());
     const auto classes = static_cast<std::size_t>(plan.classes);
     float* const sum = parameters.gradient(head().bias);
     std::fill_n(sum, classes, 0.0f);
@@ -197,7 +197,7 @@ struct Model::Impl {
 
   unsigned char* gradient(int buffer) { return buffer < 0 ? dL_dlogits.data() : gradients[static_cast<std::size_t>(buffer)].data(); }
 
-  void backward(std::span<const std::uint8_t> labels, std::uint64_t dropout_key) {
+  void backward(std::span<const Label> labels, std::uint64_t dropout_key) {
     head_bias_gradient(labels);
     for (const BackwardStep& back : plan.backward) {
       const Step& step = plan.steps[back.step];
@@ -288,16 +288,17 @@ Parameters& Model::parameters() {
   return impl_->parameters;
 }
 
-BatchResult Model::train(std::span<const std::uint8_t> labels, std::uint64_t dropout_key) {
+BatchResult Model::train(std::span<const Label> labels, std::uint64_t dropout_key) {
   impl_->forward(true, dropout_key);
-  const BatchResult result = softmax_cross_entropy(impl_->logits.data(), labels, impl_->storage, impl_->dL_dlogits.data());
+  const BatchResult result =
+      softmax_cross_entropy(impl_->logits.data(), static_cast<std::size_t>(impl_->plan.classes), labels, impl_->storage, impl_->dL_dlogits.data());
   impl_->backward(labels, dropout_key);
   return result;
 }
 
-BatchResult Model::evaluate(std::span<const std::uint8_t> labels) {
+BatchResult Model::evaluate(std::span<const Label> labels) {
   impl_->forward(false, 0);
-  return softmax_cross_entropy(impl_->logits.data(), labels, impl_->storage, nullptr);
+  return softmax_cross_entropy(impl_->logits.data(), static_cast<std::size_t>(impl_->plan.classes), labels, impl_->storage, nullptr);
 }
 
 std::vector<std::vector<float>*> Model::running_statistics() {

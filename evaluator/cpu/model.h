@@ -25,15 +25,15 @@ class Model {
 
   int batch() const;
   Storage storage() const;
-  /// The batch to be filled before a call: batch × image_side × image_side × 3 in the storage type.
+  /// The batch to be filled before a call: batch × image_side × image_side × channels in the storage type.
   void* images();
 
   /// Forward in training mode, loss, backward: leaves the gradients of the mean loss in parameters(). `labels` is a whole batch.
   /// `dropout_key` decides what is dropped.
-  BatchResult train(std::span<const std::uint8_t> labels, std::uint64_t dropout_key);
+  BatchResult train(std::span<const Label> labels, std::uint64_t dropout_key);
   /// Forward with running statistics and without dropout. Only the first labels.size() images of the batch count.
-  BatchResult evaluate(std::span<const std::uint8_t> labels);
-  /// Logits of the last forward pass: batch × kClasses.
+  BatchResult evaluate(std::span<const Label> labels);
+  /// Logits of the last forward pass: batch × classes.
   const std::vector<float>& logits() const;
 
   /// For reading gradients and changing values; the next forward pass takes up what was changed.

@@ -95,9 +95,10 @@ double training_throughput(const Recipe& recipe, const Program& activation, Prec
   Model model(recipe.network, kernel, recipe.batch, precision, threads, 1);
   const int side = recipe.network.image_side;
   fill_normal(model.storage(), model.images(),
-              static_cast<std::size_t>(recipe.batch) * static_cast<std::size_t>(side * side) * kImageChannels, 3);
-  std::vector<std::uint8_t> labels(static_cast<std::size_t>(recipe.batch));
-  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::uint8_t>(i % kClasses);
+              static_cast<std::size_t>(recipe.batch) * static_cast<std::size_t>(side * side * recipe.network.images.channels), 3);
+  std::vector<Label> labels(static_cast<std::size_t>(recipe.batch));
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    labels[i] = static_cast<Label>(i % static_cast<std::size_t>(recipe.network.images.classes));
   // A rate of 0 keeps the values where they are: the time of a step does not depend on them.
   const auto step = [&] {
     model.train(labels, 4);
@@ -109,7 +110,7 @@ double training_throughput(const Recipe& recipe, const Program& activation, Prec
 ConvolutionThroughput convolution_throughput(const Recipe& recipe, Precision precision, int threads, double seconds) {
   DnnContext context(threads);
   Parameters parameters(Parameters::Kept::kSizes);
-  const Plan steps = plan(recipe.network, kImageChannels, kClasses, 0, parameters);
+  const Plan steps = plan(recipe.network, 0, parameters);
   const auto images_per_second = [&](auto&& convolutions) {
     return recipe.batch * steps_per_second([&] { convolutions.step(); }, seconds);
   };

@@ -134,7 +134,7 @@ struct CudaBackend::Impl {
     const CudaDevice& device = lease.worker->device;
     device.make_current();
     const Storage storage = storage_of(precision);
-    const CudaNetworkCubins cubins{compiler.cubin(cuda_layers_source(storage), device.architecture()),
+    const CudaNetworkCubins cubins{compiler.cubin(cuda_layers_source(storage, dataset.shape), device.architecture()),
                                    compiler.cubin(cuda_identity_source(storage), device.architecture())};
     lease.kept.network = std::make_unique<CudaNetwork>(device, *lease.worker->images, recipe, precision, lease.worker->choices, cubins);
   }

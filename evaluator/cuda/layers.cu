@@ -1,5 +1,5 @@
 // The layers of a network on a device, all but its convolutions, products and the candidate activation. Compiled at run time behind
-// cuda_tensor_words (kernels/cuda/source.h): Stored, Vector and WIDTH come from there. Tensors are rows × channels, channels innermost;
+// cuda_tensor_words (kernels/cuda/source.h): Stored, Vector and WIDTH come from there; IMAGE_CHANNELS, IMAGE_SIDE and CLASSES are the data's. Tensors are rows × channels, channels innermost;
 // per-channel arrays are fp32. Sums are taken in an order that depends on the launch alone, so the same launch gives the same bits.
 
 // Where a run is in its epoch. The host writes `step` when it begins; begin_step does the rest.
@@ -32,34 +32,36 @@ KERNEL void begin_step(Progress* progress, const float* rates, const unsigned lo
   progress->step = step + 1;
 }
 
-// A pixel as the first convolution reads it: red, green, blue and five zeros, which let it use tensor cores.
+// A pixel as the first convolution reads it: its channels and zeros up to eight, which let it use tensor cores.
 struct alignas(16) Pixel {
   Stored channel[8];
 };
 
-// Of the current step's planned images: pixels to NHWC, shifted, mirrored, scaled and averaged down to side × side (a divisor of 32), and
+// Of the current step's planned images: pixels to NHWC, shifted, mirrored, scaled and averaged down to side × side (a divisor of IMAGE_SIDE), and
 // labels. A thread for each pixel of these.
-KERNEL void fill_batch(const unsigned char* pixels, const unsigned char* all_labels, const PlannedImage* plan, const Progress* progress,
-                       const float* scale, const float* shift, Pixel* images, unsigned char* labels, unsigned int batch,
+KERNEL void fill_batch(const unsigned char* pixels, const unsigned short* all_labels, const PlannedImage* plan, const Progress* progress,
+                       const float* scale, const float* shift, Pixel* images, unsigned short* labels, unsigned int batch,
                        unsigned int side) {
+  constexpr unsigned int kImageBytes = IMAGE_CHANNELS * IMAGE_SIDE * IMAGE_SIDE;
   const unsigned int place = blockIdx.x * blockDim.x + threadIdx.x;
-  const unsigned int image = place / (side * side), pixel = place % (side * side), square = 32u / side;
+  const unsigned int image = place / (side * side), pixel = place % (side * side), square = IMAGE_SIDE / side;
   if (image >= batch) return;
   const PlannedImage planned = plan[(unsigned long long)progress->current * batch + image];
   if (pixel == 0) labels[image] = all_labels[planned.index];
   const int top = (int)(pixel / side * square), left = (int)(pixel % side * square);
-  float sum[3] = {0.0f, 0.0f, 0.0f};
+  float sum[IMAGE_CHANNELS];
+  for (int c = 0; c < IMAGE_CHANNELS; ++c) sum[c] = 0.0f;
   for (int i = 0; i < (int)(square * square); ++i) {
     const int row = top + i / (int)square + planned.dy, column = left + i % (int)square;
-    const int shifted = (planned.flip ? 31 - column : column) + planned.dx;
-    if (row < 0 || row >= 32 || shifted < 0 || shifted >= 32) continue;
-    for (int c = 0; c < 3; ++c) {
-      sum[c] += (float)pixels[(unsigned long long)planned.index * 3072u + c * 1024 + row * 32 + shifted] * scale[c] + shift[c];
+    const int shifted = (planned.flip ? IMAGE_SIDE - 1 - column : column) + planned.dx;
+    if (row < 0 || row >= IMAGE_SIDE || shifted < 0 || shifted >= IMAGE_SIDE) continue;
+    for (int c = 0; c < IMAGE_CHANNELS; ++c) {
+      sum[c] += (float)pixels[(unsigned long long)planned.index * kImageBytes + (c * IMAGE_SIDE + row) * IMAGE_SIDE + shifted] * scale[c] + shift[c];
     }
   }
   Pixel result;
 #pragma unroll
-  for (int c = 0; c < 8; ++c) result.channel[c] = store(c < 3 ? sum[c < 3 ? c : 0] * (1.0f / (float)(square * square)) : 0.0f);
+  for (int c = 0; c < 8; ++c) result.channel[c] = store(c < IMAGE_CHANNELS ? sum[c < IMAGE_CHANNELS ? c : 0] * (1.0f / (float)(square * square)) : 0.0f);
   images[place] = result;
 }
 
@@ -410,25 +412,26 @@ KERNEL void dropout(Stored* x, unsigned long long n, unsigned int threshold, flo
   x[i] = store(draw < threshold ? 0.0f : load(x[i]) * scale);
 }
 
-// Softmax cross-entropy over batch × 10 logits without their bias, of the first `valid[step]` images (all, where valid is null).
+// Softmax cross-entropy over batch × CLASSES logits without their bias, of the first `valid[step]` images (all, where valid is null).
 // dlogits (may be null) is the gradient of the mean loss. One block of 256 threads.
-KERNEL void cross_entropy(const float* logits, const float* bias, const unsigned char* labels, const unsigned int* valid,
+#if CLASSES <= 32
+KERNEL void cross_entropy(const float* logits, const float* bias, const unsigned short* labels, const unsigned int* valid,
                           const Progress* progress, Stored* dlogits, float* dbias, StepResult* results, unsigned int batch) {
   __shared__ double losses[256];
   __shared__ int hits[256];
-  __shared__ float columns[256][10];
+  __shared__ float columns[256][CLASSES];
   const unsigned int me = threadIdx.x, images = valid ? valid[progress->current] : batch;
   double loss = 0.0;
   int correct = 0;
-  float column[10];
-  for (int c = 0; c < 10; ++c) column[c] = 0.0f;
+  float column[CLASSES];
+  for (int c = 0; c < CLASSES; ++c) column[c] = 0.0f;
   const float share = 1.0f / (float)batch;
   for (unsigned int n = me; n < images; n += 256u) {
     const int label = labels[n];
-    float row[10], largest = 0.0f, own = 0.0f;
+    float row[CLASSES], largest = 0.0f, own = 0.0f;
     int best = 0;
-    for (int c = 0; c < 10; ++c) {
-      row[c] = logits[n * 10u + c] + bias[c];
+    for (int c = 0; c < CLASSES; ++c) {
+      row[c] = logits[n * CLASSES + c] + bias[c];
       own = c == label ? row[c] : own;
       if (c == 0 || row[c] > largest) {
         largest = row[c];
@@ -436,33 +439,102 @@ KERNEL void cross_entropy(const float* logits, const float* bias, const unsigned
       }
     }
     double sum = 0.0;
-    for (int c = 0; c < 10; ++c) sum += exp((double)(row[c] - largest));
+    for (int c = 0; c < CLASSES; ++c) sum += exp((double)(row[c] - largest));
     loss += log(sum) - (double)(own - largest);
     correct += best == label && sum == sum ? 1 : 0;
     if (dlogits) {
-      for (int c = 0; c < 10; ++c) {
+      for (int c = 0; c < CLASSES; ++c) {
         const float gradient = ((float)(exp((double)(row[c] - largest)) / sum) - (c == label ? 1.0f : 0.0f)) * share;
-        dlogits[n * 10u + c] = store(gradient);
+        dlogits[n * CLASSES + c] = store(gradient);
         column[c] += gradient;
       }
     }
   }
   losses[me] = loss;
   hits[me] = correct;
-  for (int c = 0; c < 10; ++c) columns[me][c] = column[c];
+  for (int c = 0; c < CLASSES; ++c) columns[me][c] = column[c];
   for (unsigned int half = 128u; half > 0u; half /= 2u) {
     __syncthreads();
     if (me >= half) continue;
     losses[me] += losses[me + half];
     hits[me] += hits[me + half];
-    for (int c = 0; c < 10; ++c) columns[me][c] += columns[me + half][c];
+    for (int c = 0; c < CLASSES; ++c) columns[me][c] += columns[me + half][c];
   }
   if (me != 0u) return;
   results[progress->current].loss_sum = losses[0];
   results[progress->current].correct = hits[0];
   if (!dlogits) return;
-  for (int c = 0; c < 10; ++c) dbias[c] = columns[0][c];
+  for (int c = 0; c < CLASSES; ++c) dbias[c] = columns[0][c];
 }
+#else
+// With many classes a thread has no room for a row of logits: 256 images at a time, first a thread an image, then a thread a class.
+KERNEL void cross_entropy(const float* logits, const float* bias, const unsigned short* labels, const unsigned int* valid,
+                          const Progress* progress, Stored* dlogits, float* dbias, StepResult* results, unsigned int batch) {
+  constexpr unsigned int kShare = (CLASSES + 255) / 256;  // classes of a thread, every 256th
+  __shared__ double losses[256], sums[256];
+  __shared__ float largest[256];
+  __shared__ int hits[256];
+  const unsigned int me = threadIdx.x, images = valid ? valid[progress->current] : batch;
+  double loss = 0.0;
+  int correct = 0;
+  float column[kShare];
+  for (unsigned int k = 0; k < kShare; ++k) column[k] = 0.0f;
+  const float share = 1.0f / (float)batch;
+  for (unsigned int first = 0; first < images; first += 256u) {
+    const unsigned int n = first + me, count = images - first < 256u ? images - first : 256u;
+    if (me < count) {
+      const int label = labels[n];
+      const float* const row = logits + (unsigned long long)n * CLASSES;
+      float most = row[0] + bias[0];
+      int best = 0;
+      for (int c = 1; c < CLASSES; ++c) {
+        const float logit = row[c] + bias[c];
+        if (logit > most) {
+          most = logit;
+          best = c;
+        }
+      }
+      double sum = 0.0;
+      for (int c = 0; c < CLASSES; ++c) sum += exp((double)(row[c] + bias[c] - most));
+      loss += log(sum) - (double)(row[label] + bias[label] - most);
+      correct += best == label && sum == sum ? 1 : 0;
+      largest[me] = most;
+      sums[me] = sum;
+    }
+    __syncthreads();
+    if (dlogits) {
+      for (unsigned int k = 0; k < kShare; ++k) {
+        const unsigned int c = me + k * 256u;
+        if (c >= CLASSES) continue;
+        for (unsigned int i = 0; i < count; ++i) {
+          const unsigned long long at = (unsigned long long)(first + i) * CLASSES + c;
+          const float probability = (float)(exp((double)(logits[at] + bias[c] - largest[i])) / sums[i]);
+          const float gradient = (probability - (c == labels[first + i] ? 1.0f : 0.0f)) * share;
+          dlogits[at] = store(gradient);
+          column[k] += gradient;
+        }
+      }
+    }
+    __syncthreads();
+  }
+  losses[me] = loss;
+  hits[me] = correct;
+  for (unsigned int half = 128u; half > 0u; half /= 2u) {
+    __syncthreads();
+    if (me >= half) continue;
+    losses[me] += losses[me + half];
+    hits[me] += hits[me + half];
+  }
+  if (dlogits) {
+    for (unsigned int k = 0; k < kShare; ++k) {
+      if (me + k * 256u < CLASSES) dbias[me + k * 256u] = column[k];
+    }
+  }
+  if (me != 0u) return;
+  results[progress->current].loss_sum = losses[0];
+  results[progress->current].correct = hits[0];
+}
+#endif
 
 // A run of parameters that are treated alike.
 struct Chunk {
@@ -471,12 +543,12 @@ struct Chunk {
   unsigned int kind;  // bit 0: decays; bit 1: a weight, whose gradient is Stored and which has a Stored copy; bit 2: of the first layer
 };
 
-// Where the first layer's Stored weights lie, and their gradients: eight input channels (Pixel) in place of the values' three.
+// Where the first layer's Stored weights lie, and their gradients: eight input channels (Pixel) in place of the values' IMAGE_CHANNELS.
 struct FirstLayer {
   unsigned long long values, stored;
   __device__ __forceinline__ unsigned long long place(unsigned long long at) const {
     const unsigned int i = (unsigned int)(at - values);
-    return stored + i / 3u * 8u + i % 3u;
+    return stored + i / IMAGE_CHANNELS * 8u + i % IMAGE_CHANNELS;
   }
 };
 

@@ -18,19 +18,23 @@ using namespace cuda_network;
 namespace {
 
 CudaDataset::Images upload(const ImageSet& set) {
-  CudaDataset::Images images{set.size(), CudaMemory(set.pixels.size()), CudaMemory(set.labels.size())};
+  CudaDataset::Images images{set.size(), CudaMemory(set.pixels.size()), CudaMemory(set.labels.size() * sizeof(Label))};
   CudaStream stream;
   stream.copy_to_device(images.pixels.address(), set.pixels.data(), set.pixels.size());
-  stream.copy_to_device(images.labels.address(), set.labels.data(), set.labels.size());
+  stream.copy_to_device(images.labels.address(), set.labels.data(), set.labels.size() * sizeof(Label));
   stream.synchronise();
   return images;
 }
 
 }  // namespace
 
-CudaDataset::CudaDataset(const Dataset& dataset) : train(upload(dataset.train)), test(upload(dataset.test)) {}
+CudaDataset::CudaDataset(const Dataset& dataset) : shape(dataset.shape), train(upload(dataset.train)), test(upload(dataset.test)) {}
 
-std::string cuda_layers_source(Storage storage) { return cuda_tensor_words(storage, cuda_width(storage)) + kCudaLayersText; }
+std::string cuda_layers_source(Storage storage, const ImageShape& images) {
+  const auto constant = [](const char* name, int value) { return std::string("#define ") + name + " " + std::to_string(value) + "\n"; };
+  return cuda_tensor_words(storage, cuda_width(storage)) + constant("IMAGE_CHANNELS", images.channels) +
+         constant("IMAGE_SIDE", images.side) + constant("CLASSES", images.classes) + kCudaLayersText;
+}
 std::string cuda_identity_source(Storage storage) { return CudaActivation::source(lower(parse("x")), storage); }
 
 struct CudaNetwork::Impl {
@@ -45,13 +49,13 @@ struct CudaNetwork::Impl {
         layers(cubins.layers),
         identity(device_, cubins.identity, storage, 0) {
     Parameters parameters;
-    plan = actsearch::plan(recipe.network, kImageChannels, kClasses, kUsualBetas, parameters);
+    plan = actsearch::plan(recipe.network, kUsualBetas, parameters);
     for (const Step& step : plan.steps) require_fit(step);
     for (const Step& step : plan.steps) add_work(step, choices);
     place_tensors();
     images = memory(tensor_bytes(image_pixels() * kStoredImageChannels));
     tensors[0] = images.address();
-    labels = memory(batch);
+    labels = memory(batch * sizeof(Label));
     dL_dlogits = memory(tensor_bytes(static_cast<std::size_t>(plan.classes)));
     workspace = memory(std::max(workspace_bytes, CudaProduct::kWorkspaceBytes));
     prepare_plan_memory();
@@ -61,6 +65,7 @@ struct CudaNetwork::Impl {
     stream.synchronise();
   }
 
+  std::size_t image_channels() const { return static_cast<std::size_t>(dataset.shape.channels); }
   std::size_t image_pixels() const { return plan.shape(0).pixels(); }
   const Step& head() const { return plan.steps.back(); }
   const Step& first_convolution() const { return plan.steps.front(); }
@@ -141,13 +146,14 @@ struct CudaNetwork::Impl {
 
   /// Pixel scales, and ones and zeros for activations without batch norm.
   void prepare_constants() {
-    std::array<float, 2 * kImageChannels> affine{};
-    for (std::size_t c = 0; c < kImageChannels; ++c) {
-      affine[c] = recipe.augmentation.normalise ? 1.0f / kChannelDeviation[c] : 1.0f;
-      affine[kImageChannels + c] = recipe.augmentation.normalise ? -kChannelMean[c] / kChannelDeviation[c] : 0.0f;
+    std::vector<float> affine(2 * image_channels());
+    for (std::size_t c = 0; c < image_channels(); ++c) {
+      const PixelAffine of_channel = actsearch::pixel_affine(recipe.augmentation, dataset.shape, c);
+      affine[c] = of_channel.scale;
+      affine[image_channels() + c] = of_channel.shift;
     }
     pixel_affine = memory.floats(affine.size());
-    stream.copy_to_device(pixel_affine.address(), affine.data(), sizeof affine);
+    stream.copy_to_device(pixel_affine.address(), affine.data(), affine.size() * sizeof(float));
     std::size_t widest = 0;
     for (const Step& step : plan.steps) {
       if (step.kind == StepKind::kElementwise && !step.normalised) widest = std::max(widest, channels(step.x));
@@ -183,7 +189,7 @@ struct CudaNetwork::Impl {
   void begin_step_and_fill(const CudaDataset::Images& set) {
     stream.launch(layers.begin_step, {}, {}, 0, progress.address(), rates.address(), dropout_keys.address());
     stream.launch(layers.fill_batch, {blocks_for(batch * image_pixels())}, {kThreads}, 0, set.pixels.address(), set.labels.address(),
-                  planned.address(), progress.address(), pixel_affine.address(), pixel_affine.address() + kImageChannels * sizeof(float),
+                  planned.address(), progress.address(), pixel_affine.address(), pixel_affine.address() + image_channels() * sizeof(float),
                   images.address(), labels.address(), static_cast<std::uint32_t>(batch),
                   static_cast<std::uint32_t>(recipe.network.image_side));
   }
@@ -372,7 +378,8 @@ struct CudaNetwork::Impl {
 
   void store_weights() {
     stream.launch(layers.store_weights, {blocks_for(parameter_count)}, {kThreads}, 0, values.address(), weights.address(),
-                  static_cast<std::uint64_t>(parameter_count), first_layer(), static_cast<std::uint32_t>(first_layer_size(kImageChannels)));
+                  static_cast<std::uint64_t>(parameter_count), first_layer(),
+                  static_cast<std::uint32_t>(first_layer_size(image_channels())));
   }
 
   // A trial. ---------------------------------------------------------------------------------------------------------------------
@@ -583,7 +590,7 @@ void CudaNetwork::begin_trial(const Program& program, std::unique_ptr<CudaActiva
   network.forget_graphs();
   network.activation = std::move(kernels);
   Parameters parameters;
-  network.plan = plan(network.recipe.network, kImageChannels, kClasses, program.parameter_count(), parameters);
+  network.plan = plan(network.recipe.network, program.parameter_count(), parameters);
   initialise(network.recipe.network, network.plan, seed, parameters);
   network.lay_out_parameters(parameters, program.parameter_count());
   network.start_values(parameters);

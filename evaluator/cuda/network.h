@@ -21,6 +21,7 @@ namespace actsearch {
 /// The images of a data set in a device's memory, as uint8, once for all networks on it. Made with the device current.
 struct CudaDataset {
   explicit CudaDataset(const Dataset& dataset);
+  ImageShape shape;
   struct Images {
     std::size_t count = 0;
     CudaMemory pixels, labels;
@@ -28,8 +29,8 @@ struct CudaDataset {
   Images train, test;
 };
 
-/// The text of the network's own kernels (evaluator/cuda/layers.cu), to be compiled once for a storage.
-std::string cuda_layers_source(Storage storage);
+/// The text of the network's own kernels (evaluator/cuda/layers.cu), to be compiled once for a storage and a shape of images.
+std::string cuda_layers_source(Storage storage, const ImageShape& images = kCifar10Shape);
 /// The text of the kernels of x itself: batch norms without an activation use them.
 std::string cuda_identity_source(Storage storage);
 /// Both compiled for a device.
@@ -40,8 +41,8 @@ struct CudaNetworkCubins {
 /// Made once for a recipe, then used for one candidate after the other, by one thread at a time.
 class CudaNetwork : public Learner {
  public:
-  /// Everything outlives the network but the cubins. CudaOutOfMemory if it does not fit. std::invalid_argument if a layer's channels are
-  /// not a multiple of 8, or the convolution that reads the image has groups.
+  /// Everything outlives the network but the cubins, whose layers are those of the data's shape. CudaOutOfMemory if it does not fit.
+  /// std::invalid_argument if a layer's channels are not a multiple of 8, or the convolution that reads the image has groups.
   CudaNetwork(const CudaDevice& device, const CudaDataset& dataset, const Recipe& recipe, Precision precision, EngineChoices& choices,
               const CudaNetworkCubins& cubins);
   ~CudaNetwork() override;

@@ -4,8 +4,6 @@
 #include <bit>
 #include <string_view>
 
-#include "evaluator/data/data_source.h"
-
 namespace actsearch {
 namespace {
 

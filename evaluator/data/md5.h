@@ -24,4 +24,7 @@ class Md5 {
   std::uint64_t length_ = 0;                    ///< bytes
 };
 
+/// MD5 of bytes, as 32 hexadecimal digits.
+std::string md5_hex(const void* data, std::size_t size);
+
 }  // namespace actsearch

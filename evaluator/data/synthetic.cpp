@@ -4,6 +4,7 @@
 #include <tbb/parallel_for.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <string>
 
@@ -13,7 +14,8 @@
 namespace actsearch {
 namespace {
 
-constexpr int kSide = kImageSide;
+constexpr int kSide = kCifar10Shape.side, kImageChannels = kCifar10Shape.channels, kClasses = kCifar10Shape.classes;
+constexpr std::size_t kImageBytes = kCifar10Shape.bytes();
 constexpr int kPixels = kSide * kSide;
 using Plane = std::array<std::int32_t, kPixels>;
 using Colour = std::array<std::int32_t, kImageChannels>;  ///< 0..255 each, differences beyond
@@ -217,8 +219,8 @@ void draw_image(int label, RandomStream random, std::uint8_t* out) {
 
 /// `which`: 0 the training set, 1 the test set. As many images of every class as the size allows, in random order.
 ImageSet draw_set(std::uint64_t seed, std::uint64_t which, std::size_t size) {
-  ImageSet set{std::vector<std::uint8_t>(size * kImageBytes), std::vector<std::uint8_t>(size)};
-  for (std::size_t i = 0; i < size; ++i) set.labels[i] = static_cast<std::uint8_t>(i % kClasses);
+  ImageSet set{std::vector<std::uint8_t>(size * kImageBytes), std::vector<Label>(size)};
+  for (std::size_t i = 0; i < size; ++i) set.labels[i] = static_cast<Label>(i % kClasses);
   shuffle(std::span(set.labels), RandomStream(Draw::kSyntheticLabels, seed, which));
   tbb::parallel_for(tbb::blocked_range<std::size_t>(0, size, 64), [&](const tbb::blocked_range<std::size_t>& range) {
     for (std::size_t i = range.begin(); i != range.end(); ++i) {
@@ -234,6 +236,7 @@ Dataset make_synthetic(std::uint64_t seed, std::size_t train_size, std::size_t t
   return {.name = "synthetic",
           .source = "synthetic shapes, seed " + std::to_string(seed) + ", " + std::to_string(train_size) + " training and " +
                     std::to_string(test_size) + " test images",
+          .shape = kCifar10Shape,
           .train = draw_set(seed, 0, train_size),
           .test = draw_set(seed, 1, test_size)};
 }

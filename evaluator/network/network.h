@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "evaluator/data/image_shape.h"
+
 namespace actsearch {
 
 /// What a layer computes. `image` is the network's input, side × side × channels.
@@ -45,8 +47,9 @@ struct Network {
   std::string text;
   std::string summary;  ///< a few words for people
   std::vector<Layer> layers;
+  ImageShape images = kCifar10Shape;  ///< of the data; for_images fits a network to others
   int image_side =
-      32;  ///< height and width of the images it sees: the data's, or a divisor of that, to which squares of pixels are averaged
+      kCifar10Shape.side;  ///< height and width that it sees: the data's, or a divisor, to which squares of pixels are averaged
   enum class Initialisation : std::uint8_t {
     kHe,    ///< N(0, √(2 / fan_in)) for convolutions and hidden dense layers, N(0, √(1 / fan_in)) for the last
     kMxnet  ///< convolutions N(0, √(2 / (kernel² · out_channels))), dense N(0, 0.01)

@@ -16,10 +16,10 @@ namespace {
 
 class Planner {
  public:
-  Planner(const Network& network, int image_channels, int classes, int activation_parameters, Parameters& parameters)
+  Planner(const Network& network, int activation_parameters, Parameters& parameters)
       : network_(network), betas_(static_cast<std::size_t>(activation_parameters)), parameters_(parameters) {
-    plan_.classes = classes;
-    plan_.tensors.push_back({image_channels, network.image_side});
+    plan_.classes = network.images.classes;
+    plan_.tensors.push_back({network.images.channels, network.image_side});
   }
 
   Plan operator()() {
@@ -428,13 +428,39 @@ class Planner {
 /// The plan of a candidate without parameters, for counting.
 Plan counted(const Network& network) {
   Parameters sizes(Parameters::Kept::kSizes);
-  return plan(network, kImageChannels, kClasses, 0, sizes);
+  return plan(network, 0, sizes);
 }
 
 }  // namespace
 
-Plan plan(const Network& network, int image_channels, int classes, int activation_parameters, Parameters& parameters) {
-  return Planner(network, image_channels, classes, activation_parameters, parameters)();
+Plan plan(const Network& network, int activation_parameters, Parameters& parameters) {
+  return Planner(network, activation_parameters, parameters)();
+}
+
+Network for_images(Network network, const ImageShape& images) {
+  const int reduction = network.images.side / network.image_side;
+  network.images = images;
+  const auto fits = [&](int side) {
+    if (side % reduction != 0) return false;
+    network.image_side = side / reduction;
+    try {
+      counted(network);
+      return true;
+    } catch (const std::invalid_argument&) {
+      return false;
+    }
+  };
+  if (fits(images.side)) return network;
+  int below = images.side - 1, above = images.side + 1;
+  while (below >= ImageShape::kLeastSide && !fits(below)) --below;
+  while (above <= ImageShape::kMostSide && !fits(above)) ++above;
+  std::string sides;
+  if (above <= ImageShape::kMostSide) sides += std::to_string(above);
+  if (below >= ImageShape::kLeastSide) sides += (sides.empty() ? "" : " or ") + std::to_string(below);
+  network.image_side = std::max(images.side / reduction, 1);
+  if (sides.empty()) counted(network);  // says what is wrong with it for any side
+  throw std::invalid_argument("its network does not fit images with a side of " + std::to_string(images.side) +
+                              (sides.empty() ? "" : ": resize them with --image-side " + sides) + ", or choose another --recipe");
 }
 
 void initialise(const Network& network, const Plan& plan, std::uint64_t seed, Parameters& parameters) {
@@ -472,7 +498,7 @@ std::vector<float> beta_of(const Plan& plan, int k, const float* values) {
 
 std::int64_t parameter_count(const Network& network) {
   Parameters sizes(Parameters::Kept::kSizes);
-  plan(network, kImageChannels, kClasses, 0, sizes);
+  plan(network, 0, sizes);
   return static_cast<std::int64_t>(sizes.size());
 }
 

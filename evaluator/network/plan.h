@@ -73,13 +73,17 @@ struct Plan {
   int slot(int tensor) const { return slots[static_cast<std::size_t>(tensor)]; }
 };
 
-/// Checks the network for images of so many channels and classes (its side is the network's own) and adds its parameters to `parameters`:
+/// Checks the network for its images and adds its parameters to `parameters`:
 /// gamma and beta at their starts, the rest 0. `activation_parameters` are those of the candidate.
 ///
 /// std::invalid_argument names the layer and says what does not fit: sizes that differ, a side that a pool does not divide, an output that
 /// no layer reads, a name that is unknown, comes later or is there twice, groups that do not divide the channels, no activation, or an end
 /// that is not a dense layer to the classes.
-Plan plan(const Network& network, int image_channels, int classes, int activation_parameters, Parameters& parameters);
+Plan plan(const Network& network, int activation_parameters, Parameters& parameters);
+
+/// The same network for images of another shape, averaged by the same factor. std::invalid_argument where it does not fit them; if it fits
+/// other sides, the message names the nearest.
+Network for_images(Network network, const ImageShape& images);
 
 /// Normal weights as the network's initialisation says, from one stream per layer, so that a layer's start does not depend on the others.
 void initialise(const Network& network, const Plan& plan, std::uint64_t seed, Parameters& parameters);

@@ -5,8 +5,6 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "evaluator/network/plan.h"
-
 namespace actsearch {
 namespace {
 
@@ -144,7 +142,7 @@ Layer read_layer(const Json& json, const std::string& where) {
   return layer;
 }
 
-Network read_network(const Json& json, int image_channels, int classes) {
+Network read_network(const Json& json) {
   Object object(json, "the network");
   const Json* const list = object.find("layers");
   if (!list || !list->is_array()) throw std::invalid_argument("the network has no \"layers\", [ … ]");
@@ -159,8 +157,6 @@ Network read_network(const Json& json, int image_channels, int classes) {
   object.read("batch_norm_momentum", &network.batch_norm_momentum, 0, 1);
   object.read("batch_norm_epsilon", &network.batch_norm_epsilon, 0, 1);
   object.finish();
-  Parameters parameters(Parameters::Kept::kSizes);
-  plan(network, image_channels, classes, 0, parameters);
   return network;
 }
 
@@ -216,7 +212,7 @@ std::string recipe_file(const Recipe& recipe) {
          line("train", recipe.train_size) + "  \"validation\": " + std::to_string(recipe.validation_size) + "\n}\n";
 }
 
-Recipe read_recipe_file(const std::string& text, int image_channels, int classes) {
+Recipe read_recipe_file(const std::string& text) {
   const Json json = parsed(text);
   Object object(json, "the recipe");
   Recipe recipe;
@@ -224,7 +220,7 @@ Recipe read_recipe_file(const std::string& text, int image_channels, int classes
   if (!is_plain(recipe.name)) object.refuse("name", recipe.name.empty() ? "is missing" : kPlainOnly);
   const Json* const network = object.find("network");
   if (!network) object.refuse("network", "is missing");
-  recipe.network = read_network(*network, image_channels, classes);
+  recipe.network = read_network(*network);
   object.read("epochs", &recipe.epochs, 1);
   object.read("batch", &recipe.batch, 2);
   if (const Json* const schedule = object.find("schedule")) recipe.schedule = read_schedule(*schedule);
@@ -246,11 +242,11 @@ Recipe read_recipe_file(const std::string& text, int image_channels, int classes
   return recipe;
 }
 
-Recipe with_network_file(Recipe recipe, const std::string& name, const std::string& text, int image_channels, int classes) {
+Recipe with_network_file(Recipe recipe, const std::string& name, const std::string& text) {
   const Json json = parsed(text);
   const bool whole = json.is_object() && json.contains("network");
   if (!is_plain(name)) throw std::invalid_argument("the network's name \"" + name + "\" " + kPlainOnly);
-  recipe.network = read_network(whole ? json["network"] : json, image_channels, classes);
+  recipe.network = read_network(whole ? json["network"] : json);
   recipe.name = name;
   recipe.seed_spread.reset();
   check_name(recipe);

@@ -153,7 +153,9 @@ std::string to_text(const Recipe& recipe, Precision precision) {
   add("shuffle", to_text(augmentation.shuffle));
   add("validation", std::to_string(recipe.validation_size));
   // What came later is said where it is not as it always was: a text is an identity.
-  if (network.image_side != kImageSide) add("image_side", std::to_string(network.image_side));
+  if (network.images.channels != kCifar10Shape.channels) add("channels", std::to_string(network.images.channels));
+  if (network.images.classes != kCifar10Shape.classes) add("classes", std::to_string(network.images.classes));
+  if (network.image_side != kCifar10Shape.side) add("image_side", std::to_string(network.image_side));
   if (recipe.train_size > 0) add("train", std::to_string(recipe.train_size));
   if (recipe.validation_fold > 0) add("fold", std::to_string(recipe.validation_fold));
   add("precision", to_text(precision));
@@ -206,6 +208,8 @@ std::optional<std::pair<Recipe, Precision>> read_recipe(const std::string& text)
     recipe.augmentation = {
         .flip = yes("flip"), .pad = number_of<int>(value("pad")), .normalise = yes("normalise"), .shuffle = yes("shuffle")};
     recipe.validation_size = number_of<int>(value("validation"));
+    if (has("channels")) network.images.channels = number_of<int>(value("channels"));
+    if (has("classes")) network.images.classes = number_of<int>(value("classes"));
     if (has("image_side")) network.image_side = number_of<int>(value("image_side"));
     if (has("train")) recipe.train_size = number_of<int>(value("train"));
     if (has("fold")) recipe.validation_fold = number_of<int>(value("fold"));

@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <span>
+#include <stdexcept>
 #include <vector>
 
 #include "evaluator/data/augmentation.h"
+#include "evaluator/data/dataset.h"
 #include "evaluator/network/recipe.h"
 
 namespace actsearch {
@@ -28,6 +30,14 @@ struct BatchResult {
 };
 
 enum class ImageRole : std::uint8_t { kTraining, kTest };  ///< which of the data set's two sets
+
+/// Misuse is std::invalid_argument: the network is to be fitted to the data (for_images) before a learner is made.
+inline void require_same_shape(const Network& network, const Dataset& dataset) {
+  if (network.images.channels != dataset.shape.channels || network.images.side != dataset.shape.side ||
+      network.images.classes != dataset.shape.classes) {
+    throw std::invalid_argument("the recipe is not fitted to the data: its images have another shape");
+  }
+}
 
 /// Used by one thread at a time.
 class Learner {

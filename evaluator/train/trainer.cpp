@@ -13,9 +13,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Guessing costs ln 10 nats; an epoch whose mean is twice that is moving away. The first epoch may: it is where the start's
+/// Guessing costs ln(classes) nats; an epoch whose mean is twice that is moving away. The first epoch may: it is where the start's
 /// large steps are taken.
-constexpr double kDivergedLoss = 2 * 2.302585092994046;
+double diverged_loss(int classes) { return 2 * std::log(static_cast<double>(classes)); }
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
@@ -187,7 +187,7 @@ class Run {
     metrics.learning_rate = learning_rate;
     metrics.train_loss = train_loss;
     metrics.train_accuracy = train_accuracy;
-    if (metrics.epoch > 0 && metrics.train_loss > kDivergedLoss) {
+    if (metrics.epoch > 0 && metrics.train_loss > diverged_loss(dataset_.shape.classes)) {
       return fail(Failure::kDiverged, metrics.epoch, steps_per_epoch_, "the epoch's mean loss is " + std::to_string(metrics.train_loss));
     }
     if (!split_.validation.empty()) {

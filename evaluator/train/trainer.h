@@ -53,7 +53,7 @@ struct PartialEpoch {
 enum class Failure : std::uint8_t {
   kNone,
   kNonFiniteLoss,  ///< the training loss became NaN or infinite
-  kDiverged,       ///< after the first, an epoch's mean training loss was over 2 ln 10: twice that of guessing
+  kDiverged,       ///< after the first, an epoch's mean training loss was over twice that of guessing, which is ln(classes)
   kTimeOut,        ///< took longer than TrialOptions::time_limit
   kCompilation,    ///< the activation's kernels do not compile
 };

@@ -1,8 +1,8 @@
-// actsearch data fetch and actsearch data check: CIFAR-10 on disk.
+// actsearch data fetch and actsearch data check: data sets on disk.
 
 #include <iostream>
 
-#include "evaluator/data/data_source.h"
+#include "evaluator/formats/data_source.h"
 #include "grammar/nearest.h"
 #include "search/cli/command.h"
 #include "search/cli/options.h"
@@ -10,11 +10,13 @@
 namespace actsearch {
 
 int data_command(const Words& words) {
-  Options options("data", "fetch DIR | check DIR",
-                  "fetch downloads CIFAR-10's official archive to DIR, verifies its checksum and unpacks it to\n"
-                  "DIR/cifar-10-batches-bin. check verifies the files of a directory: sizes, labels and counts per\n"
-                  "class. It compares their checksums with the published ones, and says \"altered\" otherwise.");
-  options.arguments("action", 2);
+  Options options("data", "fetch [cifar10 | cifar100] DIR | check DIR",
+                  "fetch downloads the official archive of CIFAR-10, or of CIFAR-100, to DIR, verifies its checksum\n"
+                  "and unpacks it to DIR/cifar-10-batches-bin or DIR/cifar-100-binary. With cifar100 alone DIR is data.\n"
+                  "check verifies a directory that --data would take: sizes, labels and counts per class. It compares\n"
+                  "CIFAR-10's checksums with the published ones, and says \"altered\" otherwise.");
+  options.arguments("action", 3);
+  declare_loading(options);
   options.epilogue("Example: actsearch data fetch data   (where every command then finds it)");
   if (!options.parse(words)) return 0;
   const auto given = options.texts("action");
@@ -23,11 +25,17 @@ int data_command(const Words& words) {
   if (action != "fetch" && action != "check") {
     throw UsageError("no data command '" + shortened(action) + "'" + did_you_mean(action, {"fetch", "check"}) + "; known are fetch, check");
   }
-  if (given.size() != 2 || given[1].empty()) throw UsageError("data " + action + " needs a directory\nsee: actsearch data --help");
+  const auto say = [](const std::string& line) { std::cerr << line << '\n'; };
+  const bool named = action == "fetch" && given.size() > 1 && (given[1] == "cifar10" || given[1] == "cifar100");
+  const std::string place = named && given.size() == 2 ? "data" : given.size() == (named ? 3u : 2u) ? given.back() : "";
+  if (place.empty()) throw UsageError("data " + action + " needs a directory\nsee: actsearch data --help");
   if (action == "check") {
-    std::cout << check_dataset(given[1]);
+    LoadOptions loading = chosen_loading(options);
+    loading.say = say;
+    std::cout << check_dataset(place, kPublishedSums, loading);
   } else {
-    std::cout << fetch_dataset(given[1], [](const std::string& line) { std::cerr << line << '\n'; }).string() << '\n';
+    const Archive& archive = named && given[1] == "cifar100" ? kCifar100Archive : kOfficialArchive;
+    std::cout << fetch_dataset(place, say, archive).string() << '\n';
   }
   return 0;
 }

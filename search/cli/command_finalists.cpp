@@ -2,7 +2,7 @@
 
 #include <iostream>
 
-#include "evaluator/data/data_source.h"
+#include "evaluator/formats/data_source.h"
 #include "grammar/notation.h"
 #include "search/cli/command.h"
 #include "search/cli/device.h"
@@ -235,7 +235,8 @@ int finalists_command(const Words& words) {
   }
   plan.full_top = static_cast<int>(std::min<std::int64_t>(full, static_cast<std::int64_t>(plan.finalists.size())));
 
-  const Dataset dataset = find_dataset(options.text("data"), [&](const std::string& line) { progress.say(line); });
+  const Dataset dataset = find_dataset(
+      options.text("data"), [&](const std::string& line) { progress.say(line); }, kOfficialArchive, chosen_loading(options));
   plan.data = plan.full.data = dataset.source;
   plan.fresh = fresh_plan(options, device, plan.search_text, dataset);
   plan.full.run.recipe = fitted(plan.full.run.recipe, dataset);

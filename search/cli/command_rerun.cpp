@@ -2,7 +2,7 @@
 
 #include <iostream>
 
-#include "evaluator/data/data_source.h"
+#include "evaluator/formats/data_source.h"
 #include "grammar/notation.h"
 #include "search/cli/command.h"
 #include "search/cli/device.h"
@@ -89,7 +89,8 @@ int rerun_command(const Words& words) {
     require_known_recipe(searched, "--from", options.text("from"));
     plan.candidates = best_candidates(searched, options, static_cast<int>(*top));
   }
-  const Dataset dataset = find_dataset(options.text("data"), [&](const std::string& line) { progress.say(line); });
+  const Dataset dataset = find_dataset(
+      options.text("data"), [&](const std::string& line) { progress.say(line); }, kOfficialArchive, chosen_loading(options));
   plan.data = dataset.source;
   plan.run.recipe = fitted(plan.run.recipe, dataset);
   plan.run.recipe_text = rerun_conditions_text(plan.run.recipe, plan.run.precision, dataset.source);

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "db/reads.h"
-#include "evaluator/data/data_source.h"
+#include "evaluator/formats/data_source.h"
 #include "search/cli/command.h"
 #include "search/cli/device.h"
 #include "search/cli/interrupt.h"
@@ -250,7 +250,8 @@ int search_command(const Words& words) {
 
   Progress progress(std::cerr, Progress::standard_error_style());
   Database::require_usable(file);  // what is wrong with it is known before a download; it is made when all else is right
-  const Dataset dataset = find_dataset(options.text("data"), [&](const std::string& line) { progress.say(line); });
+  const Dataset dataset = find_dataset(
+      options.text("data"), [&](const std::string& line) { progress.say(line); }, kOfficialArchive, chosen_loading(options));
   plan.data = dataset.source;
   plan.run.recipe = fitted(plan.run.recipe, dataset);
   if (race) plan.run.racing = fitted(*race, plan.run.recipe, dataset);

@@ -10,7 +10,7 @@
 #include <limits>
 
 #include "evaluator/cpu/dnn.h"
-#include "evaluator/data/dataset.h"
+#include "evaluator/formats/folder.h"
 #include "evaluator/network/recipe_file.h"
 #include "evaluator/train/trainer.h"
 #include "grammar/nearest.h"
@@ -195,6 +195,20 @@ Format Options::format(const std::vector<std::string_view>& known) const {
   return name == "json" ? Format::kJson : name == "csv" ? Format::kCsv : Format::kTable;
 }
 
+void declare_loading(Options& options) {
+  options.value("image-side", "S",
+                "resize images to S x S pixels, 8 to 96 [as they are; " + std::to_string(kFolderSide) + " for folders of pictures]");
+  options.flag("skip-unreadable", "leave out pictures of a folder that cannot be read, and say which");
+}
+
+LoadOptions chosen_loading(const Options& options) {
+  LoadOptions loading;
+  if (const auto side = options.integer("image-side", ImageShape::kLeastSide, ImageShape::kMostSide))
+    loading.side = static_cast<int>(*side);
+  loading.skip_unreadable = options.has("skip-unreadable");
+  return loading;
+}
+
 void declare_training(Options& options, const std::string& default_recipe) {
   options.value("recipe", "NAME", "network, optimiser and schedule, as `actsearch recipes` lists them [" + default_recipe + "]");
   options.value("recipe-file", "FILE", "a recipe of your own in place of a listed one, as `actsearch recipes --show NAME` prints them");
@@ -204,9 +218,11 @@ void declare_training(Options& options, const std::string& default_recipe) {
   options.value("rate", "R", "the schedule's peak learning rate, in place of the recipe's; likewise");
   options.value("precision", "P",
                 "number format: auto, bf16 or fp32 [auto: bf16 on CUDA and on processors with bf16 arithmetic, else fp32]");
-  options.value("data", "D",
-                "a directory with CIFAR-10's binary files; or synthetic for drawn images, synthetic:N for N of them [$ACTSEARCH_DATA, else "
-                "data/cifar-10-batches-bin, else a download to there]");
+  options.value(
+      "data", "D",
+      "a directory with CIFAR-10's or CIFAR-100's binary files, IDX files, or a folder of pictures for each class; or synthetic for "
+      "drawn images, synthetic:N for N of them [$ACTSEARCH_DATA, else data/cifar-10-batches-bin, else a download to there]");
+  declare_loading(options);
 }
 
 namespace {
@@ -232,12 +248,11 @@ Recipe chosen_recipe(const Options& options, const std::string& default_recipe) 
   Recipe recipe = find_recipe(options.choice("recipe", names));
   if (const auto path = options.text("recipe-file")) {
     if (options.has("recipe")) throw UsageError("--recipe-file and --recipe are both given; the file is the whole recipe");
-    recipe = of_file("recipe-file", *path, [](const std::string& text) { return read_recipe_file(text, kImageChannels, kClasses); });
+    recipe = of_file("recipe-file", *path, [](const std::string& text) { return read_recipe_file(text); });
   }
   if (const auto path = options.text("network")) {
     const std::string name = std::filesystem::path(*path).stem().string();
-    recipe =
-        of_file("network", *path, [&](const std::string& text) { return with_network_file(recipe, name, text, kImageChannels, kClasses); });
+    recipe = of_file("network", *path, [&](const std::string& text) { return with_network_file(recipe, name, text); });
   }
   if (const auto epochs = options.integer("epochs", 1, 100'000)) recipe.epochs = static_cast<int>(*epochs);
   if (const auto batch = options.integer("batch", 2, 4'096)) recipe.batch = static_cast<int>(*batch);  // batch norm needs two

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "evaluator/formats/format.h"
 #include "evaluator/network/recipe.h"
 #include "search/text/format.h"
 
@@ -71,6 +72,9 @@ class Options {
 
 /// --recipe with --epochs, --batch, --rate, --precision and --data: what several commands share.
 void declare_training(Options& options, const std::string& default_recipe);
+/// --image-side and --skip-unreadable, which declare_training has too.
+void declare_loading(Options& options);
+LoadOptions chosen_loading(const Options& options);
 /// The recipe named by --recipe, with what --epochs, --batch and --rate say in place of its own. UsageError with a suggestion.
 Recipe chosen_recipe(const Options& options, const std::string& default_recipe);
 Precision chosen_precision(const Options& options);

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "evaluator/network/plan.h"
 #include "grammar/hash.h"
 #include "search/text/format.h"
 
@@ -55,8 +56,15 @@ std::vector<const NamedActivation*> baselines_in_turn() {
 }  // namespace
 
 Recipe fitted(Recipe recipe, const Dataset& dataset) {
+  recipe.network = for_images(std::move(recipe.network), dataset.shape);
+  const bool validates = recipe.validation_size > 0;
   recipe.validation_size = std::min(recipe.validation_size, static_cast<int>(dataset.train.size() / 10));
   recipe.train_size = std::min(recipe.train_size, static_cast<int>(dataset.train.size()) - recipe.validation_size);
+  if (validates && dataset.name != "synthetic" && recipe.validation_size < dataset.shape.classes) {
+    throw DataError("there are too few images to validate: a tenth of the " + std::to_string(dataset.train.size()) +
+                    " training images is less than one of each of the " + std::to_string(dataset.shape.classes) +
+                    " classes; give at least " + std::to_string(10 * dataset.shape.classes) + " training images");
+  }
   (void)steps_per_epoch(recipe, dataset.train.size());  // or there is not one
   return recipe;
 }

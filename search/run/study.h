@@ -34,8 +34,9 @@ struct SearchReport {
   std::int64_t repeated = 0;    ///< spellings of functions that the run had met
 };
 
-/// The recipe fitted to data smaller than CIFAR-10: at most a tenth of the training set validates, the rest trains. std::invalid_argument
-/// where the rest does not fill one batch.
+/// The recipe fitted to the data: its network takes their shape, and at most a tenth of the training set validates, the rest trains.
+/// std::invalid_argument where the network does not suit the shape (for_images) or the rest does not fill one batch; DataError where those
+/// that validate are fewer than the classes.
 Recipe fitted(Recipe recipe, const Dataset& dataset);
 
 /// "vgg16-slim for 3 epochs (batch 128, rate 0.1)", for people.

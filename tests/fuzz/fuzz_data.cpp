@@ -4,9 +4,9 @@
 #include <numeric>
 #include <sstream>
 
-#include "evaluator/data/data_source.h"
 #include "evaluator/data/dataset.h"
 #include "evaluator/data/md5.h"
+#include "evaluator/formats/data_source.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace actsearch;
@@ -24,7 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
 
   const std::size_t records = size / kRecordBytes;
-  ImageSet set{std::vector<std::uint8_t>(records * kImageBytes), std::vector<std::uint8_t>(records)};
+  ImageSet set{std::vector<std::uint8_t>(records * kCifar10Shape.bytes()), std::vector<Label>(records)};
   try {
     std::istringstream in(bytes);
     Md5 md5;
@@ -32,7 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   } catch (const DataError&) {
     return 0;
   }
-  const ClassCounts counts = class_counts(set.labels);
+  const std::vector<std::size_t> counts = class_counts(set.labels, kCifar10Shape.classes);
   fuzz::require(std::accumulate(counts.begin(), counts.end(), std::size_t{0}) == records, "every image has a class");
   try {
     const std::size_t validate = size % 7, fold = size % 3, train = size % 5;

@@ -45,7 +45,7 @@ std::vector<ConvolutionShape> recipe_shapes() {
   std::set<std::tuple<int, int, int>> unique;
   for (const char* const name : {"vgg-s", "vgg16-slim"}) {
     Parameters parameters(Parameters::Kept::kSizes);
-    const Plan steps = plan(find_recipe(name).network, kImageChannels, kClasses, 0, parameters);
+    const Plan steps = plan(find_recipe(name).network, 0, parameters);
     for (const Step& step : steps.steps) {
       if (step.kind != StepKind::kConvolution) continue;
       unique.insert({steps.shape(step.x).channels, steps.shape(step.y).channels, steps.shape(step.x).side});
@@ -399,9 +399,9 @@ TEST(Dropout, DropsTheStatedShareAndIsAFunctionOfItsKey) {
 
 TEST(SoftmaxCrossEntropy, AgreesWithTheDefinitionAndItsGradientWithDifferences) {
   const auto logits = random_floats(4 * 10, 1, -3, 3);
-  const std::vector<std::uint8_t> labels{0, 3, 9, 3};
+  const std::vector<Label> labels{0, 3, 9, 3};
   std::vector<float> gradient(40);
-  const BatchResult result = softmax_cross_entropy(logits.data(), labels, Storage::kFp32, gradient.data());
+  const BatchResult result = softmax_cross_entropy(logits.data(), 10, labels, Storage::kFp32, gradient.data());
   const auto loss = [&](const std::vector<float>& at) {
     double sum = 0;
     for (std::size_t n = 0; n < 4; ++n) {
@@ -424,7 +424,7 @@ TEST(SoftmaxCrossEntropy, CountsCorrectImagesAndSurvivesExtremeLogits) {
   std::vector<float> logits(20, -1e30f);
   logits[4] = 1e30f;
   logits[10 + 7] = 1e30f;
-  const BatchResult result = softmax_cross_entropy(logits.data(), std::vector<std::uint8_t>{4, 7}, Storage::kFp32, nullptr);
+  const BatchResult result = softmax_cross_entropy(logits.data(), 10, std::vector<Label>{4, 7}, Storage::kFp32, nullptr);
   EXPECT_EQ(result.correct, 2);
   EXPECT_EQ(result.loss_sum, 0);
 }

@@ -48,11 +48,11 @@ void write_case(const testing::Folder& folder, const std::string& name, const Ne
   const EigenKernel kernel(lower(parse("x * sigmoid(beta * x)")));
   Model model(network, kernel, kBatch, Precision::kFp32, 1, 7);
   RandomStream random(2);
-  const std::size_t pixels = kBatch * kImageBytes;
+  const std::size_t pixels = kBatch * kCifar10Shape.bytes();
   auto* const images = static_cast<float*>(model.images());
   for (std::size_t i = 0; i < pixels; ++i) images[i] = static_cast<float>(random.normal());
-  std::vector<std::uint8_t> labels(kBatch);
-  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::uint8_t>(i * 7 % kClasses);
+  std::vector<Label> labels(kBatch);
+  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<Label>(i * 7 % 10);
   folder.write(name + "/values.bin", "");
   write_floats(folder, name + "/values.bin", model.parameters().value(0), model.parameters().values().size());
   write_floats(folder, name + "/images.bin", images, pixels);

@@ -20,7 +20,7 @@ TEST(CudnnEngines, ThereIsOneForEveryConvolutionOfEveryRecipe) {
   int convolutions = 0;
   for (const Recipe& recipe : recipes()) {
     Parameters parameters(Parameters::Kept::kSizes);
-    const Plan steps = plan(recipe.network, kImageChannels, kClasses, 0, parameters);
+    const Plan steps = plan(recipe.network, 0, parameters);
     for (const Step& step : steps.steps) {
       if (step.kind != StepKind::kConvolution) continue;
       for (const Storage storage : {Storage::kBf16, Storage::kFp32}) {

@@ -231,7 +231,7 @@ TEST_F(CudaLibraries, ConvolutionsAreSumsInDouble) {
   } else {
     for (const Recipe& recipe : recipes()) {
       Parameters parameters(Parameters::Kept::kSizes);
-      const Plan steps = plan(recipe.network, kImageChannels, kClasses, 0, parameters);
+      const Plan steps = plan(recipe.network, 0, parameters);
       for (const Step& step : steps.steps) {
         if (step.kind != StepKind::kConvolution) continue;
         shapes.insert({recipe.batch, steps.shape(step.x).channels, steps.shape(step.y).channels, steps.shape(step.x).side, step.kernel,

@@ -3,13 +3,24 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <numeric>
 
 namespace actsearch {
 namespace {
 
-constexpr int kValues = kImageBytes;
+constexpr int kImageSide = kCifar10Shape.side, kValues = kCifar10Shape.bytes();
+constexpr std::size_t kImageBytes = kCifar10Shape.bytes();
+
+void write_image(const Augmentation& augmentation, const ImageTransform& transform, std::span<const std::uint8_t> image, float* out,
+                 int side = kImageSide) {
+  ImageWriter(augmentation, kCifar10Shape, side)(transform, image, out);
+}
+void write_image_bf16(const Augmentation& augmentation, const ImageTransform& transform, std::span<const std::uint8_t> image,
+                      std::uint16_t* out, int side = kImageSide) {
+  ImageWriter(augmentation, kCifar10Shape, side)(transform, image, out);
+}
 
 std::vector<std::uint8_t> some_image() {
   std::vector<std::uint8_t> image(kImageBytes);
@@ -25,7 +36,7 @@ double reference(const Augmentation& augmentation, const ImageTransform& transfo
   if (std::min(source_row, source_column) < 0 || std::max(source_row, source_column) >= kImageSide) return 0;
   const double pixel = image[static_cast<std::size_t>((channel * kImageSide + source_row) * kImageSide + source_column)];
   const std::size_t c = static_cast<std::size_t>(channel);
-  return augmentation.normalise ? (pixel - double{kChannelMean[c]}) / double{kChannelDeviation[c]} : pixel;
+  return augmentation.normalise ? (pixel - double{kCifar10Shape.mean[c]}) / double{kCifar10Shape.deviation[c]} : pixel;
 }
 
 /// Every combination of flip and shift, among them shifts that leave nothing of the image.

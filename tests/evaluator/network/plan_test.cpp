@@ -13,7 +13,7 @@ namespace {
 
 Plan plan_of(const Network& network, int activation_parameters = 1) {
   Parameters parameters(Parameters::Kept::kSizes);
-  return plan(network, 3, 10, activation_parameters, parameters);
+  return plan(network, activation_parameters, parameters);
 }
 
 Layer layer_of(LayerKind kind, int channels = 0, int kernel = 0, int stride = 1, int padding = 0) {
@@ -51,7 +51,7 @@ TEST(Plan, OfAVggJoinsBatchNormAndActivation) {
 TEST(Plan, OfAResidualNetworkHasTheShapesOfThePaper) {
   const Network network = resnet(3);
   Parameters parameters(Parameters::Kept::kSizes);
-  const Plan made = plan(network, 3, 10, 0, parameters);
+  const Plan made = plan(network, 0, parameters);
   // 0.27 million (He et al., table 6), and the two projections with their batch norms.
   EXPECT_EQ(parameter_count(network), 269'722 + 16 * 32 + 32 * 64 + 2 * (32 + 64));
   int adds = 0, convolutions = 0;

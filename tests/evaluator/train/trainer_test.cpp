@@ -465,9 +465,9 @@ TEST(Model, TheGradientsOfAllParametersPredictTheChangeOfTheLoss) {
   const EigenKernel kernel(program_of("swish"));
   Model model(network, kernel, 20, Precision::kFp32, 1, 5);
   RandomStream random(1);
-  for (std::size_t i = 0; i < 20 * kImageBytes; ++i) static_cast<float*>(model.images())[i] = static_cast<float>(random.normal());
-  std::vector<std::uint8_t> labels(20);
-  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::uint8_t>(i % 10);
+  for (std::size_t i = 0; i < 20 * kCifar10Shape.bytes(); ++i) static_cast<float*>(model.images())[i] = static_cast<float>(random.normal());
+  std::vector<Label> labels(20);
+  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<Label>(i % 10);
   model.train(labels, 0);
   const auto segments = model.parameters().segments();
   for (const ParameterSegment& segment : segments) {
@@ -498,9 +498,9 @@ void expect_gradients(const Network& network, int probes) {
   const EigenKernel kernel(program_of("swish"));
   Model model(network, kernel, 20, Precision::kFp32, 1, 5);
   RandomStream random(1);
-  for (std::size_t i = 0; i < 20 * kImageBytes; ++i) static_cast<float*>(model.images())[i] = static_cast<float>(random.normal());
-  std::vector<std::uint8_t> labels(20);
-  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::uint8_t>(i % 10);
+  for (std::size_t i = 0; i < 20 * kCifar10Shape.bytes(); ++i) static_cast<float*>(model.images())[i] = static_cast<float>(random.normal());
+  std::vector<Label> labels(20);
+  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<Label>(i % 10);
   for (const ParameterSegment& segment : model.parameters().segments()) {
     model.train(labels, 0);
     std::vector<float> gradient(segment.size), start(segment.size), direction(segment.size);

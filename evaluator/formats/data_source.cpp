@@ -1,4 +1,4 @@
-#include "evaluator/data/data_source.h"
+#include "evaluator/formats/data_source.h"
 
 #include <spawn.h>
 #include <sys/wait.h>
@@ -10,7 +10,8 @@
 #include <fstream>
 #include <system_error>
 
-#include "evaluator/data/md5.h"
+#include "evaluator/data/resize.h"
+#include "evaluator/formats/files.h"
 
 extern char** environ;  // NOLINT: POSIX declares it nowhere
 
@@ -19,11 +20,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kUnpackedName = "cifar-10-batches-bin";
-constexpr const char* kArchiveName = "cifar-10-binary.tar.gz";
+/// Where every command looks for data without being told, below the directory "data".
+constexpr const char* kUsualName = "cifar-10-batches-bin";
 constexpr const char* kSyntheticWord = "synthetic";
-
-std::string quoted(const fs::path& path) { return "\"" + path.string() + "\""; }
 
 /// How many training images "synthetic" or "synthetic:N" asks for; absent where the text is neither. DataError for a bad N.
 std::optional<std::size_t> synthetic_size(const std::string& place) {
@@ -39,18 +38,6 @@ std::optional<std::size_t> synthetic_size(const std::string& place) {
                     " after \"" + prefix + "\"");
   }
   return size;
-}
-
-std::string md5_of_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::vector<char> chunk(1 << 20);
-  Md5 md5;
-  do {
-    file.read(chunk.data(), static_cast<std::streamsize>(chunk.size()));
-    md5.update(chunk.data(), static_cast<std::size_t>(file.gcount()));
-  } while (file);
-  if (!file.eof()) throw DataError(quoted(path) + " cannot be read");
-  return md5.hex();
 }
 
 /// A directory for half-made things, empty when made and gone afterwards.
@@ -115,7 +102,7 @@ void download(const Archive& archive, const fs::path& part, const std::function<
 }
 
 /// Unpacks a checked archive, and gives the result its final name once it is whole.
-void unpack(const fs::path& archive, const fs::path& final_name) {
+void unpack(const fs::path& archive, const fs::path& final_name, const std::string& folder) {
   const WorkDirectory work(fs::path(final_name) += ".unpacking");
   const int status = detail::run_program(
       {"tar", "--extract", "--gzip", "--no-same-owner", "--file", archive.string(), "--directory", work.path().string()});
@@ -123,19 +110,19 @@ void unpack(const fs::path& archive, const fs::path& final_name) {
     throw DataError("tar could not unpack " + quoted(archive) + " (exit status " + std::to_string(status) +
                     "); tar and gzip must be installed and the disk have 180 MB free");
   }
-  load_cifar10(work.path() / kUnpackedName);
-  fs::rename(work.path() / kUnpackedName, final_name);
+  load_dataset(work.path() / folder);
+  fs::rename(work.path() / folder, final_name);
 }
 
 fs::path fetch(const fs::path& directory, const std::function<void(const std::string&)>& say, const Archive& archive) {
-  fs::path final_name = directory / kUnpackedName;
+  fs::path final_name = directory / archive.folder;
   if (fs::exists(final_name)) {
-    load_cifar10(final_name);
+    load_dataset(final_name);
     say(quoted(final_name) + " is already there and whole");
     return final_name;
   }
   const NewDirectory made(directory);
-  const fs::path own = directory / kArchiveName, part = fs::path(own) += ".part";
+  const fs::path own = directory / archive.file, part = fs::path(own) += ".part";
   const bool given = fs::exists(own);
   const fs::path& packed = given ? own : part;
   // A download that had just ended when the program was killed is whole: curl has nothing to continue.
@@ -146,9 +133,9 @@ fs::path fetch(const fs::path& directory, const std::function<void(const std::st
                     (given ? ": remove it and run this again" : ": the download was damaged and has been deleted; run this again"));
   }
   say("MD5 " + archive.md5 + " is right; unpacking");
-  unpack(packed, final_name);
+  unpack(packed, final_name, archive.folder);
   fs::remove(part);
-  say("CIFAR-10 is in " + quoted(final_name));
+  say(archive.name + " is in " + quoted(final_name));
   return final_name;
 }
 
@@ -180,16 +167,19 @@ int run_program(const std::vector<std::string>& arguments) {
 }  // namespace detail
 
 Dataset find_dataset(const std::optional<std::string>& requested, const std::function<void(const std::string&)>& say,
-                     const Archive& archive) {
+                     const Archive& archive, LoadOptions loading) {
+  loading.say = say;
   const auto use = [&](const std::string& place, const std::string& why) {
     if (const auto size = synthetic_size(place)) {
       Dataset dataset = make_synthetic(1, *size, *size / 5);
+      dataset = resized(std::move(dataset), loading.side.value_or(dataset.shape.side));
       say("data: " + dataset.source + " (" + why + ")");
       return dataset;
     }
     try {
-      Dataset dataset = load_cifar10(place);
-      say("data: " + dataset.source + ", in " + quoted(find_batches(place)) + " (" + why + ")");
+      Dataset dataset = load_dataset(place, loading);
+      say("data: " + dataset.source + ", in " + quoted(dataset.name == kCifar10Name ? find_batches(place) : fs::path(place)) + " (" + why +
+          ")");
       return dataset;
     } catch (const DataError& error) {
       throw DataError(why + ": " + error.what() + "; or train on the built-in set with: --data " + kSyntheticWord);
@@ -197,7 +187,7 @@ Dataset find_dataset(const std::optional<std::string>& requested, const std::fun
   };
   if (requested) return use(*requested, "--data");
   if (const char* place = std::getenv("ACTSEARCH_DATA"); place != nullptr && *place != '\0') return use(place, "$ACTSEARCH_DATA");
-  const fs::path usual = fs::path("data") / kUnpackedName;
+  const fs::path usual = fs::path("data") / kUsualName;
   if (fs::exists(usual)) return use(usual.string(), "the usual place");
   say("no CIFAR-10 here: neither --data nor $ACTSEARCH_DATA is given, and there is no " + usual.string());
   try {
@@ -212,20 +202,42 @@ Dataset find_dataset(const std::optional<std::string>& requested, const std::fun
   }
 }
 
-std::string check_dataset(const fs::path& given, const BatchSums& published) {
+namespace {
+
+/// Of any format but CIFAR-10's.
+std::string check_any(const fs::path& directory, const LoadOptions& loading) {
+  const Dataset dataset = load_dataset(directory, loading);
+  const ImageShape& shape = dataset.shape;
+  std::string report = quoted(directory) + "\nformat " + dataset.name + ": " + std::to_string(shape.channels) +
+                       (shape.channels == 1 ? " channel, " : " channels, ") + std::to_string(shape.side) + "x" +
+                       std::to_string(shape.side) + " pixels, " + std::to_string(shape.classes) + " classes\n";
+  for (const auto& [which, set] : {std::pair("training", &dataset.train), std::pair("test", &dataset.test)}) {
+    report += std::string(which) + " images of each class:";
+    for (const std::size_t count : class_counts(set->labels, shape.classes)) report += " " + std::to_string(count);
+    report += "\n";
+  }
+  return report + std::to_string(dataset.train.size()) + " training and " + std::to_string(dataset.test.size()) + " test images; " +
+         dataset.source + "\n";
+}
+
+}  // namespace
+
+std::string check_dataset(const fs::path& given, const BatchSums& published, const LoadOptions& loading) {
+  std::error_code error;
+  if (fs::is_directory(given, error) && !is_cifar10(given)) return check_any(given, loading);
   const fs::path directory = find_batches(given);
   const Dataset dataset = load_cifar10(directory);
   std::string report = quoted(directory) + "\n";
   std::size_t altered = 0;
   for (std::size_t i = 0; i < kBatchFiles.size(); ++i) {
     const bool test = i + 1 == kBatchFiles.size();
-    const std::span<const std::uint8_t> labels = test ? dataset.test.labels : dataset.train.labels;
+    const std::span<const Label> labels = test ? dataset.test.labels : dataset.train.labels;
     const fs::path file = directory / kBatchFiles[i];
     const std::string md5 = md5_of_file(file);
     altered += md5 == published[i] ? 0 : 1;
     report += std::string(kBatchFiles[i]) + "  " + std::to_string(fs::file_size(file)) + " bytes  MD5 " + md5 +
               (md5 == published[i] ? " as published" : " altered") + "  labels 0-9:";
-    for (const std::size_t count : class_counts(labels.subspan(test ? 0 : i * kBatchRecords, kBatchRecords))) {
+    for (const std::size_t count : class_counts(labels.subspan(test ? 0 : i * kBatchRecords, kBatchRecords), dataset.shape.classes)) {
       report += " " + std::to_string(count);
     }
     report += "\n";

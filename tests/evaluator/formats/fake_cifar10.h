@@ -10,9 +10,12 @@
 #include <string>
 #include <vector>
 
-#include "evaluator/data/dataset.h"
+#include "evaluator/formats/cifar10.h"
 
 namespace actsearch {
+
+inline constexpr std::size_t kImageBytes = kCifar10Shape.bytes();
+inline constexpr std::size_t kClasses = kCifar10Shape.classes;
 
 /// Whether the message has the text in it.
 inline testing::AssertionResult contains(const std::string& message, const std::string& text) {

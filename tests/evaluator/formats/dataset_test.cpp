@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <numeric>
 
-#include "evaluator/data/data_source.h"
-#include "tests/evaluator/data/fake_cifar10.h"
+#include "evaluator/data/md5.h"
+#include "evaluator/formats/data_source.h"
+#include "tests/evaluator/formats/fake_cifar10.h"
 
 namespace actsearch {
 namespace {
@@ -117,9 +118,9 @@ TEST_F(Cifar10Files, OfThePythonVersionAreNamedAsSuch) {
   EXPECT_TRUE(contains(data_error([&] { load_cifar10(root_); }), "Python version"));
 }
 
-std::vector<std::uint8_t> balanced_labels(std::size_t size) {
-  std::vector<std::uint8_t> labels(size);
-  for (std::size_t i = 0; i < size; ++i) labels[i] = static_cast<std::uint8_t>(i * 7 % kClasses);
+std::vector<Label> balanced_labels(std::size_t size) {
+  std::vector<Label> labels(size);
+  for (std::size_t i = 0; i < size; ++i) labels[i] = static_cast<Label>(i * 7 % kClasses);
   return labels;
 }
 
@@ -133,34 +134,34 @@ void expect_partition(const Split& split, std::size_t size) {
 }
 
 TEST(StratifiedSplit, TakesTheSameNumberOfEveryClass) {
-  const std::vector<std::uint8_t> labels = balanced_labels(50'000);
+  const std::vector<Label> labels = balanced_labels(50'000);
   const Split split = stratified_split(labels);
   ASSERT_EQ(split.validation.size(), 5'000u);
   expect_partition(split, labels.size());
-  ClassCounts counts{};
+  std::vector<std::size_t> counts(kClasses);
   for (const std::uint32_t index : split.validation) ++counts[labels[index]];
   for (const std::size_t count : counts) EXPECT_EQ(count, 500u);
 }
 
 TEST(StratifiedSplit, DiffersByAtMostOnePerClassWhereItDoesNotDivide) {
-  const std::vector<std::uint8_t> labels = balanced_labels(1'000);
+  const std::vector<Label> labels = balanced_labels(1'000);
   const Split split = stratified_split(labels, 123);
   ASSERT_EQ(split.validation.size(), 123u);
   expect_partition(split, labels.size());
-  ClassCounts counts{};
+  std::vector<std::size_t> counts(kClasses);
   for (const std::uint32_t index : split.validation) ++counts[labels[index]];
   for (const std::size_t count : counts) EXPECT_TRUE(count == 12 || count == 13) << count;
 }
 
 TEST(StratifiedSplit, FollowsTheSharesOfUnevenClasses) {
-  std::vector<std::uint8_t> labels(900, 3);
+  std::vector<Label> labels(900, 3);
   labels.resize(1'000, 8);
   const Split split = stratified_split(labels, 100);
   EXPECT_EQ(std::count_if(split.validation.begin(), split.validation.end(), [&](std::uint32_t i) { return labels[i] == 8; }), 10);
 }
 
 TEST(StratifiedSplit, IsTheSameEveryTimeAndSpreadOverTheSet) {
-  const std::vector<std::uint8_t> labels = balanced_labels(50'000);
+  const std::vector<Label> labels = balanced_labels(50'000);
   const Split split = stratified_split(labels);
   EXPECT_EQ(split.validation, stratified_split(labels).validation);
   // The mean of 5,000 of 50,000 indices has standard deviation 194: within 5 of them.
@@ -169,12 +170,12 @@ TEST(StratifiedSplit, IsTheSameEveryTimeAndSpreadOverTheSet) {
 }
 
 TEST(StratifiedSplit, FoldsHaveNoValidationImageInCommonAndAreStratifiedToo) {
-  const std::vector<std::uint8_t> labels = balanced_labels(1'000);
+  const std::vector<Label> labels = balanced_labels(1'000);
   std::vector<std::uint32_t> validated;
   for (std::size_t fold = 0; fold < 10; ++fold) {
     const Split split = stratified_split(labels, 100, fold);
     expect_partition(split, labels.size());
-    ClassCounts counts{};
+    std::vector<std::size_t> counts(kClasses);
     for (const std::uint32_t index : split.validation) ++counts[labels[index]];
     for (const std::size_t count : counts) EXPECT_EQ(count, 10u) << fold;
     validated.insert(validated.end(), split.validation.begin(), split.validation.end());
@@ -186,14 +187,14 @@ TEST(StratifiedSplit, FoldsHaveNoValidationImageInCommonAndAreStratifiedToo) {
 }
 
 TEST(StratifiedSplit, APartThatTrainsIsStratifiedAndThePartOfALargerOne) {
-  const std::vector<std::uint8_t> labels = balanced_labels(1'000);
+  const std::vector<Label> labels = balanced_labels(1'000);
   const Split whole = stratified_split(labels, 100), part = stratified_split(labels, 100, 0, 200),
               smaller = stratified_split(labels, 100, 0, 50);
   EXPECT_EQ(part.validation, whole.validation);
   ASSERT_EQ(part.train.size(), 200u);
   EXPECT_TRUE(std::includes(whole.train.begin(), whole.train.end(), part.train.begin(), part.train.end()));
   EXPECT_TRUE(std::includes(part.train.begin(), part.train.end(), smaller.train.begin(), smaller.train.end()));
-  ClassCounts counts{};
+  std::vector<std::size_t> counts(kClasses);
   for (const std::uint32_t index : part.train) ++counts[labels[index]];
   for (const std::size_t count : counts) EXPECT_EQ(count, 20u);
   EXPECT_EQ(stratified_split(labels, 100, 0, 900).train, whole.train);
@@ -201,7 +202,7 @@ TEST(StratifiedSplit, APartThatTrainsIsStratifiedAndThePartOfALargerOne) {
 }
 
 TEST(StratifiedSplit, GivesEverythingToOneSideAtTheExtremesAndRefusesMore) {
-  const std::vector<std::uint8_t> labels = balanced_labels(100);
+  const std::vector<Label> labels = balanced_labels(100);
   EXPECT_EQ(stratified_split(labels, 0).train.size(), 100u);
   EXPECT_EQ(stratified_split(labels, 100).validation.size(), 100u);
   EXPECT_THROW(stratified_split(labels, 101), std::invalid_argument);

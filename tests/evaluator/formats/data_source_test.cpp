@@ -1,11 +1,11 @@
-#include "evaluator/data/data_source.h"
+#include "evaluator/formats/data_source.h"
 
 #include <algorithm>
 #include <cstdlib>
 #include <iterator>
 
 #include "evaluator/data/md5.h"
-#include "tests/evaluator/data/fake_cifar10.h"
+#include "tests/evaluator/formats/fake_cifar10.h"
 
 namespace actsearch {
 namespace {

@@ -1,0 +1,15 @@
+/// PNG and JPEG files to pixels, through libpng and libjpeg.
+#pragma once
+
+#include <filesystem>
+
+#include "evaluator/data/resize.h"
+
+namespace actsearch {
+
+/// The picture: one channel where the file is grey, else three. Transparent parts are laid on white, 16 bits become 8, and what EXIF says
+/// of the orientation is not looked at. DataError, whose message begins with the file, for what is neither PNG nor JPEG, is animated,
+/// damaged, cut off, in CMYK, or has more than 100 million pixels.
+Picture read_picture(const std::filesystem::path& file);
+
+}  // namespace actsearch

@@ -1,0 +1,70 @@
+/// Small data sets that tests draw: directories in each format, pictures in PNG and JPEG.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "evaluator/data/resize.h"
+
+namespace actsearch {
+
+/// An empty directory of its own for each test, which also holds the user's cache; both go afterwards.
+class DrawnFiles : public testing::Test {
+ protected:
+  DrawnFiles() : root_(std::filesystem::temp_directory_path() / ("actsearch-drawn-" + std::to_string(getpid()))) {
+    std::filesystem::remove_all(root_);
+    std::filesystem::create_directories(root_);
+    setenv("XDG_CACHE_HOME", (root_ / "cache").c_str(), 1);
+  }
+  ~DrawnFiles() override {
+    unsetenv("XDG_CACHE_HOME");
+    std::error_code ignored;
+    std::filesystem::remove_all(root_, ignored);
+  }
+
+  using Bytes = std::vector<std::uint8_t>;
+  static void write(const std::filesystem::path& file, const Bytes& bytes) {
+    std::filesystem::create_directories(file.parent_path());
+    std::ofstream(file, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  }
+  static Bytes read(const std::filesystem::path& file) {
+    std::ifstream stream(file, std::ios::binary);
+    return {std::istreambuf_iterator<char>(stream), {}};
+  }
+
+  /// The message of the DataError that `act` throws; empty, and a failure, if it throws none.
+  template <class Act>
+  static std::string data_error(Act act) {
+    try {
+      act();
+    } catch (const DataError& error) {
+      return error.what();
+    }
+    ADD_FAILURE() << "no DataError";
+    return "";
+  }
+
+  /// A picture whose bytes follow from `seed`.
+  static Picture picture(int width, int height, int channels, unsigned seed) {
+    Picture drawn{width, height, channels, Bytes(static_cast<std::size_t>(width * height * channels))};
+    for (std::size_t i = 0; i < drawn.planes.size(); ++i) drawn.planes[i] = static_cast<std::uint8_t>(i * 7 + seed * 31 + i / 9);
+    return drawn;
+  }
+
+  std::filesystem::path root_;
+};
+
+/// Whether the message has the text in it.
+inline testing::AssertionResult has(const std::string& message, const std::string& text) {
+  if (message.find(text) != std::string::npos) return testing::AssertionSuccess();
+  return testing::AssertionFailure() << "\"" << text << "\" is not in \"" << message << "\"";
+}
+
+}  // namespace actsearch
