@@ -5,7 +5,7 @@
 
 #include "db/database.h"
 #include "db/schema.h"
-#include "evaluator/data/dataset.h"
+#include "evaluator/formats/cifar10.h"
 #include "evaluator/train/checkpoint.h"
 #include "tests/fuzz/fuzz.h"
 

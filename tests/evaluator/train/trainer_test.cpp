@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -490,16 +491,17 @@ TEST(Model, TheGradientsOfAllParametersPredictTheChangeOfTheLoss) {
   }
 }
 
-/// Along the gradient alone, one that is wrongly 0 would predict what it is asked: nothing. A random direction meets every element.
-TEST(Model, TheGradientsPredictTheChangeOfTheLossInRandomDirections) {
-  auto network = small_recipe().network;
+/// Along the gradient alone, one that is wrongly 0 would predict what it is asked: nothing. A random direction meets every element. Of the
+/// mean loss of 20 images of the shape.
+void expect_gradients_that_predict_the_loss(const ImageShape& shape) {
+  auto network = for_images(small_recipe().network, shape);
   network.dropout = 0;
   const EigenKernel kernel(program_of("swish"));
   Model model(network, kernel, 20, Precision::kFp32, 1, 5);
   RandomStream random(1);
-  for (std::size_t i = 0; i < 20 * kCifar10Shape.bytes(); ++i) static_cast<float*>(model.images())[i] = static_cast<float>(random.normal());
+  for (std::size_t i = 0; i < 20 * shape.bytes(); ++i) static_cast<float*>(model.images())[i] = static_cast<float>(random.normal());
   std::vector<Label> labels(20);
-  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<Label>(i % 10);
+  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<Label>(i % static_cast<std::size_t>(shape.classes));
   for (const ParameterSegment& segment : model.parameters().segments()) {
     model.train(labels, 0);
     std::vector<float> gradient(segment.size), start(segment.size), direction(segment.size);
@@ -530,6 +532,51 @@ TEST(Model, TheGradientsPredictTheChangeOfTheLossInRandomDirections) {
           << "segment at " << segment.offset << " of kind " << static_cast<int>(segment.kind) << ", probe " << probe;
     }
   }
+}
+
+TEST(Model, TheGradientsPredictTheChangeOfTheLossInRandomDirections) { expect_gradients_that_predict_the_loss(kCifar10Shape); }
+
+TEST(Model, TheGradientsPredictTheChangeOfTheLossForOtherShapesOfImages) {
+  for (const auto& [channels, side, classes] : {std::array{1, 24, 3}, {3, 8, 300}, {1, 40, 12}}) {
+    SCOPED_TRACE(std::to_string(channels) + " channels, side " + std::to_string(side) + ", " + std::to_string(classes) + " classes");
+    expect_gradients_that_predict_the_loss({.channels = channels, .side = side, .classes = classes, .mean = {}, .deviation = {}});
+  }
+}
+
+/// Images whose brightness is their class, of other shapes.
+Dataset bright_images(int channels, int side, int classes, std::size_t size) {
+  Dataset dataset{.name = "bright", .source = "bright", .shape = {channels, side, classes, {}, {}}, .train = {}, .test = {}};
+  RandomStream random(4);
+  for (ImageSet* const set : {&dataset.train, &dataset.test}) {
+    for (std::size_t i = 0; i < size; ++i) {
+      const auto label = static_cast<Label>(i % static_cast<std::size_t>(classes));
+      set->labels.push_back(label);
+      for (std::size_t k = 0; k < dataset.shape.bytes(); ++k)
+        set->pixels.push_back(static_cast<std::uint8_t>(255 * (label + random.uniform()) / classes));
+    }
+  }
+  dataset.shape = with_measured_pixels(dataset.shape, dataset.train);
+  return dataset;
+}
+
+TEST(Training, LearnsImagesOfOtherShapesInEitherPrecision) {
+  for (const auto& [channels, side, classes] : {std::array{1, 24, 3}, {3, 40, 5}, {1, 8, 2}}) {
+    const Dataset dataset = bright_images(channels, side, classes, 600);
+    Recipe recipe = small_recipe();
+    recipe.network = for_images(recipe.network, dataset.shape);
+    recipe.validation_size = 100;
+    for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
+      const TrialOutcome outcome = train(program_of("relu"), recipe, dataset, {.seed = 1, .precision = precision, .report_test = true});
+      ASSERT_EQ(outcome.failure, Failure::kNone) << outcome.detail;
+      EXPECT_GT(outcome.validation_accuracy, 0.9) << channels << " channels, side " << side << " in " << to_text(precision);
+      EXPECT_GT(outcome.epochs.back().test_accuracy, 0.9);
+    }
+  }
+}
+
+TEST(Training, RefusesARecipeThatIsNotFittedToTheData) {
+  const Dataset dataset = bright_images(1, 24, 3, 200);
+  EXPECT_THROW(train(program_of("relu"), small_recipe(), dataset, {}), std::invalid_argument);
 }
 
 TEST(FlushDenormals, HoldsForThisThreadAndTheOnesItStartsAndEndsWithItsScope) {
