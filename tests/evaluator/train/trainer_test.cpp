@@ -565,8 +565,12 @@ TEST(Training, LearnsImagesOfOtherShapesInEitherPrecision) {
     Recipe recipe = small_recipe();
     recipe.network = for_images(recipe.network, dataset.shape);
     recipe.validation_size = 100;
+    recipe.epochs = 6;
     for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
-      const TrialOutcome outcome = train(program_of("relu"), recipe, dataset, {.seed = 1, .precision = precision, .report_test = true});
+      TrialOptions options;
+      options.precision = precision;
+      options.report_test = true;
+      const TrialOutcome outcome = train(program_of("relu"), recipe, dataset, options);
       ASSERT_EQ(outcome.failure, Failure::kNone) << outcome.detail;
       EXPECT_GT(outcome.validation_accuracy, 0.9) << channels << " channels, side " << side << " in " << to_text(precision);
       EXPECT_GT(outcome.epochs.back().test_accuracy, 0.9);

@@ -57,11 +57,18 @@ TEST_F(DataCommandLine, ASearchOnAFolderOfPicturesStoresWhatItIsAndRanksApartFro
 
 TEST_F(DataCommandLine, DataThatDoNotSuitAreRefusedBeforeAnythingIsMade) {
   const std::string folder = pictures("p", 60, 0);
-  refuses(search(folder, {"--image-side", "20"}), kUsage, {"a side of 20", "multiples of 8", "--image-side 24 or 16"});
+  const auto fails = [&](const std::vector<std::string>& words, int code, const std::vector<std::string>& parts) {
+    const Ran ran = run(words);  // what it says of the pictures comes first, and they are kept
+    EXPECT_EQ(ran.code, code) << ran.err;
+    for (const std::string& part : parts) expect(ran.err, part);
+    EXPECT_FALSE(fs::exists(path("a.db")));
+  };
+  fails(search(folder, {"--image-side", "20"}), kUsage,
+        {"actsearch: recipe vgg-s: ", "a side of 20", "multiples of 8", "--image-side 24 or 16"});
   refuses(search(folder, {"--image-side", "97"}), kUsage, {"--image-side", "96"});
   refuses(search(folder, {"--image-side", "x"}), kUsage, {"--image-side"});
   std::ofstream(path("p/even/7.png")) << "no picture";
-  refuses(search(folder), kFailure, {"even/7.png", "neither PNG nor JPEG", "--skip-unreadable"});
+  fails(search(folder), kFailure, {"even/7.png", "neither PNG nor JPEG", "--skip-unreadable"});
   const Ran ran = run(search(folder, {"--skip-unreadable"}));
   EXPECT_EQ(ran.code, 0) << ran.err;
   expect(ran.err, "left out: \"" + path("p/even/7.png"));
