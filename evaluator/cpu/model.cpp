@@ -290,8 +290,8 @@ Parameters& Model::parameters() {
 
 BatchResult Model::train(std::span<const Label> labels, std::uint64_t dropout_key) {
   impl_->forward(true, dropout_key);
-  const BatchResult result =
-      softmax_cross_entropy(impl_->logits.data(), static_cast<std::size_t>(impl_->plan.classes), labels, impl_->storage, impl_->dL_dlogits.data());
+  const BatchResult result = softmax_cross_entropy(impl_->logits.data(), static_cast<std::size_t>(impl_->plan.classes), labels,
+                                                   impl_->storage, impl_->dL_dlogits.data());
   impl_->backward(labels, dropout_key);
   return result;
 }

@@ -414,7 +414,7 @@ KERNEL void dropout(Stored* x, unsigned long long n, unsigned int threshold, flo
 
 // Softmax cross-entropy over batch × CLASSES logits without their bias, of the first `valid[step]` images (all, where valid is null).
 // dlogits (may be null) is the gradient of the mean loss. One block of 256 threads.
-#if CLASSES <= 32
+#if CLASSES <= 16
 KERNEL void cross_entropy(const float* logits, const float* bias, const unsigned short* labels, const unsigned int* valid,
                           const Progress* progress, Stored* dlogits, float* dbias, StepResult* results, unsigned int batch) {
   __shared__ double losses[256];

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
 
 #include "evaluator/network/plan.h"
@@ -110,17 +111,26 @@ double work(const Recipe& recipe, std::size_t training_images) {
   return static_cast<double>(forward_flop(recipe.network)) * images * recipe.epochs;
 }
 
-/// The recipe of a search with the least work, if that is much less than the plan's.
+/// The recipe of a search with the least work, if that is much less than the plan's; of those whose networks take its images.
 const Recipe* cheaper_recipe(const Recipe& planned, std::size_t training_images) {
   const Recipe* cheapest = nullptr;
-  for (const Recipe& recipe : recipes()) {
-    if (recipe.validation_size == 0 ||
-        static_cast<std::size_t>(recipe.validation_size) + static_cast<std::size_t>(recipe.batch) > training_images)
+  double least = kMuchLess * work(planned, training_images);
+  for (const Recipe& known : recipes()) {
+    if (known.validation_size == 0 ||
+        static_cast<std::size_t>(known.validation_size) + static_cast<std::size_t>(known.batch) > training_images)
       continue;
-    if (!cheapest || work(recipe, training_images) < work(*cheapest, training_images)) cheapest = &recipe;
+    Recipe recipe = known;
+    try {
+      recipe.network = for_images(known.network, planned.network.images);
+    } catch (const std::invalid_argument&) {  // its pools do not divide them
+      continue;
+    }
+    if (const double here = work(recipe, training_images); here < least || (!cheapest && here == least)) {
+      cheapest = &known;
+      least = here;
+    }
   }
-  const bool worth_it = cheapest && work(*cheapest, training_images) <= kMuchLess * work(planned, training_images);
-  return worth_it ? cheapest : nullptr;
+  return cheapest;
 }
 
 /// A budget as people write it, at least so long: whole minutes, from an hour on half hours.

@@ -56,7 +56,11 @@ std::vector<const NamedActivation*> baselines_in_turn() {
 }  // namespace
 
 Recipe fitted(Recipe recipe, const Dataset& dataset) {
-  recipe.network = for_images(std::move(recipe.network), dataset.shape);
+  try {
+    recipe.network = for_images(recipe.network, dataset.shape);
+  } catch (const std::invalid_argument& error) {
+    throw std::invalid_argument("recipe " + recipe.name + ": " + error.what());
+  }
   const bool validates = recipe.validation_size > 0;
   recipe.validation_size = std::min(recipe.validation_size, static_cast<int>(dataset.train.size() / 10));
   recipe.train_size = std::min(recipe.train_size, static_cast<int>(dataset.train.size()) - recipe.validation_size);
@@ -90,6 +94,7 @@ std::optional<Conditions> read_conditions(const std::string& text, const Dataset
     std::from_chars(digits.data(), digits.data() + digits.size(), *number);
   };
   for (const Recipe& known : recipes()) {
+    if (!text.starts_with(known.name + " ")) continue;  // it need not even suit the data
     Recipe recipe = known;
     read("epochs", &recipe.epochs);
     read("batch", &recipe.batch);

@@ -420,6 +420,26 @@ TEST(SoftmaxCrossEntropy, AgreesWithTheDefinitionAndItsGradientWithDifferences) 
   }
 }
 
+TEST(SoftmaxCrossEntropy, TakesAnyNumberOfClasses) {
+  for (const std::size_t classes : {2, 7, 1'000}) {
+    const auto logits = random_floats(3 * classes, 1, -3, 3);
+    const std::vector<Label> labels{0, static_cast<Label>(classes - 1), static_cast<Label>(classes / 2)};
+    std::vector<float> gradient(3 * classes);
+    const BatchResult result = softmax_cross_entropy(logits.data(), classes, labels, Storage::kFp32, gradient.data());
+    double loss = 0;
+    for (std::size_t n = 0; n < 3; ++n) {
+      double normaliser = 0;
+      for (std::size_t c = 0; c < classes; ++c) normaliser += std::exp(static_cast<double>(logits[n * classes + c]));
+      loss += std::log(normaliser) - logits[n * classes + labels[n]];
+      for (std::size_t c = 0; c < classes; ++c) {
+        const double expected = (std::exp(static_cast<double>(logits[n * classes + c])) / normaliser - (c == labels[n] ? 1 : 0)) / 3;
+        ASSERT_NEAR(gradient[n * classes + c], expected, 1e-6) << classes << " classes, image " << n << ", class " << c;
+      }
+    }
+    EXPECT_NEAR(result.loss_sum, loss, 1e-5) << classes;
+  }
+}
+
 TEST(SoftmaxCrossEntropy, CountsCorrectImagesAndSurvivesExtremeLogits) {
   std::vector<float> logits(20, -1e30f);
   logits[4] = 1e30f;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <regex>
+#include <tuple>
 
 #include "evaluator/cuda/network.h"
 #include "kernels/cuda/nvrtc.h"
@@ -18,8 +19,11 @@ TEST(CudaLayers, CompileForAllArchitecturesWithoutWarningsStackOrSpills) {
     GTEST_SKIP() << missing.what();
   }
   for (const char* const architecture : {"sm_80", "sm_90", "sm_100"}) {
-    for (const Storage storage : {Storage::kBf16, Storage::kFp32}) {
-      const Nvrtc::Compiled compiled = nvrtc->compile(cuda_layers_source(storage), architecture);
+    // CIFAR-10's shape, and the most classes of either kind of cross_entropy.
+    for (const auto& [storage, channels, classes] :
+         {std::tuple(Storage::kBf16, 3, 10), {Storage::kFp32, 3, 10}, {Storage::kBf16, 1, 16}, {Storage::kFp32, 3, 1'000}}) {
+      const ImageShape shape{.channels = channels, .side = 32, .classes = classes, .mean = {}, .deviation = {}};
+      const Nvrtc::Compiled compiled = nvrtc->compile(cuda_layers_source(storage, shape), architecture);
       EXPECT_GT(compiled.cubin.size(), 1'000u);
       EXPECT_EQ(compiled.log.find("warning"), std::string::npos) << compiled.log;
       static const std::regex used("([1-9][0-9]*) bytes (stack frame|spill stores|spill loads)");

@@ -4,12 +4,14 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <mutex>
+#include <numeric>
 #include <thread>
 
 #include "evaluator/cpu/cpu_learner.h"
@@ -19,6 +21,7 @@
 #include "evaluator/cuda/network.h"
 #include "evaluator/cuda/throughput.h"
 #include "evaluator/data/random.h"
+#include "evaluator/network/plan.h"
 #include "grammar/notation.h"
 #include "kernels/cuda/activation.h"
 #include "tests/evaluator/cuda/fixture.h"
@@ -87,15 +90,15 @@ struct OnDevice {
     device.make_current();
     images = std::make_unique<CudaDataset>(dataset);
     storage = precision == Precision::kBf16 ? Storage::kBf16 : Storage::kFp32;
-    network = std::make_unique<CudaNetwork>(device, *images, recipe, precision, choices, cubins());
+    network = std::make_unique<CudaNetwork>(device, *images, recipe, precision, choices, cubins(dataset.shape));
   }
   ~OnDevice() {
     device.make_current();
     network.reset();
     images.reset();
   }
-  CudaNetworkCubins cubins() {
-    return {compiler.cubin(cuda_layers_source(storage), device.architecture()),
+  CudaNetworkCubins cubins(const ImageShape& shape = kCifar10Shape) {
+    return {compiler.cubin(cuda_layers_source(storage, shape), device.architecture()),
             compiler.cubin(cuda_identity_source(storage), device.architecture())};
   }
   void begin(const char* formula, std::uint64_t seed) {
@@ -128,6 +131,53 @@ void expect_same_losses(const Recipe& recipe, const Dataset& dataset, Precision 
     EXPECT_NEAR(results[static_cast<std::size_t>(step)].loss_sum, expected, 2e-6 * std::pow(growth, step) * expected)
         << formula << ", step " << step;
   }
+}
+
+/// Images and labels that mean nothing, of another shape than CIFAR-10's.
+Dataset drawn(int channels, int side, int classes) {
+  Dataset dataset{.name = "drawn", .source = "drawn", .shape = {channels, side, classes, {}, {}}, .train = {}, .test = {}};
+  RandomStream random(static_cast<std::uint64_t>(classes));
+  for (ImageSet* const set : {&dataset.train, &dataset.test}) {
+    for (std::size_t i = 0; i < 90; ++i) set->labels.push_back(static_cast<Label>(random.below(static_cast<std::uint32_t>(classes))));
+    for (std::size_t i = 0; i < 90 * dataset.shape.bytes(); ++i) set->pixels.push_back(static_cast<std::uint8_t>(random.below(256)));
+  }
+  dataset.train.labels[0] = static_cast<Label>(classes - 1);
+  dataset.shape = with_measured_pixels(dataset.shape, dataset.train);
+  return dataset;
+}
+
+/// Grey and colour, sides that are no powers of two, few classes and more than one kernel or a byte has room for.
+TEST_F(CudaTraining, OtherShapesOfImagesLoseWhatTheyLoseOnTheCpu) {
+  for (const auto& [channels, side, classes] : {std::array{1, 16, 7}, {3, 24, 16}, {3, 40, 17}, {1, 8, 300}, {3, 16, 1'000}}) {
+    const Dataset dataset = drawn(channels, side, classes);
+    Recipe recipe = small_recipe();
+    recipe.network = for_images(recipe.network, dataset.shape);
+    SCOPED_TRACE(std::to_string(channels) + " channels, side " + std::to_string(side) + ", classes " + std::to_string(classes));
+    expect_same_losses(recipe, dataset, Precision::kFp32, "swish", 2);
+  }
+}
+
+TEST_F(CudaTraining, OtherShapesAreAveragedAndScoredAsOnTheCpu) {
+  const Dataset dataset = drawn(1, 48, 40);
+  Recipe recipe = small_recipe();
+  recipe.batch = 16;
+  recipe.network.image_side /= 2;
+  recipe.network = for_images(recipe.network, dataset.shape);
+  ASSERT_EQ(recipe.network.image_side, 24);
+  const EpochPlan plan = plan_of(recipe, dataset, 3);
+  const EigenKernel kernel(program_of("swish"));
+  CpuLearner cpu(kernel, recipe, dataset, Precision::kFp32, 1, 3);
+  OnDevice cuda(recipe, dataset, Precision::kFp32);
+  cuda.begin("swish", 3);
+  cpu.begin_epoch(plan);
+  cuda.network->begin_epoch(plan);
+  cpu.train(0, 3);
+  cuda.network->train(0, 3);
+  std::vector<std::uint32_t> all(dataset.test.size() - 3);
+  std::iota(all.begin(), all.end(), 0u);
+  const BatchResult expected = cpu.evaluate(ImageRole::kTest, all), result = cuda.network->evaluate(ImageRole::kTest, all);
+  EXPECT_NEAR(result.loss_sum, expected.loss_sum, 1e-4 * expected.loss_sum);
+  EXPECT_NEAR(result.correct, expected.correct, 1);
 }
 
 TEST_F(CudaTraining, TenStepsInFp32LoseWhatTheyLoseOnTheCpu) {

@@ -98,6 +98,35 @@ TEST(WriteImage, OfASmallerSideHoldsTheMeansOfSquaresOfTheWholeImage) {
   for (const int side : {0, 5, 64}) EXPECT_THROW(write_image(augmentation, {}, image, out.data(), side), std::invalid_argument) << side;
 }
 
+TEST(WriteImage, OfOtherShapesAgreesWithItsDefinition) {
+  for (const auto& [channels, side, small] : {std::array{1, 28, 28}, {1, 12, 4}, {3, 96, 96}, {3, 20, 10}}) {
+    const ImageShape shape{
+        .channels = channels, .side = side, .classes = 2, .mean = {100.0f, 90.0f, 80.0f}, .deviation = {50.0f, 40.0f, 30.0f}};
+    std::vector<std::uint8_t> image(shape.bytes());
+    for (std::size_t i = 0; i < image.size(); ++i) image[i] = static_cast<std::uint8_t>(i * i * 13 + i * 5 + 1);
+    const int square = side / small, values = channels * small * small;
+    const ImageWriter writer({.pad = 4}, shape, small);
+    for (const ImageTransform& transform : {ImageTransform{false, 0, 0}, {true, -3, 2}, {true, side, 0}, {false, 2, -side}}) {
+      std::vector<float> out(static_cast<std::size_t>(values) + 1, 7.0f);
+      writer(transform, image, out.data());
+      EXPECT_EQ(out.back(), 7.0f) << "written past the end";
+      for (int i = 0; i < values; ++i) {
+        const int row = i / (channels * small), column = i / channels % small, channel = i % channels;
+        double mean = 0;
+        for (int k = 0; k < square * square; ++k) {
+          const int r = row * square + k / square + transform.dy, c = column * square + k % square;
+          const int from = (transform.flip ? side - 1 - c : c) + transform.dx;
+          if (std::min(r, from) < 0 || std::max(r, from) >= side) continue;
+          const double pixel = image[static_cast<std::size_t>((channel * side + r) * side + from)];
+          const auto at = static_cast<std::size_t>(channel);
+          mean += (pixel - double{shape.mean[at]}) / double{shape.deviation[at]} / (square * square);
+        }
+        ASSERT_NEAR(out[static_cast<std::size_t>(i)], mean, 1e-5) << channels << "x" << side << " to " << small << " at " << i;
+      }
+    }
+  }
+}
+
 TEST(WriteImage, InBf16IsTheFp32ImageRoundedToNearestEven) {
   const std::vector<std::uint8_t> image = some_image();
   const Augmentation augmentation{.pad = 4};

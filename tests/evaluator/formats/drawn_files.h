@@ -2,18 +2,48 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <png.h>
 #include <unistd.h>
 
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
 #include "evaluator/data/resize.h"
 
 namespace actsearch {
+
+/// A picture whose bytes follow from `seed`.
+inline Picture picture(int width, int height, int channels, unsigned seed) {
+  Picture drawn{width, height, channels, std::vector<std::uint8_t>(static_cast<std::size_t>(width * height * channels))};
+  for (std::size_t i = 0; i < drawn.planes.size(); ++i) drawn.planes[i] = static_cast<std::uint8_t>(i * 7 + seed * 31 + i / 9);
+  return drawn;
+}
+
+/// Pixel by pixel, as encoders read it.
+inline std::vector<std::uint8_t> interleaved(const Picture& picture) {
+  const auto channels = static_cast<std::size_t>(picture.channels), plane = picture.planes.size() / channels;
+  std::vector<std::uint8_t> bytes(picture.planes.size());
+  for (std::size_t i = 0; i < plane; ++i) {
+    for (std::size_t c = 0; c < channels; ++c) bytes[i * channels + c] = picture.planes[c * plane + i];
+  }
+  return bytes;
+}
+inline void write_png(const std::filesystem::path& file, const Picture& picture) {
+  std::filesystem::create_directories(file.parent_path());
+  png_image image;
+  std::memset(&image, 0, sizeof image);
+  image.version = PNG_IMAGE_VERSION;
+  image.width = static_cast<png_uint_32>(picture.width);
+  image.height = static_cast<png_uint_32>(picture.height);
+  image.format = picture.channels == 1 ? PNG_FORMAT_GRAY : picture.channels == 4 ? PNG_FORMAT_RGBA : PNG_FORMAT_RGB;
+  ASSERT_NE(png_image_write_to_file(&image, file.c_str(), 0, interleaved(picture).data(), 0, nullptr), 0);
+}
 
 /// An empty directory of its own for each test, which also holds the user's cache; both go afterwards.
 class DrawnFiles : public testing::Test {
@@ -49,13 +79,6 @@ class DrawnFiles : public testing::Test {
     }
     ADD_FAILURE() << "no DataError";
     return "";
-  }
-
-  /// A picture whose bytes follow from `seed`.
-  static Picture picture(int width, int height, int channels, unsigned seed) {
-    Picture drawn{width, height, channels, Bytes(static_cast<std::size_t>(width * height * channels))};
-    for (std::size_t i = 0; i < drawn.planes.size(); ++i) drawn.planes[i] = static_cast<std::uint8_t>(i * 7 + seed * 31 + i / 9);
-    return drawn;
   }
 
   std::filesystem::path root_;

@@ -1,7 +1,6 @@
 #include "evaluator/formats/folder.h"
 
 #include <jpeglib.h>
-#include <png.h>
 
 #include <algorithm>
 #include <chrono>
@@ -19,24 +18,6 @@ namespace fs = std::filesystem;
 
 class Folder : public DrawnFiles {
  protected:
-  static Bytes interleaved(const Picture& picture) {
-    const auto channels = static_cast<std::size_t>(picture.channels), plane = picture.planes.size() / channels;
-    Bytes bytes(picture.planes.size());
-    for (std::size_t i = 0; i < plane; ++i) {
-      for (std::size_t c = 0; c < channels; ++c) bytes[i * channels + c] = picture.planes[c * plane + i];
-    }
-    return bytes;
-  }
-  static void write_png(const fs::path& file, const Picture& picture) {
-    fs::create_directories(file.parent_path());
-    png_image image;
-    std::memset(&image, 0, sizeof image);
-    image.version = PNG_IMAGE_VERSION;
-    image.width = static_cast<png_uint_32>(picture.width);
-    image.height = static_cast<png_uint_32>(picture.height);
-    image.format = picture.channels == 1 ? PNG_FORMAT_GRAY : picture.channels == 4 ? PNG_FORMAT_RGBA : PNG_FORMAT_RGB;
-    ASSERT_NE(png_image_write_to_file(&image, file.c_str(), 0, interleaved(picture).data(), 0, nullptr), 0);
-  }
   static void write_jpeg(const fs::path& file, const Picture& picture) {
     fs::create_directories(file.parent_path());
     jpeg_compress_struct info;

@@ -63,6 +63,47 @@ TEST(Recipes, QuickIsASmallNetworkOnSmallerImagesForTwoEpochsOfAPart) {
   EXPECT_EQ(forward_flop(small), 2 * (9 * 3 * 4 * 256 + 256 * 4 * 10));
 }
 
+TEST(Recipes, FitOtherImagesAndKeepTheFactorByWhichTheyAreAveraged) {
+  const Network small = find_recipe("vgg-s").network, quick = find_recipe("quick").network;
+  const ImageShape grey{.channels = 1, .side = 48, .classes = 100, .mean = {}, .deviation = {}};
+  const Network fitted = for_images(small, grey);
+  EXPECT_EQ(fitted.image_side, 48);
+  EXPECT_EQ(parameter_count(fitted),
+            9 * (1 * 32 + 32 * 32 + 32 * 64 + 64 * 64 + 64 * 128 + 128 * 128) + 2 * 2 * (32 + 64 + 128) + 36 * 128 * 100 + 100);
+  EXPECT_EQ(activation_channels(fitted), activation_channels(small));
+  EXPECT_EQ(for_images(quick, grey).image_side, 24);
+  EXPECT_EQ(for_images(for_images(quick, grey), grey).image_side, 24) << "twice";
+  EXPECT_EQ(for_images(for_images(quick, grey), kCifar10Shape).image_side, 16) << "and back";
+}
+
+TEST(Recipes, SayWhichSidesSuitThemWhereAPoolMeetsAnOddOne) {
+  const auto message = [](const char* recipe, int side) {
+    try {
+      for_images(find_recipe(recipe).network, {.channels = 1, .side = side, .classes = 10, .mean = {}, .deviation = {}});
+    } catch (const std::invalid_argument& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_NE(message("vgg-s", 28).find("a side of 28 leaves a rest: it takes multiples of 8; resize them with --image-side 32 or 24"),
+            std::string::npos)
+      << message("vgg-s", 28);
+  EXPECT_NE(message("quick", 40).find("multiples of 16; resize them with --image-side 48 or 32"), std::string::npos);
+  EXPECT_NE(message("vgg16-slim", 16).find("multiples of 32; resize them with --image-side 32, or choose another --recipe"),
+            std::string::npos);
+  EXPECT_EQ(message("vgg-s", 40), "");
+}
+
+TEST(Recipes, TextsNameAShapeThatIsNotCifar10s) {
+  Recipe recipe = find_recipe("vgg-s");
+  const std::string before = to_text(recipe, Precision::kFp32);
+  EXPECT_EQ(before.find("classes="), std::string::npos);
+  recipe.network = for_images(recipe.network, {.channels = 1, .side = 64, .classes = 100, .mean = {}, .deviation = {}});
+  EXPECT_NE(to_text(recipe, Precision::kFp32).find(" channels=1 classes=100 image_side=64 "), std::string::npos);
+  recipe.network = for_images(recipe.network, kCifar10Shape);
+  EXPECT_EQ(to_text(recipe, Precision::kFp32), before);
+}
+
 TEST(Recipes, CountParametersAsTheLayersHaveThem) {
   // 9·in·out of each convolution, 2·out of its batch norm, then the linear head from 4×4×128.
   EXPECT_EQ(parameter_count(find_recipe("vgg-s").network),

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -495,12 +496,13 @@ TEST(Model, TheGradientsOfAllParametersPredictTheChangeOfTheLoss) {
 
 /// Along the gradient alone, one that is wrongly 0 would predict what it is asked: nothing. A random direction meets every element.
 void expect_gradients(const Network& network, int probes) {
+  const ImageShape& shape = network.images;
   const EigenKernel kernel(program_of("swish"));
   Model model(network, kernel, 20, Precision::kFp32, 1, 5);
   RandomStream random(1);
-  for (std::size_t i = 0; i < 20 * kCifar10Shape.bytes(); ++i) static_cast<float*>(model.images())[i] = static_cast<float>(random.normal());
+  for (std::size_t i = 0; i < 20 * shape.bytes(); ++i) static_cast<float*>(model.images())[i] = static_cast<float>(random.normal());
   std::vector<Label> labels(20);
-  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<Label>(i % 10);
+  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<Label>(i % static_cast<std::size_t>(shape.classes));
   for (const ParameterSegment& segment : model.parameters().segments()) {
     model.train(labels, 0);
     std::vector<float> gradient(segment.size), start(segment.size), direction(segment.size);
@@ -540,6 +542,54 @@ TEST(Model, TheGradientsOfEveryKindOfLayerDo) { expect_gradients(testing::every_
 TEST(Model, TheGradientsOfResidualNetworksDo) {
   expect_gradients(resnet(1), 1);
   expect_gradients(wide_resnet(1, 1), 1);
+}
+
+TEST(Model, TheGradientsPredictTheChangeOfTheLossForOtherShapesOfImages) {
+  for (const auto& [channels, side, classes] : {std::array{1, 24, 3}, {3, 8, 300}, {1, 40, 12}}) {
+    SCOPED_TRACE(std::to_string(channels) + " channels, side " + std::to_string(side) + ", " + std::to_string(classes) + " classes");
+    expect_gradients(
+        for_images(small_recipe(0).network, {.channels = channels, .side = side, .classes = classes, .mean = {}, .deviation = {}}), 4);
+  }
+}
+
+/// Images whose brightness is their class, of other shapes.
+Dataset bright_images(int channels, int side, int classes, std::size_t size) {
+  Dataset dataset{.name = "bright", .source = "bright", .shape = {channels, side, classes, {}, {}}, .train = {}, .test = {}};
+  RandomStream random(4);
+  for (ImageSet* const set : {&dataset.train, &dataset.test}) {
+    for (std::size_t i = 0; i < size; ++i) {
+      const auto label = static_cast<Label>(i % static_cast<std::size_t>(classes));
+      set->labels.push_back(label);
+      for (std::size_t k = 0; k < dataset.shape.bytes(); ++k)
+        set->pixels.push_back(static_cast<std::uint8_t>(255 * (label + random.uniform()) / classes));
+    }
+  }
+  dataset.shape = with_measured_pixels(dataset.shape, dataset.train);
+  return dataset;
+}
+
+TEST(Training, LearnsImagesOfOtherShapesInEitherPrecision) {
+  for (const auto& [channels, side, classes] : {std::array{1, 24, 3}, {3, 40, 5}, {1, 8, 2}}) {
+    const Dataset dataset = bright_images(channels, side, classes, 600);
+    Recipe recipe = small_recipe();
+    recipe.network = for_images(recipe.network, dataset.shape);
+    recipe.validation_size = 100;
+    recipe.epochs = 6;
+    for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
+      TrialOptions options;
+      options.precision = precision;
+      options.report_test = true;
+      const TrialOutcome outcome = train(program_of("relu"), recipe, dataset, options);
+      ASSERT_EQ(outcome.failure, Failure::kNone) << outcome.detail;
+      EXPECT_GT(outcome.validation_accuracy, 0.9) << channels << " channels, side " << side << " in " << to_text(precision);
+      EXPECT_GT(outcome.epochs.back().test_accuracy, 0.9);
+    }
+  }
+}
+
+TEST(Training, RefusesARecipeThatIsNotFittedToTheData) {
+  const Dataset dataset = bright_images(1, 24, 3, 200);
+  EXPECT_THROW(train(program_of("relu"), small_recipe(), dataset, {}), std::invalid_argument);
 }
 
 TEST(FlushDenormals, HoldsForThisThreadAndTheOnesItStartsAndEndsWithItsScope) {

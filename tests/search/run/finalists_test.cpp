@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "evaluator/data/resize.h"
 #include "tests/search/support.h"
 
 namespace actsearch::testing {
@@ -197,6 +198,24 @@ TEST(RecordedConditions, AreReadBackFromTheirTextAndRefusedForOtherData) {
   EXPECT_FALSE(read_conditions(text, make_synthetic(2, 2'000, 100)));
   EXPECT_FALSE(read_conditions("vgg-s of another version epochs=7", dataset));
   EXPECT_FALSE(read_conditions("", dataset));
+}
+
+TEST(RecordedConditions, AreReadBackForDataThatSuitNoOtherRecipe) {
+  const Dataset dataset = resized(make_synthetic(1, 2'000, 100), 24);  // quick wants multiples of 16, vgg16-slim of 32
+  const Recipe recipe = fitted(find_recipe("vgg-s"), dataset);
+  EXPECT_EQ(recipe.network.image_side, 24);
+  const auto read = read_conditions(conditions_text(recipe, Precision::kFp32, dataset.source), dataset);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->recipe.network.images, dataset.shape);
+}
+
+TEST(FittedRecipes, HaveATenthOfFewImagesValidateAndRefuseFewerThanTheClasses) {
+  Dataset dataset = make_synthetic(1, 2'000, 100);
+  dataset.name = "folder";
+  EXPECT_EQ(fitted(find_recipe("vgg-s"), dataset).validation_size, 200);
+  dataset.shape.classes = 201;
+  EXPECT_THROW(fitted(find_recipe("vgg-s"), dataset), DataError);
+  EXPECT_EQ(fitted(find_recipe("vgg16-bn"), dataset).validation_size, 0) << "nothing validates there";
 }
 
 }  // namespace
