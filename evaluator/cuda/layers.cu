@@ -424,12 +424,14 @@ KERNEL void cross_entropy(const float* logits, const float* bias, const unsigned
   double loss = 0.0;
   int correct = 0;
   float column[CLASSES];
+#pragma unroll
   for (int c = 0; c < CLASSES; ++c) column[c] = 0.0f;
   const float share = 1.0f / (float)batch;
   for (unsigned int n = me; n < images; n += 256u) {
     const int label = labels[n];
     float row[CLASSES], largest = 0.0f, own = 0.0f;
     int best = 0;
+#pragma unroll
     for (int c = 0; c < CLASSES; ++c) {
       row[c] = logits[n * CLASSES + c] + bias[c];
       own = c == label ? row[c] : own;
@@ -439,10 +441,12 @@ KERNEL void cross_entropy(const float* logits, const float* bias, const unsigned
       }
     }
     double sum = 0.0;
+#pragma unroll
     for (int c = 0; c < CLASSES; ++c) sum += exp((double)(row[c] - largest));
     loss += log(sum) - (double)(own - largest);
     correct += best == label && sum == sum ? 1 : 0;
     if (dlogits) {
+#pragma unroll
       for (int c = 0; c < CLASSES; ++c) {
         const float gradient = ((float)(exp((double)(row[c] - largest)) / sum) - (c == label ? 1.0f : 0.0f)) * share;
         dlogits[n * CLASSES + c] = store(gradient);
@@ -452,18 +456,21 @@ KERNEL void cross_entropy(const float* logits, const float* bias, const unsigned
   }
   losses[me] = loss;
   hits[me] = correct;
+#pragma unroll
   for (int c = 0; c < CLASSES; ++c) columns[me][c] = column[c];
   for (unsigned int half = 128u; half > 0u; half /= 2u) {
     __syncthreads();
     if (me >= half) continue;
     losses[me] += losses[me + half];
     hits[me] += hits[me + half];
+#pragma unroll
     for (int c = 0; c < CLASSES; ++c) columns[me][c] += columns[me + half][c];
   }
   if (me != 0u) return;
   results[progress->current].loss_sum = losses[0];
   results[progress->current].correct = hits[0];
   if (!dlogits) return;
+#pragma unroll
   for (int c = 0; c < CLASSES; ++c) dbias[c] = columns[0][c];
 }
 #else

