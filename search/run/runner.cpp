@@ -67,7 +67,7 @@ struct AtWork {
 /// While it lives, calls of the database that find it locked wait on until an interrupt, and say so.
 class Patience {
  public:
-  Patience(Database& database, Progress& progress, const std::atomic<bool>& interrupt) : database_(database), progress_(progress) {
+  Patience(Store& database, Progress& progress, const std::atomic<bool>& interrupt) : database_(database), progress_(progress) {
     database_.when_busy([this, &interrupt] {
       say();
       return !interrupt;
@@ -86,7 +86,7 @@ class Patience {
   }
 
  private:
-  Database& database_;
+  Store& database_;
   Progress& progress_;
   std::mutex mutex_;
   std::optional<Clock::time_point> said_;
@@ -119,7 +119,7 @@ std::string digits(double value) {
 
 class Runner {
  public:
-  Runner(Database& database, Patience& patience, Id study, const RunPlan& plan, CandidateSource& source, const Evaluator& evaluator,
+  Runner(Store& database, Patience& patience, Id study, const RunPlan& plan, CandidateSource& source, const Evaluator& evaluator,
          Progress& progress, const std::atomic<bool>& interrupt)
       : database_(database),
         patience_(patience),
@@ -133,7 +133,7 @@ class Runner {
         recipe_id_(database.recipe(plan.recipe.name, plan.recipe_text)),
         files_(plan.checkpoints, recipe_id_) {
     if (plan.racing) race_.emplace(database, study, recipe_id_, *plan.racing, plan.recipe.epochs);
-    if (const auto best = Reads(database).best(recipe_id_)) {
+    if (const auto best = database.reads().best(recipe_id_)) {
       best_label_ = best->label;
       best_ = best->accuracy;
     }
@@ -260,7 +260,7 @@ class Runner {
     });
     std::set<std::pair<std::string, std::uint64_t>> ended;
     for (const auto& [fingerprint, seeds] : found) {
-      for (const std::uint64_t seed : Reads(database_).ended_seeds(fingerprint, recipe_id_)) ended.emplace(fingerprint, seed);
+      for (const std::uint64_t seed : database_.reads().ended_seeds(fingerprint, recipe_id_)) ended.emplace(fingerprint, seed);
     }
     if (!ended.empty()) {
       files_.sweep([&](const std::string& fingerprint, std::uint64_t seed) { return ended.contains({fingerprint, seed}); });
@@ -781,7 +781,7 @@ class Runner {
     return true;
   }
 
-  Database& database_;
+  Store& database_;
   Patience& patience_;
   const Id study_;
   const RunPlan& plan_;
@@ -842,7 +842,7 @@ void remove_if_empty(const std::filesystem::path& checkpoints) {
   std::filesystem::remove(checkpoints, not_empty);
 }
 
-RunReport run_trials(Database& database, Id study, const RunPlan& plan, CandidateSource& source, const Evaluator& evaluator,
+RunReport run_trials(Store& database, Id study, const RunPlan& plan, CandidateSource& source, const Evaluator& evaluator,
                      Progress& progress, const std::atomic<bool>& interrupt) {
   Patience patience(database, progress, interrupt);
   return Runner(database, patience, study, plan, source, evaluator, progress, interrupt)();
