@@ -10,7 +10,7 @@
 #include <cstdio>
 #include <iostream>
 
-#include "db/database.h"
+#include "db/open/open_store.h"
 #include "evaluator/cpu/cpu_learner.h"
 #include "evaluator/formats/data_source.h"
 #include "evaluator/train/flush_denormals.h"
@@ -45,7 +45,8 @@ std::pair<Recipe, Precision> recipe_of(const std::string& name, const std::strin
 }
 
 int measure(const std::string& file, const std::string& data) {
-  const Database database(file, Database::Access::kReadOnly);
+  const auto store = open_store(file, Store::Access::kReadOnly);
+  const Store& database = *store;
   const Dataset dataset = find_dataset(data, [](const std::string& line) { std::cerr << line << '\n'; });
   const Table chosen = database.query("SELECT recipe_id, recipe, text FROM recipes ORDER BY done DESC LIMIT 1");
   const auto [recipe, precision] = recipe_of(chosen.rows.at(0)[1].value(), chosen.rows[0][2].value(), dataset);

@@ -7,9 +7,9 @@
 #include <random>
 #include <string>
 
-#include "db/database.h"
-#include "db/leaderboard.h"
-#include "db/schema.h"
+#include "db/open/open_store.h"
+#include "db/sqlite/leaderboard.h"
+#include "db/sqlite/schema.h"
 
 namespace {
 
@@ -59,7 +59,8 @@ const MillionTrials& trials_with(int seeds) {
 /// Arguments: seeds of each candidate; LeaderboardQuery::Sort.
 void leaderboard_of_a_million_trials(benchmark::State& state) {
   const auto& file = trials_with(static_cast<int>(state.range(0))).file();
-  const Database db(file, Database::Access::kReadOnly);
+  const auto store = open_store(file, Store::Access::kReadOnly);
+  const Store& db = *store;
   const LeaderboardQuery query{.top = 20, .sort = static_cast<LeaderboardQuery::Sort>(state.range(1))};
   for (auto _ : state) benchmark::DoNotOptimize(db.leaderboard(query));
 }
@@ -68,13 +69,14 @@ BENCHMARK(leaderboard_of_a_million_trials)->ArgNames({"seeds", "sort"})->ArgsPro
 /// What a user waits for: opening the file and the first query.
 void opening_and_the_first_leaderboard(benchmark::State& state) {
   const auto& file = trials_with(static_cast<int>(state.range(0))).file();
-  for (auto _ : state) benchmark::DoNotOptimize(Database(file, Database::Access::kReadOnly).leaderboard({}));
+  for (auto _ : state) benchmark::DoNotOptimize(open_store(file, Store::Access::kReadOnly)->leaderboard({}));
 }
 BENCHMARK(opening_and_the_first_leaderboard)->ArgName("seeds")->Arg(1)->Arg(5)->Unit(benchmark::kMillisecond);
 
 /// A trial's claim and result among a million others, synced to disk.
 void claiming_and_finishing_a_trial(benchmark::State& state) {
-  Database db(trials_with(1).file(), Database::Access::kCreate);
+  const auto store = open_store(trials_with(1).file(), Store::Access::kCreate);
+  Store& db = *store;
   const Id study = db.study({});
   std::uint64_t seed = std::random_device()();  // the benchmark is called several times, each with trials of its own
   for (auto _ : state) {

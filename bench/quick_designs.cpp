@@ -13,7 +13,7 @@
 #include <map>
 #include <string>
 
-#include "db/database.h"
+#include "db/open/open_store.h"
 #include "evaluator/cpu/cpu_learner.h"
 #include "evaluator/formats/data_source.h"
 #include "evaluator/train/flush_denormals.h"
@@ -86,7 +86,8 @@ double processor_seconds() {
 int measure(const std::string& file, const std::string& data, const std::string& design, const std::map<std::string, std::string>& flags) {
   const auto number = [&](const char* flag, int otherwise) { return flags.contains(flag) ? std::stoi(flags.at(flag)) : otherwise; };
   const std::string names = flags.contains("--names") ? "," + flags.at("--names") + "," : "";
-  const Database database(file, Database::Access::kReadOnly);
+  const auto store = open_store(file, Store::Access::kReadOnly);
+  const Store& database = *store;
   const Dataset dataset = find_dataset(data, [](const std::string& line) { std::cerr << line << '\n'; });
   const Recipe recipe = fitted(recipe_of(design), dataset);
   const Table trials = database.query(

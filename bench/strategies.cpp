@@ -13,7 +13,7 @@
 #include <span>
 #include <stdexcept>
 
-#include "db/database.h"
+#include "db/open/open_store.h"
 #include "db/statistics.h"
 #include "grammar/candidate.h"
 #include "search/chart/chart.h"
@@ -38,7 +38,7 @@ struct ScoredSpace {
   std::vector<double> sorted;              ///< scores, best first
 };
 
-ScoredSpace scored(const Space& space, const Database& database, const std::optional<std::string>& recipe) {
+ScoredSpace scored(const Space& space, const Store& database, const std::optional<std::string>& recipe) {
   const auto ranked = database.ranked_recipe(recipe);
   if (!ranked) throw std::runtime_error("no finished trials");
   std::map<std::string, std::size_t> met;
@@ -210,7 +210,7 @@ int run(const std::vector<std::string>& words) {
   if (count < 2) throw std::invalid_argument("--replays: at least 2");
   if (space.size() > 1'000'000) throw std::invalid_argument("the space is too large to be scored in full");
 
-  const ScoredSpace table = scored(space, Database(words.front(), Database::Access::kReadOnly), recipe);
+  const ScoredSpace table = scored(space, *open_store(words.front(), Store::Access::kReadOnly), recipe);
   if (table.sorted.empty()) throw std::runtime_error("the table has no score of this space");
   std::cout << space.size() << " spellings, " << table.functions << " functions in the table, " << table.functions - table.sorted.size()
             << " of them failed; " << table.missing << " functions are not in it; best " << percent(table.sorted.front()) << " %; " << count

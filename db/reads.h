@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "db/database.h"
+#include "db/records.h"
 
 namespace actsearch {
 
@@ -53,43 +53,41 @@ struct BestFunction {
   double accuracy = 0;
 };
 
-/// Reads through a Database, which outlives it; each call is one consistent look. Errors as Database's: DatabaseError.
+/// Each call is one consistent look, and may throw a DatabaseError.
 class Reads {
  public:
-  explicit Reads(const Database& database) : database_(database) {}
+  Reads() = default;
+  virtual ~Reads() = default;
+  Reads(const Reads&) = delete;
+  Reads& operator=(const Reads&) = delete;
 
   /// One score of a function's finished trials under a recipe, by seed. Trials without it are left out.
-  std::map<std::uint64_t, double> scores(Id candidate, Id recipe, Score score) const;
+  virtual std::map<std::uint64_t, double> scores(Id candidate, Id recipe, Score score) const = 0;
   /// The highest seed from `first` to `last` that a trial of the recipe has.
-  std::optional<std::uint64_t> highest_seed(Id recipe, std::uint64_t first, std::uint64_t last) const;
+  virtual std::optional<std::uint64_t> highest_seed(Id recipe, std::uint64_t first, std::uint64_t last) const = 0;
   /// Seeds of a function's ended trials under a recipe, in no order.
-  std::vector<std::uint64_t> ended_seeds(std::string_view fingerprint, Id recipe) const;
+  virtual std::vector<std::uint64_t> ended_seeds(std::string_view fingerprint, Id recipe) const = 0;
   /// Why the first of a function's failed trials under one of two recipes failed; empty where none did.
-  std::string failure(Id candidate, Id recipe, Id other_recipe) const;
+  virtual std::string failure(Id candidate, Id recipe, Id other_recipe) const = 0;
   /// The functions that have ended trials under a recipe.
-  std::vector<FunctionScore> function_scores(Id recipe) const;
-  std::optional<BestFunction> best(Id recipe) const;
+  virtual std::vector<FunctionScore> function_scores(Id recipe) const = 0;
+  virtual std::optional<BestFunction> best(Id recipe) const = 0;
   /// What the finished trials of a function under a recipe learned, as docs/schema.md writes trials.beta, by seed.
-  std::vector<std::string> learned_betas(Id candidate, Id recipe) const;
+  virtual std::vector<std::string> learned_betas(Id candidate, Id recipe) const = 0;
 
   /// A study's conditions, as StudyRecord has them; absent without such a study.
-  std::optional<std::string> conditions(Id study) const;
+  virtual std::optional<std::string> conditions(Id study) const = 0;
   /// The steps of an epoch that a study's pauses tell; 0 where none has.
-  std::int64_t epoch_steps(Id study) const;
+  virtual std::int64_t epoch_steps(Id study) const = 0;
   /// The trials of a study under a recipe.
-  std::vector<StudyTrial> trials(Id study, Id recipe) const;
+  virtual std::vector<StudyTrial> trials(Id study, Id recipe) const = 0;
 
   /// Every recipe of the file.
-  std::vector<StoredRecipe> recipes() const;
-  TrialCounts counts(Id recipe) const;
+  virtual std::vector<StoredRecipe> recipes() const = 0;
+  virtual TrialCounts counts(Id recipe) const = 0;
   /// For people: a line for each trial of a function under a recipe whose seed is from `first` to `last`, with its test accuracies in per
   /// cent.
-  Table reruns(Id candidate, Id recipe, std::uint64_t first, std::uint64_t last) const;
-  /// Equal texts mean that what a page shows has not changed. Progress inside a trial counts in whole per cent.
-  std::string change_token() const;
-
- private:
-  const Database& database_;
+  virtual Table reruns(Id candidate, Id recipe, std::uint64_t first, std::uint64_t last) const = 0;
 };
 
 }  // namespace actsearch

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "db/database.h"
+#include "db/records.h"
 
 namespace actsearch {
 
@@ -69,42 +69,42 @@ struct EpochRow {
   std::optional<double> train_loss, train_accuracy, validation_loss, validation_accuracy, test_accuracy;
 };
 
-/// Reads through a Database, which outlives it; each call is one consistent look. Errors as Database's: DatabaseError.
+/// Each call is one consistent look, and may throw a DatabaseError.
 class ReportReads {
  public:
-  explicit ReportReads(const Database& database) : database_(database) {}
+  ReportReads() = default;
+  virtual ~ReportReads() = default;
+  ReportReads(const ReportReads&) = delete;
+  ReportReads& operator=(const ReportReads&) = delete;
 
-  std::string now() const;  ///< "2026-01-31 12:00", UTC
-  std::vector<DatedStudy> studies() const;
+  virtual std::string now() const = 0;  ///< "2026-01-31 12:00", UTC
+  virtual std::vector<DatedStudy> studies() const = 0;
   /// By study, the most frequent first.
-  std::vector<RejectionCount> rejections() const;
-  std::vector<StateCount> states() const;
-  bool has_function_named(std::string_view name) const;
+  virtual std::vector<RejectionCount> rejections() const = 0;
+  virtual std::vector<StateCount> states() const = 0;
+  virtual bool has_function_named(std::string_view name) const = 0;
 
   /// Ids and texts, those of searches first, then by finished trials.
   struct RecipeText {
     Id id = 0;
     std::string name, text;
   };
-  std::vector<RecipeText> recipes() const;
+  virtual std::vector<RecipeText> recipes() const = 0;
 
   // Of one recipe:
-  std::int64_t ranked_functions(Id recipe) const;
+  virtual std::int64_t ranked_functions(Id recipe) const = 0;
   /// Functions that a race has paused and that have no finished trial.
-  std::int64_t paused_functions(Id recipe) const;
-  std::vector<Id> searches(Id recipe) const;
-  std::vector<FinishedTrial> finished(Id recipe, std::span<const Id> candidates) const;
+  virtual std::int64_t paused_functions(Id recipe) const = 0;
+  virtual std::vector<Id> searches(Id recipe) const = 0;
+  virtual std::vector<FinishedTrial> finished(Id recipe, std::span<const Id> candidates) const = 0;
   /// Trials that have epochs and have not ended: those at work first, then those furthest on.
-  std::vector<UnfinishedRow> unfinished(Id recipe, int limit) const;
-  std::vector<RunningRow> running(Id recipe, int limit) const;
+  virtual std::vector<UnfinishedRow> unfinished(Id recipe, int limit) const = 0;
+  virtual std::vector<RunningRow> running(Id recipe, int limit) const = 0;
   /// Of the finished trials of these functions, and of these trials; by trial and epoch.
-  std::vector<EpochRow> epochs(Id recipe, std::span<const Id> candidates, std::span<const Id> trials) const;
-  std::vector<FailedRow> failures(Id recipe, int limit) const;
+  virtual std::vector<EpochRow> epochs(Id recipe, std::span<const Id> candidates, std::span<const Id> trials) const = 0;
+  virtual std::vector<FailedRow> failures(Id recipe, int limit) const = 0;
   /// The most frequent first.
-  std::vector<std::pair<std::string, std::int64_t>> failure_reasons(Id recipe) const;
-
- private:
-  const Database& database_;
+  virtual std::vector<std::pair<std::string, std::int64_t>> failure_reasons(Id recipe) const = 0;
 };
 
 }  // namespace actsearch

@@ -8,48 +8,19 @@
 namespace actsearch {
 namespace {
 
-/// One intrinsic in every language. In C, @ is the suffix of single precision (f) and $ the helpers' prefix.
+/// One intrinsic: its row in intrinsics.def.
 struct Row {
-  std::string_view name, c, torch, jax, keras, sympy, onnx;
+  std::string_view name;
+  int arity = 0;
+  std::string_view c, torch, jax, keras, sympy, onnx;
 };
 
-// softplus in ONNX: log(1 + u) = 2 artanh(u / (2 + u)), which loses nothing where u = exp(-|x|) is small. expm1 = tanh(x / 2) (exp(x) + 1).
-// In PyTorch and Keras it is the log-sigmoid's mirror: their softplus drops what is below single precision's last place.
 constexpr std::array<Row, kIntrinsicCount> kTable{{
-    {"add", "(#1 + #2)", "(#1 + #2)", "(#1 + #2)", "(#1 + #2)", "(#1 + #2)", "Add(#1, #2)"},
-    {"subtract", "(#1 - #2)", "(#1 - #2)", "(#1 - #2)", "(#1 - #2)", "(#1 - #2)", "Sub(#1, #2)"},
-    {"multiply", "(#1 * #2)", "(#1 * #2)", "(#1 * #2)", "(#1 * #2)", "(#1 * #2)", "Mul(#1, #2)"},
-    {"divide", "(#1 / #2)", "(#1 / #2)", "(#1 / #2)", "(#1 / #2)", "(#1 / #2)", "Div(#1, #2)"},
-    {"negate", "(-#1)", "(-#1)", "(-#1)", "(-#1)", "(-#1)", "Neg(#1)"},
-    {"abs", "fabs@(#1)", "torch.abs(#1)", "jnp.abs(#1)", "ops.abs(#1)", "sympy.Abs(#1)", "Abs(#1)"},
-    {"sqrt", "sqrt@(#1)", "torch.sqrt(#1)", "jnp.sqrt(#1)", "ops.sqrt(#1)", "sympy.sqrt(#1)", "Sqrt(#1)"},
-    {"exp", "exp@(#1)", "torch.exp(#1)", "jnp.exp(#1)", "ops.exp(#1)", "sympy.exp(#1)", "Exp(#1)"},
-    {"log", "log@(#1)", "torch.log(#1)", "jnp.log(#1)", "ops.log(#1)", "sympy.log(#1)", "Log(#1)"},
-    {"sin", "sin@(#1)", "torch.sin(#1)", "jnp.sin(#1)", "ops.sin(#1)", "sympy.sin(#1)", "Sin(#1)"},
-    {"cos", "cos@(#1)", "torch.cos(#1)", "jnp.cos(#1)", "ops.cos(#1)", "sympy.cos(#1)", "Cos(#1)"},
-    {"sinh", "sinh@(#1)", "torch.sinh(#1)", "jnp.sinh(#1)", "ops.sinh(#1)", "sympy.sinh(#1)", "Sinh(#1)"},
-    {"cosh", "cosh@(#1)", "torch.cosh(#1)", "jnp.cosh(#1)", "ops.cosh(#1)", "sympy.cosh(#1)", "Cosh(#1)"},
-    {"tanh", "tanh@(#1)", "torch.tanh(#1)", "jnp.tanh(#1)", "ops.tanh(#1)", "sympy.tanh(#1)", "Tanh(#1)"},
-    {"asinh", "asinh@(#1)", "torch.asinh(#1)", "jnp.arcsinh(#1)", "ops.arcsinh(#1)", "sympy.asinh(#1)", "Asinh(#1)"},
-    {"atan", "atan@(#1)", "torch.atan(#1)", "jnp.arctan(#1)", "ops.arctan(#1)", "sympy.atan(#1)", "Atan(#1)"},
-    {"erf", "erf@(#1)", "torch.erf(#1)", "jax.lax.erf(#1)", "ops.erf(#1)", "sympy.erf(#1)", "Erf(#1)"},
-    {"logistic", "$logistic(#1)", "torch.sigmoid(#1)", "jax.nn.sigmoid(#1)", "ops.sigmoid(#1)", "(1 / (1 + sympy.exp(-#1)))",
-     "Sigmoid(#1)"},
-    {"maximum", "$maximum(#1, #2)", "_maximum(#1, #2)", "jnp.maximum(#1, #2)", "ops.maximum(#1, #2)", "sympy.Max(#1, #2)", "Max(#1, #2)"},
-    {"minimum", "$minimum(#1, #2)", "_minimum(#1, #2)", "jnp.minimum(#1, #2)", "ops.minimum(#1, #2)", "sympy.Min(#1, #2)", "Min(#1, #2)"},
-    {"greater", "(#1 > #2 ? 1.0@ : 0.0@)", "(#1 > #2).to(dtype)", "(#1 > #2).astype(dtype)", "ops.cast(#1 > #2, dtype)",
-     "sympy.Piecewise((1, #1 > #2), (0, True))", "Cast(Greater(#1, #2))"},
-    {"equal", "(#1 == #2 ? 1.0@ : 0.0@)", "(#1 == #2).to(dtype)", "(#1 == #2).astype(dtype)", "ops.cast(ops.equal(#1, #2), dtype)",
-     "sympy.Piecewise((1, sympy.Eq(#1, #2)), (0, True))", "Cast(Equal(#1, #2))"},
-    {"expm1", "expm1@(#1)", "torch.expm1(#1)", "jnp.expm1(#1)", "ops.expm1(#1)", "(sympy.exp(#1) - 1)",
-     "Mul(Tanh(Mul(0.5, #1)), Add(Exp(#1), 1))"},
-    {"softplus", "$softplus(#1)", "(-nn.functional.logsigmoid(-#1))", "jax.nn.softplus(#1)", "(-ops.log_sigmoid(-#1))",
-     "sympy.log(1 + sympy.exp(#1))", "Add(Max(#1, 0), Mul(2, Atanh(Div(Exp(Neg(Abs(#1))), Add(2, Exp(Neg(Abs(#1))))))))"},
-    {"exp_limit", "$exp_limit(#1)", "_exp_limit(#1)", "_exp_limit(#1)", "_exp_limit(#1)", "#1", "Min(#1, 88.72283)"},
-    {"sinh_limit", "$sinh_limit(#1)", "_sinh_limit(#1)", "_sinh_limit(#1)", "_sinh_limit(#1)", "#1", "Max(Min(#1, 89.41597), -89.41597)"},
-    {"finite", "$finite(#1)", "_finite(#1)", "_finite(#1)", "_finite(#1)", "#1", "Max(Min(#1, 3.4028235e+38), -3.4028235e+38)"},
-    {"beside_zero", "(#1 == 0 ? -1e-30@ : #1)", "(#1 - 1e-30 * (#1 == 0).to(dtype))", "(#1 - 1e-30 * (#1 == 0).astype(dtype))",
-     "(#1 - 1e-30 * ops.cast(ops.equal(#1, 0), dtype))", "#1", "Sub(#1, Mul(1e-30, Cast(Equal(#1, 0))))"},
+#define ACTSEARCH_WORD(enumerator, name, arity, value, ...) {#name, arity, __VA_ARGS__},
+#define ACTSEARCH_SIGN(enumerator, name, arity, ...) {#name, arity, __VA_ARGS__},
+#include "kernels/codegen/intrinsics.def"
+#undef ACTSEARCH_WORD
+#undef ACTSEARCH_SIGN
 }};
 
 // A little less than the logarithms of the largest finite number and of twice that: the exponential functions' own errors do not reach it.
@@ -192,6 +163,7 @@ constexpr const char* kPythonAssignment = "    #1 = #2\n";
 }  // namespace
 
 std::string_view intrinsic_name(Intrinsic intrinsic) { return kTable[static_cast<std::size_t>(intrinsic)].name; }
+int intrinsic_arity(Intrinsic intrinsic) { return kTable[static_cast<std::size_t>(intrinsic)].arity; }
 
 Language c_double_language(const std::string& prefix) { return c_language("c", "double", "", prefix, c_double_number); }
 Language c_float_language(const std::string& prefix) { return c_language("c", "float", "f", prefix, c_float_number); }

@@ -1,7 +1,7 @@
 /// The intrinsics: the primitive words that the functions of grammar/functions.h are computed with, and how each language spells them.
 ///
-/// This is the one table that every printer of a Program reads. A function or operator made of these words needs nothing here; a new word
-/// is a row here and an overload in trace.cpp.
+/// Their one table is intrinsics.def, which every printer of a Program reads. A function or operator made of these words needs nothing
+/// here; a new word is a row there.
 #pragma once
 
 #include <array>
@@ -15,37 +15,20 @@
 
 namespace actsearch {
 
+#define ACTSEARCH_WORD(enumerator, ...) enumerator,
+#define ACTSEARCH_SIGN(enumerator, ...) enumerator,
 enum class Intrinsic : std::uint8_t {
-  kAdd,
-  kSubtract,
-  kMultiply,
-  kDivide,
-  kNegate,
-  kAbs,
-  kSqrt,
-  kExp,
-  kLog,
-  kSin,
-  kCos,
-  kSinh,
-  kCosh,
-  kTanh,
-  kAsinh,
-  kAtan,
-  kErf,
-  kLogistic,
-  kMaximum,
-  kMinimum,
-  kGreater,
-  kEqual,
-  kExpm1,
-  kSoftplus,
-  kExpLimit,
-  kSinhLimit,
-  kFinite,
-  kBesideZero
+#include "kernels/codegen/intrinsics.def"
 };
-inline constexpr std::size_t kIntrinsicCount = 28;
+#undef ACTSEARCH_WORD
+#undef ACTSEARCH_SIGN
+#define ACTSEARCH_WORD(...) +1
+#define ACTSEARCH_SIGN(...) +1
+inline constexpr std::size_t kIntrinsicCount = 0
+#include "kernels/codegen/intrinsics.def"
+    ;
+#undef ACTSEARCH_WORD
+#undef ACTSEARCH_SIGN
 
 /// A formula that a target cannot express: the message names the word and says why.
 class InexpressibleError : public std::invalid_argument {
@@ -70,6 +53,8 @@ std::string helpers_for(const Language& language, std::string_view code);
 
 /// The word's name in the table: "add", "softplus", …
 std::string_view intrinsic_name(Intrinsic intrinsic);
+/// How many arguments the word has: 1 or 2.
+int intrinsic_arity(Intrinsic intrinsic);
 
 /// C99 in double, and in single precision (whose functions end in f). `prefix` stands before the words that C has not: the helpers
 /// logistic, maximum, minimum, softplus, exp_limit, sinh_limit and finite.

@@ -44,28 +44,21 @@ class Printer {
         leaves_(leaves),
         results_(std::move(results)),
         known_(leaves.y ? static_cast<std::int64_t>(graph.y) : -1),
-        reach_(graph, results_, known_),
-        uses_(graph.nodes.size(), 0) {
-    for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-      if (!computed(i)) continue;
-      ++uses_[graph.nodes[i].a];
-      if (intrinsic_arity(graph.nodes[i].intrinsic) == 2) ++uses_[graph.nodes[i].b];
-    }
-  }
+        layout_(graph, results_, known_) {}
 
   Code print() {
     Code code;
     std::vector<std::string> texts(graph_.nodes.size());
     int next = 0;
-    for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
-      if (!reach_.needs(static_cast<std::uint32_t>(i))) continue;
+    for (std::uint32_t i = 0; i < graph_.nodes.size(); ++i) {
+      if (!layout_.needs(i)) continue;
       const IntrinsicNode& node = graph_.nodes[i];
-      if (!computed(i)) {
+      if (!layout_.computes(i)) {
         texts[i] = leaf(i);
         continue;
       }
       texts[i] = spelled(language_, node.intrinsic, texts[node.a], texts[node.b]);
-      if (!node.is_instruction && uses_[i] <= 1) continue;
+      if (!layout_.names(i)) continue;
       const std::string name = "t" + std::to_string(next++);
       code.lines += with_arguments(language_.assignment, name, bare(texts[i]));
       texts[i] = name;
@@ -75,9 +68,6 @@ class Printer {
   }
 
  private:
-  bool computed(std::size_t i) const {
-    return reach_.needs(static_cast<std::uint32_t>(i)) && graph_.nodes[i].kind == Kind::kCall && static_cast<std::int64_t>(i) != known_;
-  }
   std::string leaf(std::size_t i) const {
     const IntrinsicNode& node = graph_.nodes[i];
     if (static_cast<std::int64_t>(i) == known_) return *leaves_.y;
@@ -99,19 +89,37 @@ class Printer {
   const Leaves& leaves_;
   std::vector<std::uint32_t> results_;
   std::int64_t known_;
-  Reach reach_;
-  std::vector<int> uses_;
+  Layout layout_;
 };
 
 }  // namespace
 
-std::string spelled(const Language& language, Intrinsic intrinsic, std::string_view a, std::string_view b) {
+Layout::Layout(const IntrinsicGraph& graph, const std::vector<std::uint32_t>& results, std::int64_t known)
+    : graph_(graph), known_(known), reach_(graph, results, known), uses_(graph.nodes.size(), 0) {
+  for (std::uint32_t i = 0; i < graph.nodes.size(); ++i) {
+    if (!computes(i)) continue;
+    ++uses_[graph.nodes[i].a];
+    if (intrinsic_arity(graph.nodes[i].intrinsic) == 2) ++uses_[graph.nodes[i].b];
+  }
+}
+
+bool Layout::computes(std::uint32_t node) const {
+  return reach_.needs(node) && graph_.nodes[node].kind == Kind::kCall && std::int64_t{node} != known_;
+}
+
+bool Layout::names(std::uint32_t node) const { return computes(node) && (graph_.nodes[node].is_instruction || uses_[node] > 1); }
+
+const std::string& word_of(const Language& language, Intrinsic intrinsic) {
   const std::string& word = language.word(intrinsic);
   if (word.empty()) {
     throw InexpressibleError("the target " + language.name + " cannot express the formula: it has no '" +
                              std::string(intrinsic_name(intrinsic)) + "'");
   }
-  return with_arguments(word, a, b);
+  return word;
+}
+
+std::string spelled(const Language& language, Intrinsic intrinsic, std::string_view a, std::string_view b) {
+  return with_arguments(word_of(language, intrinsic), a, b);
 }
 
 Code print(const IntrinsicGraph& graph, const std::vector<std::uint32_t>& results, const Language& language, const Leaves& leaves) {

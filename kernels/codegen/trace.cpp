@@ -67,75 +67,21 @@ Traced operator/(const Traced& a, const Traced& b) {
 Traced operator-(const Traced& a) {
   return record(Intrinsic::kNegate, a, [](double u) { return -u; });
 }
-Traced abs(const Traced& a) {
-  return record(Intrinsic::kAbs, a, [](double u) { return std::abs(u); });
-}
-Traced sqrt(const Traced& a) {
-  return record(Intrinsic::kSqrt, a, [](double u) { return std::sqrt(u); });
-}
-Traced exp(const Traced& a) {
-  return record(Intrinsic::kExp, a, [](double u) { return std::exp(u); });
-}
-Traced log(const Traced& a) {
-  return record(Intrinsic::kLog, a, [](double u) { return std::log(u); });
-}
-Traced sin(const Traced& a) {
-  return record(Intrinsic::kSin, a, [](double u) { return std::sin(u); });
-}
-Traced cos(const Traced& a) {
-  return record(Intrinsic::kCos, a, [](double u) { return std::cos(u); });
-}
-Traced sinh(const Traced& a) {
-  return record(Intrinsic::kSinh, a, [](double u) { return std::sinh(u); });
-}
-Traced cosh(const Traced& a) {
-  return record(Intrinsic::kCosh, a, [](double u) { return std::cosh(u); });
-}
-Traced tanh(const Traced& a) {
-  return record(Intrinsic::kTanh, a, [](double u) { return std::tanh(u); });
-}
-Traced asinh(const Traced& a) {
-  return record(Intrinsic::kAsinh, a, [](double u) { return std::asinh(u); });
-}
-Traced atan(const Traced& a) {
-  return record(Intrinsic::kAtan, a, [](double u) { return std::atan(u); });
-}
-Traced erf(const Traced& a) {
-  return record(Intrinsic::kErf, a, [](double u) { return std::erf(u); });
-}
-Traced logistic(const Traced& a) {
-  return record(Intrinsic::kLogistic, a, [](double u) { return actsearch::logistic(u); });
-}
-Traced maximum(const Traced& a, const Traced& b) {
-  return record(Intrinsic::kMaximum, a, b, [](double u, double v) { return actsearch::maximum(u, v); });
-}
-Traced minimum(const Traced& a, const Traced& b) {
-  return record(Intrinsic::kMinimum, a, b, [](double u, double v) { return actsearch::minimum(u, v); });
-}
-Traced expm1(const Traced& a) {
-  return record(Intrinsic::kExpm1, a, [](double u) { return std::expm1(u); });
-}
-Traced softplus(const Traced& a) {
-  return record(Intrinsic::kSoftplus, a, [](double u) { return actsearch::softplus(u); });
-}
-Traced exp_limit(const Traced& a) {
-  return record(Intrinsic::kExpLimit, a, [](double u) { return actsearch::exp_limit(u); });
-}
-Traced sinh_limit(const Traced& a) {
-  return record(Intrinsic::kSinhLimit, a, [](double u) { return actsearch::sinh_limit(u); });
-}
-Traced finite(const Traced& a) {
-  return record(Intrinsic::kFinite, a, [](double u) { return actsearch::finite(u); });
-}
-Traced beside_zero(const Traced& a) {
-  return record(Intrinsic::kBesideZero, a, [](double u) { return actsearch::beside_zero(u); });
-}
-Traced greater(const Traced& a, const Traced& b) {
-  return record(Intrinsic::kGreater, a, b, [](double u, double v) { return actsearch::greater(u, v); });
-}
-Traced equal(const Traced& a, const Traced& b) {
-  return record(Intrinsic::kEqual, a, b, [](double u, double v) { return actsearch::equal(u, v); });
-}
+/// Each word is called like the function that it is of: abs(a), maximum(a, b).
+#define ACTSEARCH_TAKES_1 const Traced& a
+#define ACTSEARCH_TAKES_2 const Traced &a, const Traced &b
+#define ACTSEARCH_GIVES_1 a
+#define ACTSEARCH_GIVES_2 a, b
+#define ACTSEARCH_NUMBERS_1 double u
+#define ACTSEARCH_NUMBERS_2 double u, double v
+#define ACTSEARCH_SIGN(...)
+#define ACTSEARCH_WORD(enumerator, name, arity, value, ...)                                                         \
+  Traced name(ACTSEARCH_TAKES_##arity) {                                                                            \
+    return record(Intrinsic::enumerator, ACTSEARCH_GIVES_##arity, [](ACTSEARCH_NUMBERS_##arity) { return value; }); \
+  }
+#include "kernels/codegen/intrinsics.def"
+#undef ACTSEARCH_WORD
+#undef ACTSEARCH_SIGN
 
 Traced traced(const Instruction& instruction, const std::vector<Traced>& values, Builder& builder) {
   switch (instruction.kind) {
@@ -162,42 +108,6 @@ Traced traced(const Instruction& instruction, const std::vector<Traced>& values,
 }
 
 }  // namespace
-
-int intrinsic_arity(Intrinsic intrinsic) {
-  switch (intrinsic) {
-    case Intrinsic::kAdd:
-    case Intrinsic::kSubtract:
-    case Intrinsic::kMultiply:
-    case Intrinsic::kDivide:
-    case Intrinsic::kMaximum:
-    case Intrinsic::kMinimum:
-    case Intrinsic::kGreater:
-    case Intrinsic::kEqual:
-      return 2;
-    case Intrinsic::kNegate:
-    case Intrinsic::kAbs:
-    case Intrinsic::kSqrt:
-    case Intrinsic::kExp:
-    case Intrinsic::kLog:
-    case Intrinsic::kSin:
-    case Intrinsic::kCos:
-    case Intrinsic::kSinh:
-    case Intrinsic::kCosh:
-    case Intrinsic::kTanh:
-    case Intrinsic::kAsinh:
-    case Intrinsic::kAtan:
-    case Intrinsic::kErf:
-    case Intrinsic::kExpm1:
-    case Intrinsic::kSoftplus:
-    case Intrinsic::kExpLimit:
-    case Intrinsic::kSinhLimit:
-    case Intrinsic::kFinite:
-    case Intrinsic::kBesideZero:
-    case Intrinsic::kLogistic:
-      return 1;
-  }
-  throw std::logic_error("intrinsic_arity: no such intrinsic");
-}
 
 IntrinsicGraph trace(const Program& program) {
   Builder builder;

@@ -29,9 +29,6 @@ struct IntrinsicGraph {
 };
 IntrinsicGraph trace(const Program& program);
 
-/// How many arguments the word has: 1 or 2.
-int intrinsic_arity(Intrinsic intrinsic);
-
 /// Which values some results are computed from; with `known`, that value is given and not computed.
 class Reach {
  public:

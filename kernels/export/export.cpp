@@ -126,6 +126,19 @@ std::vector<std::uint32_t> ExportedActivation::slopes() const {
   return places;
 }
 
+// One a target, each in a file of its own beside this one; a row below makes it known.
+std::string to_pytorch(const ExportedActivation& activation);
+std::string to_jax(const ExportedActivation& activation);
+std::string to_keras(const ExportedActivation& activation);
+std::string to_onnx(const ExportedActivation& activation);
+/// The same graph of the operators themselves, without local functions, which not every converter takes.
+std::string to_inlined_onnx(const ExportedActivation& activation);
+std::string to_cuda_header(const ExportedActivation& activation);
+std::string to_c(const ExportedActivation& activation);
+std::string to_latex_file(const ExportedActivation& activation);
+std::string to_sympy(const ExportedActivation& activation);
+std::string to_mathml_file(const ExportedActivation& activation);
+
 const std::vector<ExportTarget>& export_targets() {
   static const std::vector<ExportTarget> targets{
       {"pytorch", "a module with per-channel betas, and an autograd function that keeps only what backward needs", false, to_pytorch,

@@ -58,18 +58,6 @@ std::string_view well_known_name(const Expression& formula);
 /// A name of the formula's words: letters, digits and underscores, beginning with a letter; different for different formulas.
 std::string name_of(std::string_view formula);
 
-std::string to_pytorch(const ExportedActivation& activation);
-std::string to_jax(const ExportedActivation& activation);
-std::string to_keras(const ExportedActivation& activation);
-std::string to_onnx(const ExportedActivation& activation);
-/// The same graph of the operators themselves, without local functions, which not every converter takes.
-std::string to_inlined_onnx(const ExportedActivation& activation);
-std::string to_cuda_header(const ExportedActivation& activation);
-std::string to_c(const ExportedActivation& activation);
-std::string to_latex_file(const ExportedActivation& activation);
-std::string to_sympy(const ExportedActivation& activation);
-std::string to_mathml_file(const ExportedActivation& activation);
-
 /// InexpressibleError where the formula has a number that single precision has not.
 void require_single_precision(const ExportedActivation& activation, std::string_view target);
 

@@ -20,16 +20,27 @@ ProtobufMessage opset(std::string_view domain, int version) {
   return ProtobufMessage().bytes(1, domain).integer(2, static_cast<std::uint64_t>(version));
 }
 
-/// The nodes of one function, from code whose values are nested calls: Mul(2, Atanh(t0)). Each is named SCOPE/OPERATOR_NUMBER.
+/// The nodes of one function. Each is named SCOPE/OPERATOR_NUMBER.
 class Nodes {
  public:
-  explicit Nodes(std::string scope) : scope_(std::move(scope)) {}
-  /// The name of the value that the text computes.
-  std::string value(const std::string& text) {
-    rest_ = text;
-    std::string name = parse();
-    if (!rest_.empty()) throw std::logic_error("onnx: cannot read " + text);
-    return name;
+  Nodes(const ExportedActivation& activation, std::string scope, const std::vector<std::uint32_t>& results)
+      : graph_(activation.graph), scope_(std::move(scope)), names_(graph_.nodes.size()) {
+    const std::vector<std::string> betas = activation.parameter_names();
+    const Layout layout(graph_, results);
+    for (std::uint32_t i = 0; i < graph_.nodes.size(); ++i) {
+      const IntrinsicNode& node = graph_.nodes[i];
+      if (node.kind == IntrinsicNode::Kind::kInput) names_[i] = "x";
+      if (node.kind == IntrinsicNode::Kind::kParameter) names_[i] = betas.at(static_cast<std::size_t>(node.parameter));
+      if (layout.names(i)) names_[i] = value(i);
+    }
+  }
+  /// The name of a value of the graph. One that has none yet is computed here, and again wherever else it is asked for.
+  std::string value(std::uint32_t place) {
+    if (!names_[place].empty()) return names_[place];
+    const IntrinsicNode& node = graph_.nodes[place];
+    if (node.kind == IntrinsicNode::Kind::kNumber) return constant(static_cast<float>(node.number));
+    std::string_view word = word_of(language_, node.intrinsic);
+    return computed(node, word);
   }
   /// A node: OP(inputs) under a new name, or the one given.
   std::string call(std::string_view op, const std::vector<std::string>& inputs, std::string output = {}) {
@@ -42,32 +53,31 @@ class Nodes {
   }
   const std::vector<ProtobufMessage>& all() const { return nodes_; }
 
-  std::map<std::string, std::string> names;  ///< of assigned values
-
  private:
-  std::string parse() {
-    const std::size_t end = rest_.find_first_of("(),");
-    const std::string word(rest_.substr(0, end));
-    rest_.remove_prefix(std::min(end, rest_.size()));
-    if (!take("(")) return leaf(word);
-    std::vector<std::string> arguments{parse()};
-    while (take(", ")) arguments.push_back(parse());
-    if (!take(")")) throw std::logic_error("onnx: a call of " + word + " does not end");
+  /// A node's intrinsic as its row in the table has it: operators within each other, numbers, and #1 and #2 for the arguments.
+  std::string computed(const IntrinsicNode& node, std::string_view& word) {
+    const std::size_t end = word.find_first_of("(),");
+    const std::string_view token = word.substr(0, end);
+    word.remove_prefix(token.size());
+    if (token == "#1") return value(node.a);
+    if (token == "#2") return value(node.b);
+    const auto take = [&](std::string_view expected) {
+      const bool there = word.starts_with(expected);
+      if (there) word.remove_prefix(expected.size());
+      return there;
+    };
+    if (!take("(")) {
+      double number = 0;
+      const auto [stop, error] = std::from_chars(token.data(), token.data() + token.size(), number);
+      if (error != std::errc() || stop != token.data() + token.size()) throw std::logic_error("onnx: no value " + std::string(token));
+      return constant(static_cast<float>(number));
+    }
+    std::vector<std::string> arguments{computed(node, word)};
+    while (take(", ")) arguments.push_back(computed(node, word));
+    if (!take(")")) throw std::logic_error("onnx: a call of " + std::string(token) + " does not end");
     // A cast of a truth value would name the type; a choice of 1 or 0 is of whatever type a converter gives the constants.
-    if (word == "Cast") return call("Where", {arguments.front(), constant(1), constant(0)});
-    return call(word, arguments);
-  }
-  bool take(std::string_view token) {
-    if (!rest_.starts_with(token)) return false;
-    rest_.remove_prefix(token.size());
-    return true;
-  }
-  std::string leaf(const std::string& word) {
-    if (const auto named = names.find(word); named != names.end()) return named->second;
-    double number = 0;
-    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
-    if (error != std::errc() || end != word.data() + word.size()) throw std::logic_error("onnx: no value " + word);
-    return constant(static_cast<float>(number));
+    if (token == "Cast") return call("Where", {arguments.front(), constant(1), constant(0)});
+    return call(token, arguments);
   }
   std::string constant(float number) {
     const auto bits = std::bit_cast<std::uint32_t>(number);
@@ -83,8 +93,10 @@ class Nodes {
 
   std::string node_name(std::string_view op) const { return scope_ + "/" + std::string(op) + "_" + std::to_string(nodes_.size()); }
 
+  const IntrinsicGraph& graph_;
+  const Language language_ = onnx_language();
   std::string scope_;
-  std::string_view rest_;
+  std::vector<std::string> names_;  ///< of the graph's values; empty without
   std::vector<ProtobufMessage> nodes_;
   std::map<std::uint32_t, std::string> constants_;
   int next_ = 0;
@@ -93,18 +105,9 @@ class Nodes {
 /// The nodes that compute `results`, each in the shape of x, under the names `outputs`.
 std::vector<ProtobufMessage> computing(const ExportedActivation& activation, const std::string& scope,
                                        const std::vector<std::uint32_t>& results, const std::vector<std::string>& outputs) {
-  const Code code = print(activation.graph, results, onnx_language(), {"x", activation.parameter_names()});
-  Nodes nodes(scope);
-  nodes.names["x"] = "x";
-  for (const std::string& beta : activation.parameter_names()) nodes.names[beta] = beta;
-  for (std::size_t at = 0; at < code.lines.size();) {
-    const std::size_t end = code.lines.find('\n', at), equals = code.lines.find(" = ", at);
-    const std::string value = nodes.value(code.lines.substr(equals + 3, end - equals - 3));
-    nodes.names[code.lines.substr(at, equals - at)] = value;
-    at = end + 1;
-  }
+  Nodes nodes(activation, scope, results);
   for (std::size_t i = 0; i < results.size(); ++i) {
-    const std::string value = nodes.value(code.results[i]);
+    const std::string value = nodes.value(results[i]);
     if (Reach(activation.graph, {results[i]}).needs_input()) {
       nodes.call("Identity", {value}, outputs[i]);
     } else {

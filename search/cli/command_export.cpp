@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <iostream>
 
-#include "db/database.h"
+#include "db/open/open_store.h"
 #include "grammar/notation.h"
 #include "kernels/export/export.h"
 #include "search/cli/command.h"
@@ -51,7 +51,8 @@ struct Chosen {
 
 Chosen of_leaderboard(const Options& options, const std::string& file) {
   const int rank = static_cast<int>(options.integer("rank", 1, 1'000'000).value_or(1));
-  const Database database(file, Database::Access::kReadOnly);
+  const auto store = open_store(file, Store::Access::kReadOnly);
+  const Store& database = *store;
   const LeaderboardQuery query{.recipe = options.text("recipe"), .top = rank, .sort = LeaderboardQuery::Sort::kLowerBound};
   require_known_recipe(database, "--recipe", query.recipe);
   const auto rows = database.leaderboard(query);

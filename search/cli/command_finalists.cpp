@@ -2,6 +2,7 @@
 
 #include <iostream>
 
+#include "db/open/open_store.h"
 #include "evaluator/formats/data_source.h"
 #include "grammar/notation.h"
 #include "search/cli/command.h"
@@ -51,7 +52,7 @@ Options declared() {
 }
 
 /// The conditions that the leaderboard of the search ranks under.
-std::string searched_text(const Database& database, const Options& options) {
+std::string searched_text(const Store& database, const Options& options) {
   const auto from = options.text("from");
   if (const auto ranked = database.ranked_recipe(from)) return ranked->text;
   throw std::runtime_error(from ? "no finished trials under recipe " + *from +
@@ -226,7 +227,8 @@ int finalists_command(const Words& words) {
 
   require_searched(file);
   Progress progress(std::cerr, Progress::standard_error_style());
-  Database database(file, Database::Access::kCreate);
+  const auto store = open_store(file, Store::Access::kCreate);
+  Store& database = *store;
   require_known_recipe(database, "--from", options.text("from"));
   plan.search_text = searched_text(database, options);
   for (const CandidateRecord& record :

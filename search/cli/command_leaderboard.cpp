@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "db/open/open_store.h"
 #include "db/reads.h"
 #include "grammar/candidate.h"
 #include "search/cli/command.h"
@@ -25,7 +26,7 @@ Sort chosen_sort(const Options& options) {
 }
 
 /// Which trials are ranked, and what else there is: a name may stand for several conditions.
-void say_conditions(const Database& database, const std::optional<std::string>& recipe, const Provisional& provisional) {
+void say_conditions(const Store& database, const std::optional<std::string>& recipe, const Provisional& provisional) {
   const auto ranked = database.ranked_recipe(recipe);
   if (ranked) {
     std::cerr << "ranked: " << ranked->done << " trials under: " << ranked->text << '\n';
@@ -39,7 +40,7 @@ void say_conditions(const Database& database, const std::optional<std::string>& 
     std::cerr << "; they come last and have no rank: furthest first, then by training loss"
               << (provisional.rows.empty() ? " (a larger --top shows them)" : "") << '\n';
   }
-  const auto stored = Reads(database).recipes();
+  const auto stored = database.reads().recipes();
   const auto others =
       std::count_if(stored.begin(), stored.end(), [](const StoredRecipe& one) { return one.finished > 0; }) - (ranked ? 1 : 0);
   if (others > 0)
@@ -80,7 +81,8 @@ int leaderboard_command(const Words& words) {
   if (options.has("failures") && (options.has("sort") || options.has("top") || reference)) {
     throw UsageError("--failures lists all failed trials: --sort, --top and --compare do not go with it");
   }
-  const Database database(file, Database::Access::kReadOnly);
+  const auto store = open_store(file, Store::Access::kReadOnly);
+  const Store& database = *store;
   require_known_recipe(database, "--recipe", query.recipe);
   if (options.has("failures")) {
     write(std::cout, failure_table(database.failures(query.recipe)), format);
@@ -110,7 +112,9 @@ int query_command(const Words& words) {
   const Format format = options.format();
   const auto sql = options.texts("sql");
   if (sql.empty()) throw UsageError("a SELECT statement is expected, in quotes\nsee: actsearch query --help");
-  write(std::cout, Database(file, Database::Access::kReadOnly).query(sql.front()), format);
+  const auto store = open_store(file, Store::Access::kReadOnly);
+  if (!store->queries()) throw UsageError("--db " + file + ": this store answers no SELECT");
+  write(std::cout, store->queries()->query(sql.front()), format);
   return 0;
 }
 

@@ -6,7 +6,7 @@
 #include <iostream>
 #include <set>
 
-#include "db/database.h"
+#include "db/open/open_store.h"
 #include "grammar/nearest.h"
 #include "grammar/notation.h"
 #include "grammar/operators.h"
@@ -68,7 +68,8 @@ std::vector<Function> chosen_functions(const Options& options) {
       if (rank < 1 || rank > 1e6 || rank != std::floor(rank)) throw UsageError("--rank: whole numbers from 1 are expected, like 1,2,3");
       places.push_back(static_cast<int>(rank));
     }
-    const Database database(*file, Database::Access::kReadOnly);
+    const auto store = open_store(*file, Store::Access::kReadOnly);
+    const Store& database = *store;
     require_known_recipe(database, "--recipe", options.text("recipe"));
     for (RankedFunction& ranked : ranked_functions(database, places, options.text("recipe"))) {
       try {

@@ -2,6 +2,7 @@
 
 #include <iostream>
 
+#include "db/open/open_store.h"
 #include "search/cli/command.h"
 #include "search/cli/options.h"
 #include "search/report/agreement.h"
@@ -70,7 +71,8 @@ int proxies_command(const Words& words) {
   const std::string file = options.required("db"), truth = options.required("truth");
   const Format format = options.format();
   const int top = static_cast<int>(options.integer("top", 1, 100'000).value_or(5));
-  const Database database(file, Database::Access::kReadOnly);
+  const auto store = open_store(file, Store::Access::kReadOnly);
+  const Store& database = *store;
   require_known_recipe(database, "--truth", truth);
   const Table table = agreement_table(agreements(database, truth, top), format);
   const RankedRecipe ranked = database.ranked_recipe(truth).value();  // it has finished trials, or agreements had thrown

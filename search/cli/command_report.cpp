@@ -6,7 +6,7 @@
 #include <iostream>
 #include <system_error>
 
-#include "db/database.h"
+#include "db/open/open_store.h"
 #include "search/cli/command.h"
 #include "search/cli/options.h"
 #include "search/report/page.h"
@@ -58,7 +58,8 @@ int report_command(const Words& words) {
   const std::string file = options.required("db");
   const fs::path directory = options.required("out");
   const fs::path target = directory / "index.html";
-  const Database database(file, Database::Access::kReadOnly);
+  const auto store = open_store(file, Store::Access::kReadOnly);
+  const Store& database = *store;
   if (fs::exists(target) && !options.has("force")) {
     throw UsageError(target.string() + " is there already: --force replaces it, or choose another --out");
   }

@@ -2,6 +2,7 @@
 
 #include <iostream>
 
+#include "db/open/open_store.h"
 #include "evaluator/formats/data_source.h"
 #include "grammar/notation.h"
 #include "search/cli/command.h"
@@ -38,7 +39,7 @@ Options declared() {
   return options;
 }
 
-std::vector<Candidate> best_candidates(const Database& database, const Options& options, int top) {
+std::vector<Candidate> best_candidates(const Store& database, const Options& options, int top) {
   std::vector<Candidate> candidates;
   for (const CandidateRecord& record :
        database.top_candidates({.recipe = options.text("from"), .top = top, .sort = LeaderboardQuery::Sort::kLowerBound})) {
@@ -82,10 +83,11 @@ int rerun_command(const Words& words) {
   RerunPlan plan = planned(options, device);
 
   Progress progress(std::cerr, Progress::standard_error_style());
-  Database::require_usable(plan.database_file);  // it is made when all else is right
+  require_usable(plan.database_file);  // it is made when all else is right
   if (top) {
     require_searched(plan.database_file);
-    Database searched(plan.database_file, Database::Access::kCreate);
+    const auto store = open_store(plan.database_file, Store::Access::kCreate);
+    Store& searched = *store;
     require_known_recipe(searched, "--from", options.text("from"));
     plan.candidates = best_candidates(searched, options, static_cast<int>(*top));
   }
@@ -94,7 +96,8 @@ int rerun_command(const Words& words) {
   plan.data = dataset.source;
   plan.run.recipe = fitted(plan.run.recipe, dataset);
   plan.run.recipe_text = rerun_conditions_text(plan.run.recipe, plan.run.precision, dataset.source);
-  Database database(plan.database_file, Database::Access::kCreate);
+  const auto store = open_store(plan.database_file, Store::Access::kCreate);
+  Store& database = *store;
 
   const std::string drawn = note_on_data(dataset);
   if (!drawn.empty()) progress.say(drawn);

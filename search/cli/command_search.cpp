@@ -4,6 +4,7 @@
 #include <iostream>
 #include <limits>
 
+#include "db/open/open_store.h"
 #include "db/reads.h"
 #include "evaluator/formats/data_source.h"
 #include "search/cli/command.h"
@@ -171,15 +172,15 @@ void say_race(Progress& progress, const Racing& racing, int epochs) {
 }
 
 /// What the file has under the conditions already, so that nobody thinks that it begins anew.
-void say_before(Progress& progress, Database& database, const RunPlan& run) {
-  const TrialCounts counts = Reads(database).counts(database.recipe(run.recipe.name, run.recipe_text));
+void say_before(Progress& progress, Store& database, const RunPlan& run) {
+  const TrialCounts counts = database.reads().counts(database.recipe(run.recipe.name, run.recipe_text));
   if (counts.done + counts.failed + counts.unfinished == 0) return;
   progress.say("the file has " + std::to_string(counts.done) + " scored, " + std::to_string(counts.failed) + " failed and " +
                std::to_string(counts.unfinished) + " unfinished trials under these conditions");
 }
 
 /// How long it will take and what it will come to, timed on a few steps. A trial that is over in less than that needs none.
-void say_forecast(Progress& progress, const Database& database, const SearchPlan& plan, const Dataset& dataset, const Evaluator& evaluator,
+void say_forecast(Progress& progress, const Store& database, const SearchPlan& plan, const Dataset& dataset, const Evaluator& evaluator,
                   const std::atomic<bool>& interrupt) {
   constexpr std::int64_t kShort = 30;
   const std::int64_t steps = steps_per_epoch(plan.run.recipe, dataset.train.size());
@@ -217,7 +218,7 @@ void say_ending(Progress& progress, const SearchReport& report) {
 
 /// The best so far on standard output, and what to do next. Where nothing has finished, what a race has paused stands there. A search with
 /// little time or failures alone has nothing to show.
-void show_leaderboard(Progress& progress, const Database& database, const std::string& file, const SearchPlan& plan, Ending ending) {
+void show_leaderboard(Progress& progress, const Store& database, const std::string& file, const SearchPlan& plan, Ending ending) {
   const std::string& recipe = plan.run.recipe_text;
   const LeaderboardQuery query{.recipe = recipe, .top = kShown, .sort = LeaderboardQuery::Sort::kLowerBound, .known_spread = known_spread};
   const auto rows = database.leaderboard(query);
@@ -249,7 +250,7 @@ int search_command(const Words& words) {
   const auto race = chosen_race(options, plan.run.recipe);
 
   Progress progress(std::cerr, Progress::standard_error_style());
-  Database::require_usable(file);  // what is wrong with it is known before a download; it is made when all else is right
+  require_usable(file);  // what is wrong with it is known before a download; it is made when all else is right
   const Dataset dataset = find_dataset(
       options.text("data"), [&](const std::string& line) { progress.say(line); }, kOfficialArchive, chosen_loading(options));
   plan.data = dataset.source;
@@ -257,7 +258,8 @@ int search_command(const Words& words) {
   if (race) plan.run.racing = fitted(*race, plan.run.recipe, dataset);
   plan.run.checkpoints = checkpoint_directory(file);
   plan.run.recipe_text = conditions_text(plan.run.recipe, plan.run.precision, dataset.source);
-  Database database(file, Database::Access::kCreate);
+  const auto store = open_store(file, Store::Access::kCreate);
+  Store& database = *store;
 
   const auto say = [&](const std::string& line) {
     if (!line.empty()) progress.say(line);

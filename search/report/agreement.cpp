@@ -17,9 +17,9 @@ struct Scores {
   double seconds = 0;             ///< of all finished trials
 };
 
-Scores scores_of(const Database& database, Id recipe) {
+Scores scores_of(const Store& database, Id recipe) {
   Scores scores;
-  for (const FunctionScore& function : Reads(database).function_scores(recipe)) {
+  for (const FunctionScore& function : database.reads().function_scores(recipe)) {
     scores.accuracy[function.candidate] = function.accuracy.value_or(0);
     scores.trials += function.finished;
     scores.finished += function.finished > 0 ? 1 : 0;
@@ -57,7 +57,7 @@ Agreement compared(const Scores& truth, const Scores& proxy, int top) {
 
 }  // namespace
 
-std::vector<Agreement> agreements(const Database& database, const std::string& truth, int top) {
+std::vector<Agreement> agreements(const Store& database, const std::string& truth, int top) {
   const auto ranked = database.ranked_recipe(truth);
   if (!ranked) throw std::invalid_argument("no finished trials under recipe " + truth);
   const Scores true_scores = scores_of(database, ranked->id);
@@ -68,7 +68,7 @@ std::vector<Agreement> agreements(const Database& database, const std::string& t
                                 ": run more of them, with rerun or search");
   }
   std::vector<Agreement> result;
-  for (const StoredRecipe& recipe : Reads(database).recipes()) {
+  for (const StoredRecipe& recipe : database.reads().recipes()) {
     if (recipe.finished == 0 || recipe.id == ranked->id) continue;
     Agreement agreement = compared(true_scores, scores_of(database, recipe.id), top);
     agreement.recipe = recipe.text;

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "db/database.h"
 #include "db/statistics.h"
+#include "db/store.h"
 
 namespace actsearch {
 
@@ -27,6 +27,6 @@ inline constexpr int kFewestPanelFunctions = 5;
 /// Every recipe of the database that shares at least kFewestPanelFunctions functions with `truth` (a recipe's name or text, as
 /// LeaderboardQuery takes it), by rank correlation, best first. std::invalid_argument if the truth has no finished trial, fewer functions
 /// than that or than `top`, or if nothing shares enough with it.
-std::vector<Agreement> agreements(const Database& database, const std::string& truth, int top);
+std::vector<Agreement> agreements(const Store& database, const std::string& truth, int top);
 
 }  // namespace actsearch

@@ -13,9 +13,9 @@ namespace {
 using nlohmann::json;
 
 /// `beta` of each finished trial of the row's function under the conditions that the leaderboard ranks.
-std::vector<json> stored_statistics(const Database& database, const LeaderboardRow& row, const std::optional<std::string>& recipe) {
+std::vector<json> stored_statistics(const Store& database, const LeaderboardRow& row, const std::optional<std::string>& recipe) {
   std::vector<json> all;
-  for (const std::string& betas : Reads(database).learned_betas(row.candidate, database.ranked_recipe(recipe).value().id))
+  for (const std::string& betas : database.reads().learned_betas(row.candidate, database.ranked_recipe(recipe).value().id))
     all.push_back(json::parse(betas, nullptr, /*allow_exceptions=*/false));
   return all;
 }
@@ -43,7 +43,7 @@ std::vector<LearnedBeta> pooled(const std::vector<json>& trials) {
 
 }  // namespace
 
-std::vector<RankedFunction> ranked_functions(const Database& database, const std::vector<int>& ranks,
+std::vector<RankedFunction> ranked_functions(const Store& database, const std::vector<int>& ranks,
                                              const std::optional<std::string>& recipe) {
   if (ranks.empty()) return {};
   const int top = *std::max_element(ranks.begin(), ranks.end());

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "db/database.h"
+#include "db/store.h"
 
 namespace actsearch {
 
@@ -21,7 +21,7 @@ struct RankedFunction {
 
 /// The candidates of these ranks (from 1) of the leaderboard in its usual order, under the recipe as in LeaderboardQuery.
 /// std::invalid_argument for a rank that there is not; std::runtime_error for stored statistics that are none.
-std::vector<RankedFunction> ranked_functions(const Database& database, const std::vector<int>& ranks,
+std::vector<RankedFunction> ranked_functions(const Store& database, const std::vector<int>& ranks,
                                              const std::optional<std::string>& recipe);
 
 }  // namespace actsearch

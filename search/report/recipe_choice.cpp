@@ -20,11 +20,11 @@ std::string listed(const std::vector<std::string>& names) {
 
 }  // namespace
 
-void require_known_recipe(const Database& database, const std::string& flag, const std::optional<std::string>& recipe) {
+void require_known_recipe(const Store& database, const std::string& flag, const std::optional<std::string>& recipe) {
   if (!recipe) return;
   const std::string name = recipe->substr(0, recipe->find(' '));
   std::vector<std::string> stored, known;
-  for (const StoredRecipe& one : Reads(database).recipes()) {
+  for (const StoredRecipe& one : database.reads().recipes()) {
     if (std::find(stored.begin(), stored.end(), one.name) == stored.end()) stored.push_back(one.name);
   }
   std::sort(stored.begin(), stored.end());

@@ -106,8 +106,13 @@ class FunctionTable {
 /// One recipe text's part of the document.
 class RecipeData {
  public:
-  RecipeData(const Database& database, FunctionTable& functions, const ReportLimits& limits, Id recipe, std::string text)
-      : database_(database), reads_(database), functions_(functions), limits_(limits), recipe_(recipe), text_(std::move(text)) {
+  RecipeData(const Store& database, FunctionTable& functions, const ReportLimits& limits, Id recipe, std::string text)
+      : database_(database),
+        reads_(database.report_reads()),
+        functions_(functions),
+        limits_(limits),
+        recipe_(recipe),
+        text_(std::move(text)) {
     query_ = {.recipe = text_, .top = limits.functions, .sort = LeaderboardQuery::Sort::kLowerBound, .known_spread = known_spread};
     rows_ = database.leaderboard(query_);
   }
@@ -331,8 +336,8 @@ class RecipeData {
     return result;
   }
 
-  const Database& database_;
-  const ReportReads reads_;
+  const Store& database_;
+  const ReportReads& reads_;
   FunctionTable& functions_;
   const ReportLimits& limits_;
   const Id recipe_;
@@ -379,8 +384,8 @@ void measure_references(const ReportReads& reads, KernelTimes& times) {
 
 }  // namespace
 
-std::string report_json(const Database& database, const std::string& name, Forms& forms, KernelTimes& times, const ReportLimits& limits) {
-  const ReportReads reads(database);
+std::string report_json(const Store& database, const std::string& name, Forms& forms, KernelTimes& times, const ReportLimits& limits) {
+  const ReportReads& reads = database.report_reads();
   measure_references(reads, times);
   FunctionTable functions(forms, times);
   json document{{"name", name}, {"version", program_version()}, {"commit", program_commit()}};

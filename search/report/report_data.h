@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "db/database.h"
+#include "db/store.h"
 #include "search/report/forms.h"
 #include "search/report/kernel_time.h"
 
@@ -22,8 +22,7 @@ struct ReportLimits {
 
 /// The document: columns rather than rows, numbers with six significant digits (of curves five), '<' escaped so that it can stand in a
 /// script element. Kernels are measured here and now as far as the budget of `times` goes, references first, then by rank. `name` is what
-/// the page calls the database. Read-only; a search may write meanwhile. Errors as Database.
-std::string report_json(const Database& database, const std::string& name, Forms& forms, KernelTimes& times,
-                        const ReportLimits& limits = {});
+/// the page calls the database. Read-only; a search may write meanwhile. Errors as Store.
+std::string report_json(const Store& database, const std::string& name, Forms& forms, KernelTimes& times, const ReportLimits& limits = {});
 
 }  // namespace actsearch

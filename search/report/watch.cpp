@@ -5,6 +5,7 @@
 #include <ostream>
 #include <utility>
 
+#include "db/open/open_store.h"
 #include "db/reads.h"
 #include "search/report/page.h"
 #include "search/report/report_data.h"
@@ -71,8 +72,9 @@ void Watch::publish(Snapshot snapshot) {
 }
 
 void Watch::read() {
-  const Database database(database_, Database::Access::kReadOnly, kBusy);
-  std::string contents = Reads(database).change_token();
+  const auto store = open_store(database_, Store::Access::kReadOnly, kBusy);
+  const Store& database = *store;
+  std::string contents = database.change_token();
   Snapshot next = snapshot();
   if (next.json && contents == contents_ && next.problem.empty()) return;
   auto json = std::make_shared<const std::string>(report_json(database, database_.filename().string(), forms_, times_));

@@ -7,7 +7,7 @@
 #include <functional>
 #include <string>
 
-#include "db/database.h"
+#include "db/store.h"
 
 namespace actsearch {
 
@@ -20,7 +20,7 @@ class CheckpointFiles {
     std::string fingerprint;
     std::uint64_t seed = 0;
     int attempt = 1;          ///< Claim::attempt, by which the claims of one trial differ
-    std::string former = {};  ///< Database::former_fingerprint: older files are named after it
+    std::string former = {};  ///< Store::former_fingerprint: older files are named after it
   };
   std::filesystem::path of(const Trial& trial) const;
   /// What an earlier claim left, also under the former fingerprint, becomes this claim's, where that has none yet.

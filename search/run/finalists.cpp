@@ -42,7 +42,7 @@ void correct(std::vector<FinalistRow>& rows, std::optional<PairedComparison> Fin
 
 class Finalists {
  public:
-  Finalists(Database& database, const FinalistsPlan& plan)
+  Finalists(Store& database, const FinalistsPlan& plan)
       : database_(database),
         plan_(plan),
         search_recipe_(database.recipe(plan.fresh.recipe.name, plan.search_text)),
@@ -57,7 +57,7 @@ class Finalists {
   /// Misuse, before anything is trained.
   void require_fresh_seeds() const {
     const std::uint64_t last = plan_.fresh.seed + static_cast<std::uint64_t>(plan_.fresh.seeds) - 1;
-    if (const auto seed = Reads(database_).highest_seed(search_recipe_, plan_.fresh.seed, last)) {
+    if (const auto seed = database_.reads().highest_seed(search_recipe_, plan_.fresh.seed, last)) {
       throw std::invalid_argument("seed " + std::to_string(*seed) +
                                   " was used by the search, so a score with it would not be fresh; --seed " + std::to_string(last + 1) +
                                   " begins after it");
@@ -97,7 +97,7 @@ class Finalists {
 
   std::vector<FinalistRow> rows() {
     const Id reference = keep(database_, plan_.reference).id;
-    const Reads reads(database_);
+    const Reads& reads = database_.reads();
     const Scores fresh_reference = reads.scores(reference, fresh_recipe_, Score::kValidation);
     const Scores full_reference = reads.scores(reference, full_recipe_, Score::kFinalTest);
     std::vector<FinalistRow> rows;
@@ -125,7 +125,7 @@ class Finalists {
   }
 
  private:
-  Database& database_;
+  Store& database_;
   const FinalistsPlan& plan_;
   const Id search_recipe_, fresh_recipe_, full_recipe_;
   std::vector<Candidate> all_;
@@ -133,8 +133,8 @@ class Finalists {
 
 }  // namespace
 
-FinalistsReport run_finalists(Database& database, const FinalistsPlan& plan, const Evaluator& fresh, const Evaluator& full,
-                              Progress& progress, const std::atomic<bool>& interrupt) {
+FinalistsReport run_finalists(Store& database, const FinalistsPlan& plan, const Evaluator& fresh, const Evaluator& full, Progress& progress,
+                              const std::atomic<bool>& interrupt) {
   Finalists finalists(database, plan);
   finalists.require_fresh_seeds();
   FinalistsReport report;

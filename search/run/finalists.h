@@ -43,7 +43,7 @@ struct FinalistsReport {
 
 /// Runs what is not finished yet of both stages. The same plan on the same database goes on. std::invalid_argument if the search has
 /// used one of the fresh seeds; other errors as run_trials. `fresh` and `full` train the one and the other stage.
-FinalistsReport run_finalists(Database& database, const FinalistsPlan& plan, const Evaluator& fresh, const Evaluator& full,
-                              Progress& progress, const std::atomic<bool>& interrupt);
+FinalistsReport run_finalists(Store& database, const FinalistsPlan& plan, const Evaluator& fresh, const Evaluator& full, Progress& progress,
+                              const std::atomic<bool>& interrupt);
 
 }  // namespace actsearch

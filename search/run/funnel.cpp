@@ -26,8 +26,8 @@ Position position_of(TrialStatus status, const TrainingPoint& at, const std::vec
 
 }  // namespace
 
-std::vector<FunnelStage> race_funnel(const Database& database, Id study, Id recipe) {
-  const Reads reads(database);
+std::vector<FunnelStage> race_funnel(const Store& database, Id study, Id recipe) {
+  const Reads& reads = database.reads();
   const auto conditions = reads.conditions(study);
   if (!conditions) return {};
   const std::vector<TrainingPoint> rungs = read_rungs(*conditions);

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "db/database.h"
+#include "db/store.h"
 
 namespace actsearch {
 
@@ -21,6 +21,6 @@ struct FunnelStage {
 };
 
 /// The stages of a study's race in the order of its rungs, then the end; empty where the study is no race, or does not exist.
-std::vector<FunnelStage> race_funnel(const Database& database, Id study, Id recipe);
+std::vector<FunnelStage> race_funnel(const Store& database, Id study, Id recipe);
 
 }  // namespace actsearch

@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "db/database.h"
+#include "db/store.h"
 #include "evaluator/train/trainer.h"
 
 namespace actsearch {
@@ -32,7 +32,7 @@ struct Stretch {
 class Race {
  public:
   /// The database outlives the object.
-  Race(const Database& database, Id study, Id recipe, Racing racing, int recipe_epochs)
+  Race(const Store& database, Id study, Id recipe, Racing racing, int recipe_epochs)
       : database_(database), study_(study), recipe_(recipe), racing_(std::move(racing)), end_{recipe_epochs, 0} {}
 
   struct Promotion {
@@ -63,7 +63,7 @@ class Race {
   TrainingPoint next_rung(const TrainingPoint& at) const;
   TrainingPoint after(std::size_t rung) const { return rung + 1 < racing_.rungs.size() ? racing_.rungs[rung + 1] : end_; }
 
-  const Database& database_;
+  const Store& database_;
   const Id study_, recipe_;
   const Racing racing_;
   const TrainingPoint end_;

@@ -39,7 +39,7 @@ std::optional<Candidate> spelled(const Candidate& candidate, const std::string& 
 
 }  // namespace
 
-KeptCandidate keep(Database& database, const Candidate& met) {
+KeptCandidate keep(Store& database, const Candidate& met) {
   auto kept = database.candidate_with(met.fingerprint);
   if (!kept) {
     database.candidate(to_record(canonical(met)));

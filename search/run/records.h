@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "db/database.h"
+#include "db/store.h"
 #include "evaluator/train/trainer.h"
 #include "grammar/candidate.h"
 
@@ -16,7 +16,7 @@ struct KeptCandidate {
 };
 /// The candidate in the one spelling of its function that is trained. It is the database's spelling; a new function gets the canonical one,
 /// which is stored. So checkpoints, parameters and learned β mean the same in every trial of a function. Name and place stay as given.
-KeptCandidate keep(Database& database, const Candidate& met);
+KeptCandidate keep(Store& database, const Candidate& met);
 
 /// `validates`: whether the recipe has validation images. Without them the record has no validation scores.
 EpochRecord to_record(const EpochMetrics& epoch, bool validates);

@@ -9,12 +9,12 @@
 namespace actsearch {
 namespace {
 
-Table results(Database& database, const RerunPlan& plan) {
+Table results(Store& database, const RerunPlan& plan) {
   const Id recipe = database.recipe(plan.run.recipe.name, plan.run.recipe_text);
   Table table;
   for (const Candidate& candidate : plan.candidates) {
     const Id id = keep(database, candidate).id;
-    Table rows = Reads(database).reruns(id, recipe, plan.run.seed, plan.run.seed + static_cast<std::uint64_t>(plan.run.seeds) - 1);
+    Table rows = database.reads().reruns(id, recipe, plan.run.seed, plan.run.seed + static_cast<std::uint64_t>(plan.run.seeds) - 1);
     table.columns = rows.columns;
     table.numeric = rows.numeric;
     table.rows.insert(table.rows.end(), rows.rows.begin(), rows.rows.end());
@@ -32,7 +32,7 @@ std::string rerun_conditions_text(const Recipe& recipe, Precision precision, con
   return conditions_text(recipe, precision, data) + " rerun";
 }
 
-RerunReport run_reruns(Database& database, const RerunPlan& plan, const Evaluator& evaluator, Progress& progress,
+RerunReport run_reruns(Store& database, const RerunPlan& plan, const Evaluator& evaluator, Progress& progress,
                        const std::atomic<bool>& interrupt) {
   RunPlan run = plan.run;
   run.report_test = true;

@@ -32,7 +32,7 @@ struct RerunReport {
 
 /// Runs all candidates and seeds that are not finished yet, going on from the last checkpoint. Epochs are in the database as they
 /// finish. Errors as run_trials.
-RerunReport run_reruns(Database& database, const RerunPlan& plan, const Evaluator& evaluator, Progress& progress,
+RerunReport run_reruns(Store& database, const RerunPlan& plan, const Evaluator& evaluator, Progress& progress,
                        const std::atomic<bool>& interrupt);
 
 }  // namespace actsearch

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "db/database.h"
+#include "db/store.h"
 #include "evaluator/train/trainer.h"
 #include "grammar/candidate.h"
 #include "search/run/budget.h"
@@ -94,7 +94,7 @@ struct RunReport {
 /// another process has taken over: its training stops, and this process no longer writes or removes its files. A locked database: training
 /// goes on, and results wait. A trial that kDeathsToPutLast processes died with: it is trained last and alone; after one more death it
 /// fails. Any other exception of the evaluator or the database ends the run as an interrupt does, and is rethrown.
-RunReport run_trials(Database& database, Id study, const RunPlan& plan, CandidateSource& source, const Evaluator& evaluator,
+RunReport run_trials(Store& database, Id study, const RunPlan& plan, CandidateSource& source, const Evaluator& evaluator,
                      Progress& progress, const std::atomic<bool>& interrupt);
 
 /// Removes a directory for checkpoints if it is empty. Does nothing where there is no such directory, or the path is empty.

@@ -126,7 +126,7 @@ std::vector<TrainingPoint> read_rungs(const std::string& conditions) {
   return rungs;
 }
 
-std::string note_on_precision(const Database& database, const RunPlan& run) {
+std::string note_on_precision(const Store& database, const RunPlan& run) {
   if (database.trials(run.recipe_text) > 0) return "";
   const Precision other = run.precision == Precision::kBf16 ? Precision::kFp32 : Precision::kBf16;
   const std::string data = run.recipe_text.substr(to_text(run.recipe, run.precision).size());
@@ -143,7 +143,7 @@ std::string note_on_data(const Dataset& dataset) {
          "      actsearch data fetch data   downloads CIFAR-10; the same command then begins a search on it";
 }
 
-StudyCandidates::StudyCandidates(Database& database, Id study, const SearchPlan& plan, const std::atomic<bool>& interrupt)
+StudyCandidates::StudyCandidates(Store& database, Id study, const SearchPlan& plan, const std::atomic<bool>& interrupt)
     : database_(database),
       study_(study),
       recipe_(database.recipe(plan.run.recipe.name, plan.run.recipe_text)),
@@ -248,7 +248,7 @@ std::optional<Candidate> StudyCandidates::accept(const Expression& expression) {
   return std::move(candidate);
 }
 
-SearchReport run_search(Database& database, const SearchPlan& plan, const Evaluator& evaluator, Progress& progress,
+SearchReport run_search(Store& database, const SearchPlan& plan, const Evaluator& evaluator, Progress& progress,
                         const std::atomic<bool>& interrupt) {
   SearchReport report;
   report.study = database.study(to_record(plan));

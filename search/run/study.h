@@ -58,14 +58,14 @@ std::vector<TrainingPoint> read_rungs(const std::string& conditions);
 
 /// A warning for people who continue a file on a processor that trains in another precision. It says that the stored trials do not count
 /// here, and which flag makes them count. Empty where there are no such trials, or where some have the run's own conditions.
-std::string note_on_precision(const Database& database, const RunPlan& run);
+std::string note_on_precision(const Store& database, const RunPlan& run);
 
 /// A note, for the start of a run and beside its results, that the data are no photographs. Empty for CIFAR-10.
 std::string note_on_data(const Dataset& dataset);
 
 /// Runs the plan's study, or continues it. The same plan is the same study, and its proposals depend on the plan alone. Other baselines,
 /// budgets or jobs do not make another study. Errors as run_trials.
-SearchReport run_search(Database& database, const SearchPlan& plan, const Evaluator& evaluator, Progress& progress,
+SearchReport run_search(Store& database, const SearchPlan& plan, const Evaluator& evaluator, Progress& progress,
                         const std::atomic<bool>& interrupt);
 
 /// The candidates of a study: each function once, however it is spelled. Refused formulas are stored with their reason. Baselines take
@@ -75,7 +75,7 @@ SearchReport run_search(Database& database, const SearchPlan& plan, const Evalua
 class StudyCandidates : public CandidateSource {
  public:
   /// All references outlive the object.
-  StudyCandidates(Database& database, Id study, const SearchPlan& plan, const std::atomic<bool>& interrupt);
+  StudyCandidates(Store& database, Id study, const SearchPlan& plan, const std::atomic<bool>& interrupt);
   std::optional<Candidate> next() override;
   void observe(const Candidate& candidate, std::optional<double> accuracy) override;
 
@@ -94,7 +94,7 @@ class StudyCandidates : public CandidateSource {
   bool known(std::uint64_t place, const std::string& fingerprint, bool met);
 
   static constexpr int kMostInVain = 5'000;
-  Database& database_;
+  Store& database_;
   const Id study_;
   const Id recipe_;
   const SearchPlan& plan_;

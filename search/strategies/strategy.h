@@ -37,10 +37,10 @@ std::span<const StrategyInfo> strategies();
 /// Their names, in that order.
 const std::vector<std::string_view>& strategy_names();
 
-/// exhaustive: every place once, in a seeded order, so that every beginning of it is a fair sample; constant memory. random: uniform
-/// draws, repeated where they hit a place drawn before, until there is none left; it remembers what it drew. evolution:
-/// search/strategies/evolution.h. ppo: search/strategies/ppo.h. The last two propose places again, and never end. The space outlives the
-/// strategy. std::invalid_argument for an unknown name.
+/// exhaustive proposes every place once, in a seeded order: each beginning of it is a fair sample. It takes constant memory. random draws
+/// evenly, and again where it hits a place drawn before, until none is left; it remembers what it drew. All others have a header of their
+/// own here; they propose places again, and never end.
+/// The space outlives the strategy. std::invalid_argument for an unknown name.
 std::unique_ptr<Strategy> make_strategy(std::string_view name, const Space& space, std::uint64_t seed);
 
 }  // namespace actsearch

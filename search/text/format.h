@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "db/database.h"
+#include "db/store.h"
 
 namespace actsearch {
 

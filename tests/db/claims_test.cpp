@@ -1,16 +1,16 @@
 #include <signal.h>
 
 #include "db/owner.h"
-#include "db/sqlite.h"
 #include "tests/db/db_fixture.h"
 
 namespace actsearch::testing {
 namespace {
 
-using Claims = DatabaseTest;
+class Claims : public StoreTest {};
+ACTSEARCH_ON_EVERY_STORE(Claims);
 
-TEST_F(Claims, AnotherLiveClaimIsTaken) {
-  Database one = open(), two = open();
+TEST_P(Claims, AnotherLiveClaimIsTaken) {
+  Store &one = open(), &two = open();
   Search first(one), second(two);
   Claim claim;
   EXPECT_EQ(first.claim("x", 0, &claim), ClaimState::kClaimed);
@@ -23,8 +23,8 @@ TEST_F(Claims, AnotherLiveClaimIsTaken) {
   EXPECT_EQ(second.claim("x", 0, &untouched), ClaimState::kDone);
 }
 
-TEST_F(Claims, AnExpiredLeaseIsTakenOverAndTheFirstOwnerLosesTheTrial) {
-  Database one = open(), two = open();
+TEST_P(Claims, AnExpiredLeaseIsTakenOverAndTheFirstOwnerLosesTheTrial) {
+  Store &one = open(), &two = open();
   Search first(one), second(two);
   const Claim lost = first.claimed("x", 0, 0s);
   one.add_epoch(lost.trial, epoch_record(0));
@@ -50,14 +50,14 @@ TEST_F(Claims, AnExpiredLeaseIsTakenOverAndTheFirstOwnerLosesTheTrial) {
   EXPECT_EQ(cell(one, "SELECT done FROM recipes"), "1");
 }
 
-TEST_F(Claims, AnExpiredLeaseThatNobodyTookStillFinishes) {
-  Database db = open();
+TEST_P(Claims, AnExpiredLeaseThatNobodyTookStillFinishes) {
+  Store& db = open();
   Search search(db);
   EXPECT_TRUE(db.finish(search.claimed("x", 0, 0s).trial, accuracy(0.5), {}));
 }
 
-TEST_F(Claims, RenewalKeepsAClaimPastItsLease) {
-  Database one = open(), two = open();
+TEST_P(Claims, RenewalKeepsAClaimPastItsLease) {
+  Store &one = open(), &two = open();
   Search first(one), second(two);
   first.claimed("x", 0, 0s);
   first.claimed("x", 1, 0s);
@@ -67,8 +67,8 @@ TEST_F(Claims, RenewalKeepsAClaimPastItsLease) {
   EXPECT_EQ(second.claim("x", 1, &claim), ClaimState::kTaken);
 }
 
-TEST_F(Claims, AReleasedTrialIsAsIfNeverClaimed) {
-  Database one = open(), two = open();
+TEST_P(Claims, AReleasedTrialIsAsIfNeverClaimed) {
+  Store &one = open(), &two = open();
   Search first(one), second(two);
   const Claim claim = first.claimed("x", 0);
   one.add_epoch(claim.trial, epoch_record(0));
@@ -78,8 +78,8 @@ TEST_F(Claims, AReleasedTrialIsAsIfNeverClaimed) {
   EXPECT_EQ(second.claimed("x", 0).attempt, 1);
 }
 
-TEST_F(Claims, ATrialGivenBackKeepsItsEpochsAndHowFarItCame) {
-  Database one = open(), two = open();
+TEST_P(Claims, ATrialGivenBackKeepsItsEpochsAndHowFarItCame) {
+  Store &one = open(), &two = open();
   Search first(one), second(two);
   const Claim claim = first.claimed("x", 0);
   one.add_epoch(claim.trial, epoch_record(0));
@@ -97,8 +97,8 @@ TEST_F(Claims, ATrialGivenBackKeepsItsEpochsAndHowFarItCame) {
   EXPECT_EQ(cell(two, "SELECT status FROM trials"), "running") << "it is another's now";
 }
 
-TEST_F(Claims, TrialsThatNobodyIsAtWorkOnAreUnfinished) {
-  Database one = open(), two = open();
+TEST_P(Claims, TrialsThatNobodyIsAtWorkOnAreUnfinished) {
+  Store &one = open(), &two = open();
   Search first(one), second(two);
   one.give_back(first.claimed("x", 3).trial, {}, {.epochs = 0, .steps = 7, .epoch_steps = 100});
   first.claimed("sin(x)", 0);
@@ -115,8 +115,8 @@ TEST_F(Claims, TrialsThatNobodyIsAtWorkOnAreUnfinished) {
   EXPECT_TRUE(two.unfinished(two.study(study_record(2)), second.recipe).empty()) << "another study's are its own";
 }
 
-TEST_F(Claims, TheViewRunningShowsHowFarTrialsHaveComeAndNoneWhoseLeaseIsOver) {
-  Database db = open();
+TEST_P(Claims, TheViewRunningShowsHowFarTrialsHaveComeAndNoneWhoseLeaseIsOver) {
+  Store& db = open();
   Search search(db, "vgg-s", "vgg-s epochs=4 batch=128");
   const Claim claim = search.claimed("x", 0);
   search.claimed("sin(x)", 0, -1s);
@@ -127,61 +127,16 @@ TEST_F(Claims, TheViewRunningShowsHowFarTrialsHaveComeAndNoneWhoseLeaseIsOver) {
   EXPECT_EQ(cell(db, "SELECT lease_until > started FROM running LIMIT 1"), "1");
   EXPECT_TRUE(db.finish(claim.trial, accuracy(0.5), {}));
   EXPECT_EQ(cell(db, "SELECT formula FROM running"), "sin(x)");
-  Database thief = open();
+  Store& thief = open();
   thief.renew(kLease, {{claim.trial, {.epochs = 3, .steps = 0, .epoch_steps = 200}}});
   EXPECT_EQ(cell(db, "SELECT formula FROM running"), "sin(x)") << "who has no claim tells nothing";
 }
 
-/// Claims whose two clocks disagree: one of a process of this machine, and one that a process elsewhere might hold.
-class Leases : public DatabaseTest {
- protected:
-  /// The state of a claim whose lease ends so many milliseconds from now, by the wall clock and by the clock since the machine's start.
-  ClaimState state_of(const std::string& owner, std::int64_t wall_ms, std::int64_t boot_ms) {
-    const std::int64_t wall =
-        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-    sqlite::Connection raw(file_, sqlite::Connection::Mode::kCreate, 1s);
-    raw.run("UPDATE trial SET status = 'running', owner = ?1, lease_until_ms = ?2, lease_until_boot_ms = ?3, deaths = 0", owner,
-            wall + wall_ms, boot_ms == kOldRow ? 0 : boot_clock_ms() + boot_ms);
-    Claim claim;
-    Database other = open();
-    return Search(other).claim("x", 0, &claim);
-  }
-  static constexpr std::int64_t kOldRow = -1'000'000'000, kHour = 3'600'000, kSecond = 1'000;
-};
-
-TEST_F(Leases, OfThisMachineAreJudgedByItsOwnClockWhateverTheWallClockSays) {
-  Database db = open();
-  Search(db).claimed("x", 0);
-  const std::string here = db.owner();
-  EXPECT_EQ(state_of(here, -kHour, +kHour), ClaimState::kTaken) << "somebody has set the wall clock forward";
-  EXPECT_EQ(state_of(here, +kHour, -kSecond), ClaimState::kClaimed) << "or back";
-}
-
-TEST_F(Leases, OfOtherMachinesAndOfOldRowsAreJudgedByTheWallClock) {
-  Database db = open();
-  Search(db).claimed("x", 0);
-  const auto host_end = db.owner().find('/'), boot_end = db.owner().find('/', host_end + 1);
-  const std::string elsewhere = "far/another-boot" + db.owner().substr(boot_end);
-  EXPECT_EQ(state_of(elsewhere, +kHour, -kSecond), ClaimState::kTaken);
-  EXPECT_EQ(state_of(elsewhere, -kHour, +kHour), ClaimState::kClaimed);
-  EXPECT_EQ(state_of(db.owner(), +kHour, kOldRow), ClaimState::kTaken);
-  EXPECT_EQ(state_of(db.owner(), -kHour, kOldRow), ClaimState::kClaimed);
-}
-
-TEST_F(Leases, OfAContainerUnderTheSameKernelAreJudgedByTheSharedClock) {
-  Database db = open();
-  Search(db).claimed("x", 0);
-  const auto host_end = db.owner().find('/'), boot_end = db.owner().find('/', host_end + 1);
-  const std::string container = "container" + db.owner().substr(host_end, boot_end - host_end) + "/pid:[1]/7/7/7";
-  EXPECT_EQ(state_of(container, -kHour, +kHour), ClaimState::kTaken);
-  EXPECT_EQ(state_of(container, +kHour, -kSecond), ClaimState::kClaimed);
-}
-
-TEST_F(Claims, ATrialThatThreeProcessesDiedWithIsPutLastAndFailsWithTheFourth) {
-  Database db = open();
+TEST_P(Claims, ATrialThatThreeProcessesDiedWithIsPutLastAndFailsWithTheFourth) {
+  Store& db = open();
   Search search(db);
   const auto die = [&](Turn turn) {  // as a process does that claims and is gone
-    Database own = open();
+    Store& own = open();
     Claim claim;
     EXPECT_EQ(own.claim(search.study, own.candidate(candidate_record("x")), search.recipe, 0, 0s, &claim, {}, turn), ClaimState::kClaimed);
     return claim.attempt;
@@ -197,11 +152,11 @@ TEST_F(Claims, ATrialThatThreeProcessesDiedWithIsPutLastAndFailsWithTheFourth) {
   EXPECT_TRUE(contains(cell(db, "SELECT detail FROM failures"), "4 processes in a row ended")) << cell(db, "SELECT detail FROM failures");
 }
 
-TEST_F(Claims, AProcessThatCameFurtherDidNotDieOfItsTrial) {
-  Database db = open();
+TEST_P(Claims, AProcessThatCameFurtherDidNotDieOfItsTrial) {
+  Store& db = open();
   Search search(db);
   for (int attempt = 1; attempt <= 6; ++attempt) {  // a machine that is switched off again and again
-    Database own = open();
+    Store& own = open();
     const Claim claim = Search(own).claimed("x", 0, 0s);
     EXPECT_EQ(claim.attempt, attempt);
     if (attempt % 2 == 0) {
@@ -210,11 +165,11 @@ TEST_F(Claims, AProcessThatCameFurtherDidNotDieOfItsTrial) {
   }
 }
 
-TEST_F(Claims, AGivenBackTrialStillKnowsItsDeaths) {
-  Database db = open();
+TEST_P(Claims, AGivenBackTrialStillKnowsItsDeaths) {
+  Store& db = open();
   Search search(db);
   for (int i = 0; i < 2; ++i) {
-    Database own = open();
+    Store& own = open();
     Search(own).claimed("x", 0, 0s);
   }
   EXPECT_TRUE(db.release(search.claimed("x", 0).trial));
@@ -223,23 +178,23 @@ TEST_F(Claims, AGivenBackTrialStillKnowsItsDeaths) {
   EXPECT_EQ(search.claim("x", 0, &claim), ClaimState::kPutLast);
 }
 
-TEST_F(Claims, TheTrialsOfADeadProcessAreTakenOverAtOnce) {
+TEST_P(Claims, TheTrialsOfADeadProcessAreTakenOverAtOnce) {
   EXPECT_EQ(wait_for(start_process([&] {
-              Database own = open();
+              Store& own = open();
               Search(own).claimed("x", 0);
               return 0;
             })),
             0);
-  Database db = open();  // after the fork: SQLite's connections must not cross one
+  Store& db = open();  // after the fork: SQLite's connections must not cross one
   Search search(db);
   EXPECT_EQ(search.claimed("x", 0).attempt, 2);
 }
 
-TEST_F(Claims, TheTrialsOfALiveProcessStayItsOwn) {
+TEST_P(Claims, TheTrialsOfALiveProcessStayItsOwn) {
   int ready[2];
   ASSERT_EQ(pipe(ready), 0);
   const pid_t child = start_process([&] {
-    Database own = open();
+    Store& own = open();
     Search(own).claimed("x", 0);
     if (write(ready[1], "r", 1) != 1) return 1;
     pause();
@@ -247,7 +202,7 @@ TEST_F(Claims, TheTrialsOfALiveProcessStayItsOwn) {
   });
   char byte = 0;
   ASSERT_EQ(read(ready[0], &byte, 1), 1);
-  Database db = open();
+  Store& db = open();
   Search search(db);
   Claim claim;
   EXPECT_EQ(search.claim("x", 0, &claim), ClaimState::kTaken);
@@ -294,13 +249,13 @@ TEST(Owner, OtherMachinesAndUnreadableTextsAreNeverGone) {
   EXPECT_FALSE(owner_is_gone(owner.substr(0, pid + 1) + "99999999999999999999/1/1"));
 }
 
-TEST_F(Claims, ProcessesOnOneFileShareTheWorkWithoutDoingAnyTwice) {
+TEST_P(Claims, ProcessesOnOneFileShareTheWorkWithoutDoingAnyTwice) {
   constexpr int kProcesses = 4, kTrials = 60;
   int ready[2], start[2];
   ASSERT_EQ(pipe(ready), 0);
   ASSERT_EQ(pipe(start), 0);
   const auto work = [&] {
-    Database db = open();  // all create the file at the same time
+    Store& db = open();  // all create the file at the same time
     Search search(db);
     close(start[1]);
     char byte = 'r';
@@ -335,7 +290,7 @@ TEST_F(Claims, ProcessesOnOneFileShareTheWorkWithoutDoingAnyTwice) {
   close(start[0]);
   EXPECT_EQ(together, kTrials);
   EXPECT_GE(workers, 2);
-  const Database db = open();
+  Store& db = open();
   EXPECT_EQ(db.leaderboard({}).at(0).n, kTrials);
   EXPECT_EQ(cell(db, "SELECT count(*) || ' ' || count(DISTINCT seed) || ' ' || max(attempts) FROM trials WHERE status = 'done'"),
             "60 60 1");

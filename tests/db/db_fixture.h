@@ -1,4 +1,4 @@
-/// A directory of its own for each test, and the records that most tests need.
+/// Stores for tests, each in a directory of its own, and the records that most tests need.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -10,11 +10,13 @@
 #include <fstream>
 #include <functional>
 #include <iostream>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "db/database.h"
+#include "db/open/open_store.h"
+#include "db/sqlite/store.h"
 
 namespace actsearch::testing {
 
@@ -22,19 +24,53 @@ using namespace std::chrono_literals;
 
 inline constexpr std::chrono::seconds kLease = 600s;
 
-class DatabaseTest : public ::testing::Test {
- protected:
-  DatabaseTest() {
+/// A directory that goes with this object.
+class Directory {
+ public:
+  Directory() {
     std::string name = (std::filesystem::temp_directory_path() / "actsearch-db-XXXXXX").string();
     if (!mkdtemp(name.data())) throw std::runtime_error("no temporary directory");
-    directory_ = name;
-    file_ = directory_ / "search.db";
+    path_ = name;
   }
-  ~DatabaseTest() override { std::filesystem::remove_all(directory_); }
+  ~Directory() { std::filesystem::remove_all(path_); }
+  Directory(const Directory&) = delete;
+  Directory& operator=(const Directory&) = delete;
+  const std::filesystem::path& path() const { return path_; }
 
-  Database open() const { return {file_, Database::Access::kCreate}; }
+ private:
+  std::filesystem::path path_;
+};
 
-  std::filesystem::path directory_, file_;
+/// A kind of store that the interface's tests run on.
+struct StoreUnderTest {
+  std::string name;
+  std::function<std::string(const std::filesystem::path& directory)> new_place;  ///< what open_store takes; no store is there yet
+};
+inline std::vector<StoreUnderTest> stores_under_test() {
+  return {{"sqlite", [](const std::filesystem::path& directory) { return (directory / "search.db").string(); }}};
+}
+
+/// What any store must do. Each test runs on every kind of store.
+class StoreTest : public ::testing::TestWithParam<StoreUnderTest> {
+ protected:
+  /// Another opening of the test's one store, as another process would have it.
+  Store& open() { return *opened_.emplace_back(open_store(place_, Store::Access::kCreate)); }
+
+ private:
+  Directory directory_;
+  std::string place_ = GetParam().new_place(directory_.path());
+  std::vector<std::unique_ptr<Store>> opened_;
+};
+#define ACTSEARCH_ON_EVERY_STORE(suite) \
+  INSTANTIATE_TEST_SUITE_P(Stores, suite, ::testing::ValuesIn(stores_under_test()), [](const auto& test) { return test.param.name; })
+
+/// What an SQLite file must do beside.
+class SqliteTest : public ::testing::Test {
+ protected:
+  SqliteStore open() const { return {file_, Store::Access::kCreate}; }
+
+  const Directory own_directory_;
+  std::filesystem::path directory_ = own_directory_.path(), file_ = directory_ / "search.db";
 };
 
 inline StudyRecord study_record(std::uint64_t seed = 1) {
@@ -61,7 +97,7 @@ inline EpochRecord epoch_record(int epoch) {
 
 /// One study, one recipe, and trials in them.
 struct Search {
-  explicit Search(Database& database, const std::string& recipe_name = "vgg-s", const std::string& recipe_text = "vgg-s fp32")
+  explicit Search(Store& database, const std::string& recipe_name = "vgg-s", const std::string& recipe_text = "vgg-s fp32")
       : db(database), study(db.study(study_record())), recipe(db.recipe(recipe_name, recipe_text)) {}
 
   ClaimState claim(const std::string& formula, std::uint64_t seed, Claim* claim, std::chrono::seconds lease = kLease) {
@@ -78,13 +114,14 @@ struct Search {
     EXPECT_TRUE(db.finish(claimed(formula, seed).trial, result, records));
   }
 
-  Database& db;
+  Store& db;
   Id study, recipe;
 };
 
 /// The single cell of a query; "NULL" for an absent one.
-inline std::string cell(const Database& db, const std::string& sql) {
-  const Table table = db.query(sql);
+inline std::string cell(const Store& db, const std::string& sql) {
+  if (!db.queries()) throw std::logic_error("the store under test answers no questions in SQL");
+  const Table table = db.queries()->query(sql);
   if (table.rows.size() != 1 || table.columns.size() != 1) return "not one cell";
   return table.rows[0][0].value_or("NULL");
 }

@@ -1,15 +1,14 @@
-#include "db/leaderboard.h"
 
 #include <cmath>
 #include <limits>
 
-#include "db/sqlite.h"
 #include "tests/db/db_fixture.h"
 
 namespace actsearch::testing {
 namespace {
 
-using Leaderboard = DatabaseTest;
+class Leaderboard : public StoreTest {};
+ACTSEARCH_ON_EVERY_STORE(Leaderboard);
 using Sort = LeaderboardQuery::Sort;
 
 std::vector<std::string> formulas(const std::vector<LeaderboardRow>& rows) {
@@ -57,8 +56,8 @@ TEST(Holm, MultipliesTheSmallestByAllAndNeverFallsBelowASmallerOne) {
   EXPECT_LE(large.p_holm, 1.0);
 }
 
-TEST_F(Leaderboard, TheStudiesOfACandidateAreThoseThatHaveItsResults) {
-  Database db = open();
+TEST_P(Leaderboard, TheStudiesOfACandidateAreThoseThatHaveItsResults) {
+  Store& db = open();
   Search first(db);
   first.finished("sin(x)", 0, accuracy(0.7));
   first.finished("cos(x)", 0, accuracy(0.6));
@@ -83,8 +82,8 @@ TEST_F(Leaderboard, TheStudiesOfACandidateAreThoseThatHaveItsResults) {
   EXPECT_EQ(of("sin(x)", "vgg-l"), std::vector<Id>{});
 }
 
-TEST_F(Leaderboard, ComparesRowsWithAReferenceOverTheSeedsThatBothHave) {
-  Database db = open();
+TEST_P(Leaderboard, ComparesRowsWithAReferenceOverTheSeedsThatBothHave) {
+  Store& db = open();
   Search search(db);
   for (std::uint64_t seed = 0; seed < 4; ++seed) {
     const double noise = 0.05 * static_cast<double>(seed % 3);  // of the seed, and so in both
@@ -108,8 +107,8 @@ TEST_F(Leaderboard, ComparesRowsWithAReferenceOverTheSeedsThatBothHave) {
   }
 }
 
-TEST_F(Leaderboard, CorrectsForAllThatCanBeComparedWhateverIsShown) {
-  Database db = open();
+TEST_P(Leaderboard, CorrectsForAllThatCanBeComparedWhateverIsShown) {
+  Store& db = open();
   Search search(db);
   const std::vector<std::string> others{"sin(x)", "cos(x)", "tanh(x)", "atan(x)"};
   for (std::uint64_t seed = 0; seed < 3; ++seed) {
@@ -130,8 +129,8 @@ TEST_F(Leaderboard, CorrectsForAllThatCanBeComparedWhateverIsShown) {
   EXPECT_GE(swish(1).p_holm, static_cast<double>(5 - place) * swish(1).p);
 }
 
-TEST_F(Leaderboard, WhereOneSeedIsAllTheKnownDeviationSaysWhatAMeanIsWorth) {
-  Database db = open();
+TEST_P(Leaderboard, WhereOneSeedIsAllTheKnownDeviationSaysWhatAMeanIsWorth) {
+  Store& db = open();
   Search search(db, "vgg-s", "vgg-s known");
   const std::vector<std::pair<std::string, double>> scores{{"a", 0.80}, {"b", 0.795}, {"c", 0.79}, {"d", 0.75}, {"e", 0.60}};
   for (const auto& [formula, score] : scores) search.finished(formula, 0, accuracy(score));
@@ -157,8 +156,8 @@ TEST_F(Leaderboard, WhereOneSeedIsAllTheKnownDeviationSaysWhatAMeanIsWorth) {
   EXPECT_EQ(few[0].tied->last, 3) << "a tie goes beyond what is shown";
 }
 
-TEST_F(Leaderboard, AFilesOwnSeedsGoBeforeTheKnownDeviationOnceTheyHaveTenDegreesOfFreedom) {
-  Database db = open();
+TEST_P(Leaderboard, AFilesOwnSeedsGoBeforeTheKnownDeviationOnceTheyHaveTenDegreesOfFreedom) {
+  Store& db = open();
   Search search(db);
   const LeaderboardQuery query{.known_spread = [](const std::string&) { return SeedSpread(0.005, 38, "a page"); }};
   for (std::uint64_t seed = 0; seed < 10; ++seed) search.finished("a", seed, accuracy(seed % 2 == 0 ? 0.7 : 0.72));
@@ -174,8 +173,8 @@ TEST_F(Leaderboard, AFilesOwnSeedsGoBeforeTheKnownDeviationOnceTheyHaveTenDegree
   EXPECT_NEAR(rows[0].mean - rows[0].bound.value(), rows[0].margin.value(), 1e-12);
 }
 
-TEST_F(Leaderboard, TiesWithMeansOfManySeedsAreNarrower) {
-  Database db = open();
+TEST_P(Leaderboard, TiesWithMeansOfManySeedsAreNarrower) {
+  Store& db = open();
   Search search(db);
   const LeaderboardQuery query{.sort = Sort::kAccuracy, .known_spread = [](const std::string&) { return SeedSpread(0.01, 100, "a page"); }};
   for (std::uint64_t seed = 0; seed < 4; ++seed) {
@@ -191,8 +190,8 @@ TEST_F(Leaderboard, TiesWithMeansOfManySeedsAreNarrower) {
   EXPECT_EQ(rows[2].tied->last, 3);
 }
 
-TEST_F(Leaderboard, StatesMeanCountAndTheIntervalOverSeeds) {
-  Database db = open();
+TEST_P(Leaderboard, StatesMeanCountAndTheIntervalOverSeeds) {
+  Store& db = open();
   Search search(db);
   const std::vector<double> accuracies = {0.80, 0.82, 0.81};
   for (std::size_t seed = 0; seed < accuracies.size(); ++seed) {
@@ -220,8 +219,8 @@ TEST_F(Leaderboard, StatesMeanCountAndTheIntervalOverSeeds) {
   EXPECT_FALSE(rows[1].low || rows[1].high || rows[1].beta);
 }
 
-TEST_F(Leaderboard, SortsAsAskedAndTiesByFormula) {
-  Database db = open();
+TEST_P(Leaderboard, SortsAsAskedAndTiesByFormula) {
+  Store& db = open();
   Search search(db);
   search.finished("steady", 0, accuracy(0.80, 3));
   search.finished("steady", 1, accuracy(0.80, 3));
@@ -239,8 +238,8 @@ TEST_F(Leaderboard, SortsAsAskedAndTiesByFormula) {
   EXPECT_TRUE(db.leaderboard({.top = 0}).empty());
 }
 
-TEST_F(Leaderboard, TheLowerBoundHoldsFewSeedsAgainstAMeanByThePooledDeviation) {
-  Database db = open();
+TEST_P(Leaderboard, TheLowerBoundHoldsFewSeedsAgainstAMeanByThePooledDeviation) {
+  Store& db = open();
   Search search(db);
   for (const double d : {-0.01, 0.0, 0.01}) {
     const auto seed = static_cast<std::uint64_t>(std::lround(100 * d + 1));
@@ -260,8 +259,8 @@ TEST_F(Leaderboard, TheLowerBoundHoldsFewSeedsAgainstAMeanByThePooledDeviation) 
   EXPECT_EQ(db.leaderboard({.sort = Sort::kAccuracy})[1].formula, "unlucky");
 }
 
-TEST_F(Leaderboard, WithoutSeveralSeedsOfAnythingTheLowerBoundRanksByAccuracy) {
-  Database db = open();
+TEST_P(Leaderboard, WithoutSeveralSeedsOfAnythingTheLowerBoundRanksByAccuracy) {
+  Store& db = open();
   Search search(db);
   search.finished("x", 0, accuracy(0.7));
   search.finished("exp(x)", 0, accuracy(0.8));
@@ -270,8 +269,8 @@ TEST_F(Leaderboard, WithoutSeveralSeedsOfAnythingTheLowerBoundRanksByAccuracy) {
   EXPECT_FALSE(rows.at(0).bound.has_value());
 }
 
-TEST_F(Leaderboard, RanksOneRecipeTextTheOneWithMostFinishedTrials) {
-  Database db = open();
+TEST_P(Leaderboard, RanksOneRecipeTextTheOneWithMostFinishedTrials) {
+  Store& db = open();
   Search small(db, "vgg-s", "vgg-s 1 epoch"), large(db, "vgg-s", "vgg-s 4 epochs"), deep(db, "vgg16-slim", "vgg16-slim 3 epochs");
   small.finished("x", 0, accuracy(0.5));
   large.finished("x", 0, accuracy(0.8));
@@ -284,8 +283,8 @@ TEST_F(Leaderboard, RanksOneRecipeTextTheOneWithMostFinishedTrials) {
   EXPECT_TRUE(db.leaderboard({.recipe = "vgg-m"}).empty());
 }
 
-TEST_F(Leaderboard, ARecipeMayBeNamedByItsNameAndSomeOfItsFields) {
-  Database db = open();
+TEST_P(Leaderboard, ARecipeMayBeNamedByItsNameAndSomeOfItsFields) {
+  Store& db = open();
   Search plain(db, "vgg-s", "vgg-s epochs=3 peak=0.1"), slow(db, "vgg-s", "vgg-s epochs=3 peak=0.03"),
       more(db, "vgg-s", "vgg-s epochs=3 peak=0.1 fold=1"), deep(db, "vgg16-slim", "vgg16-slim epochs=3 peak=0.03");
   slow.finished("x", 0, accuracy(0.6));
@@ -310,8 +309,8 @@ TEST_F(Leaderboard, ARecipeMayBeNamedByItsNameAndSomeOfItsFields) {
   }
 }
 
-TEST_F(Leaderboard, WithoutValidationImagesFinalTestAccuracyRanks) {
-  Database db = open();
+TEST_P(Leaderboard, WithoutValidationImagesFinalTestAccuracyRanks) {
+  Store& db = open();
   Search search(db, "vgg16-bn", "vgg16-bn bf16");
   TrialRecord result;
   result.final_test_accuracy = 0.91;
@@ -320,8 +319,8 @@ TEST_F(Leaderboard, WithoutValidationImagesFinalTestAccuracyRanks) {
   EXPECT_EQ(db.leaderboard({}).at(0).mean, 0.91);
 }
 
-TEST_F(Leaderboard, TopCandidatesComeInItsOrder) {
-  Database db = open();
+TEST_P(Leaderboard, TopCandidatesComeInItsOrder) {
+  Store& db = open();
   Search search(db);
   db.candidate(candidate_record("max(x, 0)", "relu"));
   search.finished("x", 0, accuracy(0.5));
@@ -331,66 +330,6 @@ TEST_F(Leaderboard, TopCandidatesComeInItsOrder) {
   EXPECT_EQ(top[0].formula, "max(x, 0)");
   EXPECT_EQ(top[0].name, "relu");
   EXPECT_EQ(top[0].fingerprint, "fingerprint of max(x, 0)");
-}
-
-TEST_F(Leaderboard, EverySortOrderIsReadFromAnIndex) {
-  { open(); }
-  sqlite::Connection connection(file_, sqlite::Connection::Mode::kReadOnly, 1s);
-  const std::vector<std::pair<std::string, std::string>> orders = {{"mean DESC", "standing_by_mean"},
-                                                                   {"low DESC, s.mean DESC", "standing_by_low"},
-                                                                   {"seconds, s.mean DESC", "standing_by_seconds"},
-                                                                   {"n DESC, s.mean DESC", "standing_by_n"}};
-  for (const auto& [order, index] : orders) {
-    auto plan = connection.prepare(
-        "EXPLAIN QUERY PLAN SELECT c.formula FROM standing s CROSS JOIN candidate c ON c.id = s.candidate"
-        " WHERE s.recipe = 1 ORDER BY s." +
-        order + ", c.formula LIMIT 20");
-    std::string steps;
-    while (plan.step()) steps += plan.text(3) + "\n";
-    EXPECT_TRUE(contains(steps, index)) << steps;
-    EXPECT_FALSE(contains(steps, "B-TREE FOR ORDER BY")) << "only ties are sorted:\n" << steps;
-  }
-}
-
-/// What a damaged file may say: the readers answer something, or nothing, and neither wait nor fall.
-TEST_F(Leaderboard, OfADamagedFileIsReadAllTheSame) {
-  {
-    Database db = open();
-    Search search(db);
-    for (int seed = 0; seed < 3; ++seed) {
-      search.finished("x", static_cast<std::uint64_t>(seed), accuracy(0.5 + 0.01 * seed));
-      search.finished("exp(x)", static_cast<std::uint64_t>(seed), accuracy(0.6 + 0.01 * seed));
-    }
-  }
-  const std::vector<std::string> damages{
-      "UPDATE standing SET n = 2147483647",
-      "UPDATE standing SET n = 9223372036854775807",
-      "UPDATE standing SET n = -5, low = NULL",
-      "UPDATE standing SET n = 0",
-      "UPDATE standing SET n = 2, low = NULL, mean = 1e308",
-      "UPDATE standing SET n = 3, low = -1e308, mean = 9e999",
-      "UPDATE recipe SET degrees = 9223372036854775807, deviation = 0.1",
-      "UPDATE recipe SET degrees = 2147483647, deviation = 1e308, several = -7",
-      "UPDATE recipe SET degrees = -4, deviation = NULL",
-      "UPDATE recipe SET degrees = 5, deviation = NULL, text = ''",
-      "UPDATE trial SET validation_accuracy = NULL, seconds = NULL, epochs = -1, beta = '[{\"mean\": \"x\"}]'",
-  };
-  for (const std::string& damage : damages) {
-    sqlite::Connection(file_, sqlite::Connection::Mode::kCreate, 1s).execute(damage);
-    const Database db(file_, Database::Access::kReadOnly);
-    for (const auto sort : {LeaderboardQuery::Sort::kAccuracy, LeaderboardQuery::Sort::kLowerBound, LeaderboardQuery::Sort::kTime}) {
-      LeaderboardQuery query;
-      query.sort = sort;
-      query.reference = "fingerprint of x";
-      EXPECT_LE(db.leaderboard(query).size(), 2u) << damage;
-      db.seed_spread(query);
-    }
-    db.provisional({}, 10);
-    EXPECT_EQ(db.query("SELECT * FROM standings").rows.size(), 2u) << damage;
-  }
-  Database db = open();  // a trial that ends brings its own function's row up to date, and the recipe's deviation
-  Search(db).finished("x", 9, accuracy(0.5));
-  EXPECT_EQ(db.leaderboard({}).size(), 2u);
 }
 
 }  // namespace

@@ -1,14 +1,11 @@
 // What a race has stopped, as a leaderboard lists it: after what has finished, and never among it.
 
-#include "db/provisional.h"
-
-#include "db/leaderboard.h"
 #include "tests/db/db_fixture.h"
 
 namespace actsearch::testing {
 namespace {
 
-class ProvisionalTest : public DatabaseTest {
+class ProvisionalTest : public StoreTest {
  protected:
   static PauseRecord pause_at(int epoch, std::int64_t step, double train_loss) {
     return {.epoch = epoch, .step = step, .epoch_steps = 100, .train_loss = train_loss, .train_accuracy = 0.25, .seconds = 1.5};
@@ -19,11 +16,12 @@ class ProvisionalTest : public DatabaseTest {
     return all;
   }
 };
+ACTSEARCH_ON_EVERY_STORE(ProvisionalTest);
 
 using Names = std::vector<std::string>;
 
-TEST_F(ProvisionalTest, TheFurthestComeFirstThenThoseWithTheLowestLoss) {
-  Database db = open();
+TEST_P(ProvisionalTest, TheFurthestComeFirstThenThoseWithTheLowestLoss) {
+  Store& db = open();
   Search search(db, "vgg-s", "vgg-s epochs=3 fp32");
   db.pause(search.claimed("x", 0).trial, {}, pause_at(0, 25, 2.0));
   db.pause(search.claimed("sin(x)", 0).trial, {}, pause_at(0, 25, 1.5));
@@ -43,8 +41,8 @@ TEST_F(ProvisionalTest, TheFurthestComeFirstThenThoseWithTheLowestLoss) {
   EXPECT_TRUE(db.provisional("vgg-m", 10).rows.empty());
 }
 
-TEST_F(ProvisionalTest, AFunctionIsRankedOrProvisionalAndNeverBoth) {
-  Database db = open();
+TEST_P(ProvisionalTest, AFunctionIsRankedOrProvisionalAndNeverBoth) {
+  Store& db = open();
   Search search(db);
   db.pause(search.claimed("x", 0).trial, {}, pause_at(0, 25, 2.0));
   db.pause(search.claimed("x", 1).trial, {}, pause_at(0, 50, 1.9));
@@ -62,8 +60,8 @@ TEST_F(ProvisionalTest, AFunctionIsRankedOrProvisionalAndNeverBoth) {
   EXPECT_TRUE(db.provisional({}, 10).rows.empty());
 }
 
-TEST_F(ProvisionalTest, WhoGoesOnOrIsGivenBackWithNothingKnownIsNotListed) {
-  Database db = open();
+TEST_P(ProvisionalTest, WhoGoesOnOrIsGivenBackWithNothingKnownIsNotListed) {
+  Store& db = open();
   Search search(db);
   db.pause(search.claimed("x", 0).trial, {}, pause_at(0, 25, 2.0));
   EXPECT_EQ(formulas(db.provisional({}, 10)), Names{"x"});
@@ -77,8 +75,8 @@ TEST_F(ProvisionalTest, WhoGoesOnOrIsGivenBackWithNothingKnownIsNotListed) {
   EXPECT_EQ(formulas(db.provisional({}, 10)), Names{"x"});
 }
 
-TEST_F(ProvisionalTest, IsOfTheConditionsThatAreRankedOrElseOfThoseWithTheMostPauses) {
-  Database db = open();
+TEST_P(ProvisionalTest, IsOfTheConditionsThatAreRankedOrElseOfThoseWithTheMostPauses) {
+  Store& db = open();
   Search few(db, "vgg-s", "vgg-s epochs=1"), many(db, "vgg-s", "vgg-s epochs=2"), other(db, "vgg-m", "vgg-m epochs=1");
   db.pause(few.claimed("x", 0).trial, {}, pause_at(0, 25, 2.0));
   for (const char* formula : {"sin(x)", "cos(x)"}) db.pause(many.claimed(formula, 0).trial, {}, pause_at(0, 25, 2.0));
@@ -88,18 +86,6 @@ TEST_F(ProvisionalTest, IsOfTheConditionsThatAreRankedOrElseOfThoseWithTheMostPa
   EXPECT_TRUE(db.provisional({}, 10).rows.empty()) << "what is ranked is of vgg-m, where nothing waits";
   few.finished("tanh(x)", 0, accuracy(0.5));
   EXPECT_EQ(formulas(db.provisional("vgg-s", 10)), Names{"x"});
-}
-
-TEST_F(ProvisionalTest, IsReadFromAnIndex) {
-  { open(); }
-  sqlite::Connection connection(file_, sqlite::Connection::Mode::kReadOnly, 1s);
-  auto plan = connection.prepare(
-      "EXPLAIN QUERY PLAN SELECT t.reached FROM trial t WHERE t.recipe = 1 AND t.status = 'released' AND t.reached IS NOT NULL"
-      " ORDER BY t.reached DESC, t.reached_loss LIMIT 20");
-  std::string steps;
-  while (plan.step()) steps += plan.text(3) + "\n";
-  EXPECT_TRUE(contains(steps, "trial_reached")) << steps;
-  EXPECT_FALSE(contains(steps, "TEMP B-TREE")) << steps;
 }
 
 }  // namespace

@@ -10,10 +10,11 @@
 namespace actsearch::testing {
 namespace {
 
-using ReadsTest = DatabaseTest;
+class ReadsTest : public StoreTest {};
+ACTSEARCH_ON_EVERY_STORE(ReadsTest);
 
-TEST_F(ReadsTest, ScoresAreBySeedAndExactToTheLastBit) {
-  Database db = open();
+TEST_P(ReadsTest, ScoresAreBySeedAndExactToTheLastBit) {
+  Store& db = open();
   Search search(db);
   constexpr std::uint64_t kHuge = (std::uint64_t{1} << 63) + 5;
   const double third = 1.0 / 3;
@@ -22,7 +23,7 @@ TEST_F(ReadsTest, ScoresAreBySeedAndExactToTheLastBit) {
   search.finished("x", 0, tested);
   search.finished("x", kHuge, accuracy(0.25));
   search.finished("sin(x)", 0, accuracy(0.75));
-  const Reads reads(db);
+  const Reads& reads = db.reads();
   const Id x = db.candidate(candidate_record("x"));
   EXPECT_EQ(reads.scores(x, search.recipe, Score::kValidation), (std::map<std::uint64_t, double>{{0, third}, {kHuge, 0.25}}));
   EXPECT_EQ(reads.scores(x, search.recipe, Score::kFinalTest), (std::map<std::uint64_t, double>{{0, 0.1 + 0.2}}));
@@ -33,8 +34,8 @@ TEST_F(ReadsTest, ScoresAreBySeedAndExactToTheLastBit) {
   EXPECT_EQ(reads.best(search.recipe + 1), std::nullopt);
 }
 
-TEST_F(ReadsTest, TrialsTellTheirStatusAndHowFarTheyCame) {
-  Database db = open();
+TEST_P(ReadsTest, TrialsTellTheirStatusAndHowFarTheyCame) {
+  Store& db = open();
   Search search(db);
   search.finished("x", 0, accuracy(0.5), 2);
   search.claimed("sin(x)", 0);
@@ -43,7 +44,7 @@ TEST_F(ReadsTest, TrialsTellTheirStatusAndHowFarTheyCame) {
   TrialRecord failed;
   failed.failure = "diverged";
   search.finished("exp(x)", 0, failed, 1);
-  const Reads reads(db);
+  const Reads& reads = db.reads();
   const auto trials = reads.trials(search.study, search.recipe);
   ASSERT_EQ(trials.size(), 4u);
   const auto has = [&](TrialStatus status, int epochs, std::int64_t steps) {
@@ -65,8 +66,8 @@ TEST_F(ReadsTest, TrialsTellTheirStatusAndHowFarTheyCame) {
   EXPECT_TRUE(reads.ended_seeds(candidate_record("cos(x)").fingerprint, search.recipe).empty());
 }
 
-TEST_F(ReadsTest, AFunctionWhoseTrialsAllFailedHasNoMean) {
-  Database db = open();
+TEST_P(ReadsTest, AFunctionWhoseTrialsAllFailedHasNoMean) {
+  Store& db = open();
   Search search(db);
   search.finished("x", 0, accuracy(0.5, 10));
   search.finished("x", 1, accuracy(0.7, 20));
@@ -74,7 +75,7 @@ TEST_F(ReadsTest, AFunctionWhoseTrialsAllFailedHasNoMean) {
   failed.failure = "diverged";
   failed.seconds = 5;
   search.finished("exp(x)", 0, failed);
-  const auto scores = Reads(db).function_scores(search.recipe);
+  const auto scores = db.reads().function_scores(search.recipe);
   ASSERT_EQ(scores.size(), 2u);
   EXPECT_DOUBLE_EQ(scores[0].accuracy.value(), 0.6);
   EXPECT_EQ(scores[0].finished, 2);
@@ -84,20 +85,19 @@ TEST_F(ReadsTest, AFunctionWhoseTrialsAllFailedHasNoMean) {
   EXPECT_EQ(scores[1].seconds, 0);
 }
 
-TEST_F(ReadsTest, TheChangeTokenChangesWithWhatIsShown) {
-  Database db = open();
+TEST_P(ReadsTest, TheChangeTokenChangesWithWhatIsShown) {
+  Store& db = open();
   Search search(db);
-  const Reads reads(db);
-  const std::string empty = reads.change_token();
-  EXPECT_EQ(reads.change_token(), empty);
+  const std::string empty = db.change_token();
+  EXPECT_EQ(db.change_token(), empty);
   const Id trial = search.claimed("x", 0).trial;
-  const std::string claimed = reads.change_token();
+  const std::string claimed = db.change_token();
   EXPECT_NE(claimed, empty);
   db.add_epoch(trial, epoch_record(0));
-  const std::string epoch = reads.change_token();
+  const std::string epoch = db.change_token();
   EXPECT_NE(epoch, claimed);
   db.finish(trial, accuracy(0.5), {});
-  EXPECT_NE(reads.change_token(), epoch);
+  EXPECT_NE(db.change_token(), epoch);
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 namespace actsearch::testing {
 namespace {
 
-class Rungs : public DatabaseTest {
+class Rungs : public StoreTest {
  protected:
   static PauseRecord pause_at(int epoch, std::int64_t step, double train_loss) {
     return {.epoch = epoch, .step = step, .epoch_steps = 100, .train_loss = train_loss, .train_accuracy = 0.25, .seconds = 1.5};
@@ -16,9 +16,10 @@ class Rungs : public DatabaseTest {
     return all;
   }
 };
+ACTSEARCH_ON_EVERY_STORE(Rungs);
 
-TEST_F(Rungs, AreOrderedByTheTrainingLossAndTellWhoWaits) {
-  Database db = open();
+TEST_P(Rungs, AreOrderedByTheTrainingLossAndTellWhoWaits) {
+  Store& db = open();
   Search search(db);
   db.pause(search.claimed("x", 0).trial, {}, pause_at(0, 25, 2.0));
   db.pause(search.claimed("sin(x)", 0).trial, {}, pause_at(0, 25, 1.0));
@@ -33,8 +34,8 @@ TEST_F(Rungs, AreOrderedByTheTrainingLossAndTellWhoWaits) {
   EXPECT_EQ(rung[1].given_back->steps, 25);
 }
 
-TEST_F(Rungs, AtTheEndOfAnEpochHoldAllThatTrainedIt) {
-  Database db = open();
+TEST_P(Rungs, AtTheEndOfAnEpochHoldAllThatTrainedIt) {
+  Store& db = open();
   Search search(db);
   EpochRecord good = epoch_record(0), bad = epoch_record(0);
   good.train_loss = 1;
@@ -52,8 +53,8 @@ TEST_F(Rungs, AtTheEndOfAnEpochHoldAllThatTrainedIt) {
   EXPECT_EQ(formulas(db.rung(search.study, search.recipe, 1, 10)), std::vector<std::string>{"sin(x)"});
 }
 
-TEST_F(Rungs, PausesOfAnEarlierEpochDoNotCountAsStepsOfTheNext) {
-  Database db = open();
+TEST_P(Rungs, PausesOfAnEarlierEpochDoNotCountAsStepsOfTheNext) {
+  Store& db = open();
   Search search(db);
   db.pause(search.claimed("x", 0).trial, {}, pause_at(0, 50, 2.0));
   db.pause(search.claimed("x", 0).trial, {epoch_record(0)}, std::nullopt);
@@ -66,8 +67,8 @@ TEST_F(Rungs, PausesOfAnEarlierEpochDoNotCountAsStepsOfTheNext) {
   EXPECT_EQ(db.rung(search.study, search.recipe, 0, 50).size(), 1u) << "it has been there";
 }
 
-TEST_F(Rungs, KnowOfTrialsThatOtherStudiesGaveBack) {
-  Database db = open();
+TEST_P(Rungs, KnowOfTrialsThatOtherStudiesGaveBack) {
+  Store& db = open();
   Search search(db);
   const Id other = db.study(study_record(2)), x = db.candidate(candidate_record("x"));
   EXPECT_FALSE(db.given_back(other, x, search.recipe, 0));
@@ -79,11 +80,11 @@ TEST_F(Rungs, KnowOfTrialsThatOtherStudiesGaveBack) {
   EXPECT_TRUE(db.rung(other, search.recipe, 0, 25).empty());
 }
 
-TEST_F(Rungs, OnlyWhoHoldsTheClaimStoresAPause) {
-  Database db = open();
+TEST_P(Rungs, OnlyWhoHoldsTheClaimStoresAPause) {
+  Store& db = open();
   Search search(db);
   const Claim lost = search.claimed("x", 0, 0s);
-  Database thief = open();
+  Store& thief = open();
   Search other(thief);
   other.claimed("x", 0);
   db.pause(lost.trial, {epoch_record(0)}, pause_at(1, 25, 2.0));
@@ -92,8 +93,8 @@ TEST_F(Rungs, OnlyWhoHoldsTheClaimStoresAPause) {
   EXPECT_EQ(cell(db, "SELECT status FROM trials"), "running");
 }
 
-TEST_F(Rungs, APauseGoesWithItsTrialAndMayBeToldTwice) {
-  Database db = open();
+TEST_P(Rungs, APauseGoesWithItsTrialAndMayBeToldTwice) {
+  Store& db = open();
   Search search(db);
   db.pause(search.claimed("x", 0).trial, {}, pause_at(0, 25, 2.0));
   db.pause(search.claimed("x", 0).trial, {}, pause_at(0, 25, 2.0));

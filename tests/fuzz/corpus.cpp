@@ -3,8 +3,8 @@
 #include <fstream>
 #include <vector>
 
-#include "db/database.h"
-#include "db/schema.h"
+#include "db/sqlite/schema.h"
+#include "db/sqlite/store.h"
 #include "evaluator/formats/cifar10.h"
 #include "evaluator/train/checkpoint.h"
 #include "tests/fuzz/fuzz.h"
@@ -25,7 +25,7 @@ void databases(const fs::path& directory) {
   fs::create_directories(directory);
   const fs::path file = directory / "filled";
   {
-    Database db(file, Database::Access::kCreate);
+    SqliteStore db(file, Store::Access::kCreate);
     const Id study =
         db.study({"search", "core1", "random", 1, "vgg-s epochs=4", "d", R"({"seeds":1,"racing":{"rungs":[1],"eta":2}})", "c", "m"});
     const Id recipe = db.recipe("vgg-s", "vgg-s epochs=4");

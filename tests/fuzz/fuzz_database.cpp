@@ -3,7 +3,7 @@
 #include <fstream>
 #include <stdexcept>
 
-#include "db/database.h"
+#include "db/sqlite/store.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace actsearch;
@@ -25,7 +25,7 @@ void guarded(const Body& body) {
 }
 
 void read(const std::filesystem::path& file) {
-  const Database db(file, Database::Access::kReadOnly, 100ms);
+  const SqliteStore db(file, Store::Access::kReadOnly, 100ms);
   for (const auto sort : {LeaderboardQuery::Sort::kAccuracy, LeaderboardQuery::Sort::kLowerBound, LeaderboardQuery::Sort::kTime}) {
     guarded([&] { db.leaderboard({.recipe = {}, .top = 5, .sort = sort, .reference = "fingerprint of x", .known_spread = nullptr}); });
   }
@@ -44,7 +44,7 @@ void read(const std::filesystem::path& file) {
 }
 
 void write(const std::filesystem::path& file) {
-  Database db(file, Database::Access::kCreate, 100ms);
+  SqliteStore db(file, Store::Access::kCreate, 100ms);
   const Id study = db.study({"search", "core1", "random", 1, "r", "d", "{}", "c", "m"});
   const Id recipe = db.recipe("vgg-s", "vgg-s epochs=4"), candidate = db.candidate({"fingerprint of x", "x", "", 0});
   for (const std::uint64_t seed : {0, 1, 77}) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "db/sqlite/store.h"
 #include "tests/search/process.h"
 
 namespace actsearch::testing {
@@ -49,7 +50,7 @@ class CommandLine : public ::testing::Test {
   /// A database with twelve finished trials of a small space.
   std::string filled_database() const {
     const std::filesystem::path file = directory_.path() / "filled.db";
-    Database database(file, Database::Access::kCreate);
+    SqliteStore database(file, Store::Access::kCreate);
     std::ostringstream log;
     Progress progress(log, {});
     const std::atomic<bool> interrupt{false};

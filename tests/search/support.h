@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "db/sqlite/store.h"
 #include "search/run/study.h"
 
 namespace actsearch::testing {
@@ -38,7 +39,7 @@ class RunsOnDatabase : public ::testing::Test {
  protected:
   TemporaryDirectory directory_;
   std::filesystem::path file_ = directory_.path() / "search.db";
-  Database database_{file_, Database::Access::kCreate};
+  SqliteStore database_{file_, Store::Access::kCreate};
   std::ostringstream log_;
   Progress progress_{log_, {}};
   std::atomic<bool> interrupt_{false};
@@ -81,8 +82,8 @@ inline SearchPlan small_plan() {
 }
 
 /// The single cell of a query.
-inline std::string cell(const Database& database, const std::string& sql) {
-  const Table table = database.query(sql);
+inline std::string cell(const Store& database, const std::string& sql) {
+  const Table table = database.queries()->query(sql);
   if (table.rows.size() != 1 || table.columns.size() != 1) return "not one cell";
   return table.rows[0][0].value_or("NULL");
 }

@@ -17,6 +17,14 @@
 
 namespace actsearch::testing {
 
+/// What a target of the command line writes.
+inline std::string written(std::string_view target, const ExportedActivation& activation) {
+  for (const ExportTarget& known : export_targets()) {
+    if (known.name == target) return known.write(activation);
+  }
+  throw std::logic_error("no target " + std::string(target));
+}
+
 /// One point of a formula: y, dy/dx and dy/dbeta_k there, and how far arithmetic in single and in double precision may be off by
 /// bounded_run. Absent where a comparison could go either way or a result is beyond the precision's range; in single precision also where
 /// it is wrong because a part of it is beyond (tests/kernels/finite_test.cpp knows those).

@@ -120,7 +120,7 @@ TEST(ExportedC, IsAccurateFarOutWhereTheFunctionIsFinite) {
   std::string text;
   for (std::size_t i = 0; i < safe_formulas().size(); ++i) {
     const std::string name = function_name(i);
-    text += to_c(ExportedActivation(parse(safe_formulas()[i]), name, {}));
+    text += written("c", ExportedActivation(parse(safe_formulas()[i]), name, {}));
     text += "float run_" + name + "(float x) { return activation_" + name + "f(x, 0); }\n";
   }
   folder.write("far.c", text);
@@ -144,7 +144,7 @@ TEST(ExportedC, HasTheSlopesOfSmoothFunctionsAtZero) {
   std::string text;
   for (std::size_t i = 0; i < smooth_at_zero().size(); ++i) {
     const std::string name = "zero" + std::to_string(i), function = "activation_" + name;
-    text += to_c(ExportedActivation(parse(smooth_at_zero()[i].formula), name, {}));
+    text += written("c", ExportedActivation(parse(smooth_at_zero()[i].formula), name, {}));
     for (const auto& [real, suffix] : {std::pair("double", ""), std::pair("float", "f")}) {
       text += std::string(real) + " run_" + name + suffix + "(" + real + " x, int slope) { return slope ? " + function + suffix +
               "_derivative(x, 0, 0) : " + function + suffix + "(x, 0); }\n";
@@ -171,7 +171,7 @@ TEST(ExportedC, HasTheSlopesOfSmoothFunctionsAtZero) {
 TEST(ExportedC, KeepsFunctionsApartThatAreEqualOnlyWhereNetworksMostlyAre) {
   const Folder folder;
   const ExportedActivation relu(parse("relu"), "", {}), relu6(parse("min(max(x, 0), 6)"), "", {});
-  folder.write("both.c", to_c(relu) + to_c(relu6) + "double run_relu(double x) { return activation_" + relu.name +
+  folder.write("both.c", written("c", relu) + written("c", relu6) + "double run_relu(double x) { return activation_" + relu.name +
                              "(x, 0); }\ndouble run_relu6(double x) { return activation_" + relu6.name + "(x, 0); }\n");
   const std::string library = folder / "both.so";
   const Shell compiled = shell("gcc -std=c99 -shared -fPIC -o " + library + " " + (folder / "both.c") + " -lm");
@@ -206,7 +206,7 @@ TEST(ExportedCuda, CompilesForADevice) {
   // One source of many headers: what is compiled is the whole of each.
   std::string source, kernel = "extern \"C\" __global__ void all(const float* x, const float* beta, float* y) {\n  float dydbeta[16];\n";
   for (const ExportCase& c : export_cases()) {
-    source += to_cuda_header(c.activation);
+    source += written("cuda", c.activation);
     const std::string name = "activation_" + c.activation.name;
     kernel += "  y[threadIdx.x] += " + name + "(x[threadIdx.x], beta) + " + name + "_derivative(x[threadIdx.x], beta, dydbeta);\n";
     kernel += "  y[threadIdx.x] += dydbeta[0];\n";

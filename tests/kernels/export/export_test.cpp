@@ -18,6 +18,8 @@
 namespace actsearch {
 namespace {
 
+using testing::written;
+
 ExportedActivation exported(std::string_view formula, std::string_view name = "") {
   return ExportedActivation(parse(formula), name, {"Given for a test."});
 }
@@ -48,6 +50,55 @@ TEST(ExportTargets, WriteEveryFunctionOperatorAndActivation) {
     for (const ExportTarget& target : export_targets()) {
       EXPECT_GT(target.write(activation).size(), 100u) << target.name << " of " << activation.formula;
     }
+  }
+}
+
+/// The fields of a Protocol Buffers message that hold bytes, in their order: number and contents.
+std::vector<std::pair<std::uint64_t, std::string_view>> fields_of(std::string_view message) {
+  const auto varint = [&] {
+    std::uint64_t value = 0;
+    for (int shift = 0;; shift += 7) {
+      const auto byte = static_cast<unsigned char>(message.at(0));
+      message.remove_prefix(1);
+      value |= std::uint64_t{byte & 0x7FU} << shift;
+      if (byte < 0x80) return value;
+    }
+  };
+  std::vector<std::pair<std::uint64_t, std::string_view>> fields;
+  while (!message.empty()) {
+    const std::uint64_t tag = varint(), value = varint();
+    if ((tag & 7U) != 2) continue;  // a number
+    fields.emplace_back(tag >> 3, message.substr(0, value));
+    message.remove_prefix(value);
+  }
+  return fields;
+}
+
+TEST(ExportTargets, OnnxNodesUseWhatIsThereAndGiveEachValueOnce) {
+  constexpr std::uint64_t kGraph = 7, kNode = 1, kInput = 1, kOutput = 2;
+  for (const Expression& formula : testing::table_formulas()) {
+    const ExportedActivation activation(formula, "", {});
+    const auto betas = activation.parameter_names();
+    std::set<std::string_view> there(betas.begin(), betas.end());
+    there.insert("x");
+    std::string model;
+    for (const ExportTarget& target : export_targets()) {
+      if (target.write_inlined) model = target.write_inlined(activation);
+    }
+    for (const auto& [part, graph] : fields_of(model)) {
+      if (part != kGraph) continue;
+      for (const auto& [kind, node] : fields_of(graph)) {
+        if (kind != kNode) continue;
+        for (const auto& [field, name] : fields_of(node)) {
+          if (field == kInput) {
+            EXPECT_TRUE(there.contains(name)) << name << " in " << activation.formula;
+          } else if (field == kOutput) {
+            EXPECT_TRUE(there.insert(name).second) << name << " in " << activation.formula;
+          }
+        }
+      }
+    }
+    for (const std::string_view result : {"y", "dydx"}) EXPECT_TRUE(there.contains(result)) << activation.formula;
   }
 }
 
@@ -87,12 +138,12 @@ TEST(ExportTargets, AFormulaTooLargeToShowIsRefusedWhereItIsShown) {
   Expression formula = Expression::input();
   for (int i = 0; i < 600; ++i) formula = Expression::call<Sin>(formula);
   const ExportedActivation deep(formula, "", {});
-  EXPECT_NE(to_c(deep).find("t599"), std::string::npos) << "code has a line for each function";
+  EXPECT_NE(written("c", deep).find("t599"), std::string::npos) << "code has a line for each function";
   // Its derivative has the formula of every depth in it, 180,000 nodes: that is left out, the formula is not.
-  const std::string latex = to_latex_file(deep);
+  const std::string latex = written("latex", deep);
   EXPECT_NE(latex.find("f(x) &= \\sin(\\sin("), std::string::npos);
   EXPECT_NE(latex.find("f'(x) &= \\text{(too large to print)}"), std::string::npos);
-  const std::string message = message_of([&] { to_mathml_file(deep); });
+  const std::string message = message_of([&] { written("mathml", deep); });
   EXPECT_NE(message.find("target mathml cannot express the formula"), std::string::npos) << message;
   EXPECT_NE(message.find("nested too deep"), std::string::npos) << message;
 }
@@ -186,7 +237,7 @@ TEST(ExportNames, DifferBetweenFormulasInEveryFormThatTheyTake) {
   for (const Expression& formula : formulas) {
     const ExportedActivation activation(formula, "", {});
     if (!met.insert(activation.formula).second) continue;
-    const std::string c = to_c(activation), keras = to_keras(activation);
+    const std::string c = written("c", activation), keras = written("keras", activation);
     const std::size_t guard = c.find("#ifndef ") + 8, layer = keras.find("\nclass ") + 7;
     EXPECT_TRUE(names.insert(activation.name).second) << activation.formula;
     EXPECT_TRUE(classes.insert(activation.class_name).second) << activation.formula;
@@ -198,11 +249,11 @@ TEST(ExportNames, DifferBetweenFormulasInEveryFormThatTheyTake) {
 
 TEST(ExportedFormulas, NumberTheParametersOfADerivativeAsTheFormulaDoes) {
   const ExportedActivation activation = exported("beta * sigmoid(x) + sin(x - beta)");
-  const std::string latex = to_latex_file(activation), mathml = to_mathml_file(activation);
+  const std::string latex = written("latex", activation), mathml = written("mathml", activation);
   EXPECT_NE(latex.find("\\frac{\\partial f}{\\partial \\beta_{1}} &= -\\cos(x - \\beta_{1})"), std::string::npos) << latex;
   const std::size_t last = mathml.rfind("<p class=\"slope-by-beta\">");
   EXPECT_NE(mathml.find("<msub><mi>β</mi><mn>1</mn></msub>", last), std::string::npos) << mathml;
-  EXPECT_NE(to_latex_file(exported("swish")).find("\\partial \\beta}"), std::string::npos) << "a single one has no number";
+  EXPECT_NE(written("latex", exported("swish")).find("\\partial \\beta}"), std::string::npos) << "a single one has no number";
 }
 
 TEST(ExportedCode, ComputesSharedPartsOnceAndNamesInstructions) {

@@ -169,7 +169,7 @@ TEST(PytorchResnetExample, HasTheActivationThatIsExportedToday) {
   std::stringstream text;
   text << file.rdbuf();
   const auto without_header = [](const std::string& source) { return source.substr(std::min(source.find("\"\"\""), source.size())); };
-  EXPECT_EQ(without_header(text.str()), without_header(to_pytorch(ExportedActivation(parse("swish"), "swish", {}))))
+  EXPECT_EQ(without_header(text.str()), without_header(written("pytorch", ExportedActivation(parse("swish"), "swish", {}))))
       << "write it anew, as examples/pytorch_resnet/README.md says";
 }
 

@@ -8,8 +8,9 @@
 #include <random>
 #include <thread>
 
-#include "db/schema.h"
-#include "db/sqlite.h"
+#include "db/sqlite/connection.h"
+#include "db/sqlite/schema.h"
+#include "db/sqlite/store.h"
 #include "tests/search/process.h"
 
 namespace actsearch::testing {
@@ -32,7 +33,7 @@ class Runs : public ::testing::Test {
   std::set<std::string> finished() const {
     std::set<std::string> trials;
     if (!std::filesystem::exists(file_)) return trials;
-    const Database database(file_, Database::Access::kCreate);  // as the next run opens it
+    const SqliteStore database(file_, Store::Access::kCreate);  // as the next run opens it
     for (const auto& row :
          database.query("SELECT formula || ' ' || seed || ' ' || coalesce(accuracy, status) FROM trials WHERE status IN ('done', 'failed')")
              .rows) {
@@ -40,7 +41,7 @@ class Runs : public ::testing::Test {
     }
     return trials;
   }
-  std::string ask(const std::string& sql) const { return cell(Database(file_, Database::Access::kReadOnly), sql); }
+  std::string ask(const std::string& sql) const { return cell(SqliteStore(file_, Store::Access::kReadOnly), sql); }
   /// What SQLite itself says of the file.
   void expect_intact() const {
     if (!std::filesystem::exists(file_)) return;
@@ -156,11 +157,11 @@ TEST_F(Runs, ARaceThatIsKilledAgainAndAgainFinishesWithTheScoresOfTrialsThatNeve
   EXPECT_EQ(run_program(directory_.path(), words(straight, {})).code, 0);
   const auto scores = [](const std::filesystem::path& file, const std::string& formula) {
     return cell(
-        Database(file, Database::Access::kReadOnly),
+        SqliteStore(file, Store::Access::kReadOnly),
         "SELECT group_concat(train_loss || ' ' || validation_loss || ' ' || validation_accuracy, ', ') FROM epochs WHERE formula = '" +
             formula + "'");
   };
-  const Database raced(file_, Database::Access::kReadOnly);
+  const SqliteStore raced(file_, Store::Access::kReadOnly);
   for (const auto& row : raced.query("SELECT formula FROM trials WHERE status IN ('done', 'failed')").rows) {
     EXPECT_EQ(scores(file_, *row[0]), scores(straight, *row[0])) << *row[0];
   }
@@ -191,7 +192,7 @@ TEST_F(Runs, ASearchWhoseBudgetIsShorterThanATrialFinishesWithTheScoresOfOneThat
   EXPECT_EQ(run_program(directory_.path(), words(straight, {})).code, 0);
   const auto scores = [](const std::filesystem::path& file) {
     std::vector<std::string> all;
-    for (const auto& row : Database(file, Database::Access::kReadOnly)
+    for (const auto& row : SqliteStore(file, Store::Access::kReadOnly)
                                .query("SELECT t.formula || ' ' || t.accuracy || ' ' || t.beta || ' ' || group_concat(e.train_loss || ' ' ||"
                                       " e.validation_loss) FROM trials t JOIN epochs e ON e.trial = t.trial WHERE t.status = 'done'"
                                       " GROUP BY t.trial ORDER BY t.formula")

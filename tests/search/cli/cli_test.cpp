@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "db/sqlite/store.h"
 #include "grammar/notation.h"
 #include "search/text/machine.h"
 #include "tests/search/command_line.h"
@@ -136,7 +137,7 @@ TEST_F(CommandLine, EveryExampleOfEveryHelpWorks) {
   std::filesystem::rename(filled_database(), path("first.db"));
   std::filesystem::create_directories(path("docs/results"));
   std::filesystem::copy_file(std::filesystem::path(ACTSEARCH_SOURCE_DIR) / "docs/results/panel.db", path("docs/results/panel.db"));
-  Database(path("docs/results/panel.db"), Database::Access::kCreate);  // of this version
+  SqliteStore(path("docs/results/panel.db"), Store::Access::kCreate);  // of this version
   std::filesystem::create_directories(path("bin"));
   std::filesystem::create_symlink(ACTSEARCH_PROGRAM, path("bin/actsearch"));
   std::ofstream(path("data")) << "so that no download begins";
@@ -218,7 +219,7 @@ TEST_F(CommandLine, WhatMeasuresSaysFirstHowLongItWillTakeAndCtrlCEndsIt) {
 TEST_F(CommandLine, LeaderboardComparesWithAReference) {
   const std::string db = path("compare.db");
   {
-    Database database(db, Database::Access::kCreate);
+    SqliteStore database(db, Store::Access::kCreate);
     std::ostringstream log;
     Progress progress(log, {});
     const std::atomic<bool> interrupt{false};
@@ -439,7 +440,7 @@ TEST_F(CommandLine, LeaderboardSpeaksEveryFormatAndItsJsonIsOnlyJson) {
 
 /// Fills a file as a race leaves it: so many functions finished, and two paused.
 void fill_race(const std::filesystem::path& file, int finished) {
-  Database database(file, Database::Access::kCreate);
+  SqliteStore database(file, Store::Access::kCreate);
   const Id recipe = database.recipe("vgg-s", "vgg-s epochs=4 precision=fp32 data=none");
   const Id study =
       database.study({"search", "core1", "random", 0, "vgg-s epochs=4 precision=fp32 data=none", "none", "{}", "abc", "a machine"});

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "db/sqlite/store.h"
 #include "tests/search/command_line.h"
 
 namespace actsearch::testing {
@@ -58,7 +59,7 @@ TEST_F(CommandLine, ExportTakesARowOfTheLeaderboardAndSaysHowItWasFound) {
 TEST_F(CommandLine, ExportOfADatabaseWithForeignTextIsHarmless) {
   const std::string file = path("hostile.db");
   {
-    Database database(file, Database::Access::kCreate);
+    SqliteStore database(file, Store::Access::kCreate);
     StudyRecord record{"search", "core1\nimport os", "*/ int broken; /*", 0, "vgg-s", "none", "{}", "abc\r\n#error", "a machine"};
     const Id study = database.study(record), recipe = database.recipe("vgg-s", "vgg-s --> <script>");
     const auto store = [&](const std::string& formula, double accuracy) {

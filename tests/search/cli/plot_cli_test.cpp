@@ -5,7 +5,8 @@
 
 #include <algorithm>
 
-#include "db/sqlite.h"
+#include "db/sqlite/connection.h"
+#include "db/sqlite/store.h"
 #include "tests/search/command_line.h"
 #include "tests/search/xml.h"
 
@@ -30,7 +31,7 @@ class PlotCommand : public CommandLine {
   /// A database with finished trials of beta * x combined with x; the stand-in for training has learned β 1.25 ± 0.1 (1 to 1.5).
   std::string learned_database() const {
     const std::string file = path("learned.db");
-    Database database(file, Database::Access::kCreate);
+    SqliteStore database(file, Store::Access::kCreate);
     std::ostringstream log;
     Progress progress(log, {});
     const std::atomic<bool> interrupt{false};

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "db/sqlite/store.h"
 #include "tests/search/support.h"
 
 namespace actsearch::testing {
@@ -37,7 +38,7 @@ class AgreementTest : public ::testing::Test {
   }
 
   TemporaryDirectory directory_;
-  Database database_{directory_.path() / "panel.db", Database::Access::kCreate};
+  SqliteStore database_{directory_.path() / "panel.db", Store::Access::kCreate};
   Id study_ = database_.study(
       {.kind = "search", .space = "", .strategy = "", .seed = 0, .recipe = "", .data = "", .conditions = "", .commit = "", .machine = ""});
 };

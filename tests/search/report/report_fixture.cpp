@@ -4,6 +4,8 @@
 
 #include <iostream>
 
+#include "db/sqlite/store.h"
+
 int main(int argc, char** argv) {
   using namespace actsearch;
   using namespace actsearch::testing;
@@ -11,7 +13,7 @@ int main(int argc, char** argv) {
   if (kind == "small") return fill_small(file), 0;
   if (kind == "large") return fill_large(file, 10'000), 0;
   if (kind == "hostile") return fill_hostile(file), 0;
-  if (kind == "empty") return Database(file, Database::Access::kCreate), 0;
+  if (kind == "empty") return SqliteStore(file, Store::Access::kCreate), 0;
   if (kind == "begun") return fill_begun(file), 0;
   if (kind == "many") return fill_many(file), 0;
   if (kind == "race") return fill_race(file), 0;

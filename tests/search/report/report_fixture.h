@@ -9,9 +9,9 @@
 #include <variant>
 #include <vector>
 
-#include "db/leaderboard.h"
-#include "db/provisional.h"
-#include "db/schema.h"
+#include "db/sqlite/leaderboard.h"
+#include "db/sqlite/provisional.h"
+#include "db/sqlite/schema.h"
 #include "grammar/candidate.h"
 #include "grammar/notation.h"
 #include "grammar/space.h"

@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "db/sqlite/store.h"
 #include "grammar/operators.h"
 #include "search/report/page.h"
 #include "search/report/report_data.h"
@@ -19,7 +20,7 @@ class Report : public ::testing::Test {
   std::string text(const ReportLimits& limits = {}) const {
     Forms forms;
     KernelTimes none(std::chrono::seconds(0));
-    return report_json(Database(file_, Database::Access::kReadOnly), "a.db", forms, none, limits);
+    return report_json(SqliteStore(file_, Store::Access::kReadOnly), "a.db", forms, none, limits);
   }
   json document(const ReportLimits& limits = {}) const { return json::parse(text(limits)); }
 
@@ -67,7 +68,7 @@ TEST_F(Report, RanksAsTheLeaderboardDoes) {
   const json data = document();
   ASSERT_EQ(data["recipes"].size(), 1u);
   const json& ranking = data["recipes"][0]["ranking"];
-  const auto rows = Database(file_, Database::Access::kReadOnly).leaderboard({kReportRecipe, 100, LeaderboardQuery::Sort::kLowerBound});
+  const auto rows = SqliteStore(file_, Store::Access::kReadOnly).leaderboard({kReportRecipe, 100, LeaderboardQuery::Sort::kLowerBound});
   ASSERT_EQ(rows.size(), 6u);
   ASSERT_EQ(ranking["function"].size(), rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -92,7 +93,7 @@ TEST_F(Report, ComparesAsTheLeaderboardDoes) {
   const json data = document();
   const json& comparisons = data["recipes"][0]["comparisons"];
   ASSERT_EQ(comparisons.size(), 3u);  // relu, swish1, swish
-  const Database database(file_, Database::Access::kReadOnly);
+  const SqliteStore database(file_, Store::Access::kReadOnly);
   for (const json& comparison : comparisons) {
     const std::string formula = data["functions"]["formula"][comparison["reference"].get<std::size_t>()];
     LeaderboardQuery query{kReportRecipe, 100, LeaderboardQuery::Sort::kLowerBound};
@@ -135,7 +136,7 @@ TEST_F(Report, KernelsAreMeasuredWhereTheBudgetAllowsIt) {
   fill_small(file_);
   Forms forms;
   KernelTimes times(std::chrono::seconds(60));
-  const Database database(file_, Database::Access::kReadOnly);
+  const SqliteStore database(file_, Store::Access::kReadOnly);
   const json data = json::parse(report_json(database, "a.db", forms, times)), &functions = data["functions"];
   for (const char* name : {"forward_ns", "backward_ns"}) {
     for (const json& time : functions[name]) EXPECT_GT(time.get<double>(), 0) << name;
@@ -226,7 +227,7 @@ TEST_F(Report, HostileTextStaysText) {
   fill_small(directory_.path() / "plain.db");
   Forms forms;
   KernelTimes none(std::chrono::seconds(0));
-  const std::string plain = report_json(Database(directory_.path() / "plain.db", Database::Access::kReadOnly), "a.db", forms, none);
+  const std::string plain = report_json(SqliteStore(directory_.path() / "plain.db", Store::Access::kReadOnly), "a.db", forms, none);
   for (const PageKind kind : {PageKind::kFile, PageKind::kLive}) {
     const std::string hostile_page = page(document_text, kind), plain_page = page(plain, kind);
     for (const char* part : {"<", "<script", "</script", "<!--", "<img"}) {
@@ -246,7 +247,7 @@ TEST_F(Report, TextThatIsNotUtf8DoesNotStopThePage) {
 }
 
 TEST_F(Report, AnEmptyDatabaseAndOneWithoutResultsHaveADocument) {
-  Database(file_, Database::Access::kCreate);
+  SqliteStore(file_, Store::Access::kCreate);
   EXPECT_EQ(document()["recipes"].size(), 0u);
   fill_begun(file_);
   const json data = document();

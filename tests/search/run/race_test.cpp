@@ -5,8 +5,8 @@
 #include <map>
 #include <mutex>
 
-#include "db/schema.h"
-#include "db/sqlite.h"
+#include "db/sqlite/connection.h"
+#include "db/sqlite/schema.h"
 #include "search/run/funnel.h"
 #include "tests/search/support.h"
 

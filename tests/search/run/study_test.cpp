@@ -8,6 +8,7 @@
 #include <set>
 #include <thread>
 
+#include "db/sqlite/store.h"
 #include "grammar/candidate.h"
 #include "grammar/fingerprint.h"
 #include "grammar/notation.h"
@@ -113,11 +114,11 @@ TEST_F(StudyTest, TheOrderOfProposalsDependsOnTheSeedAlone) {
   std::map<std::uint64_t, std::vector<std::string>> orders;
   for (const int jobs : {1, 2}) {
     for (const std::uint64_t seed : {1, 2}) {
-      const Database database(directory_.path() / (std::to_string(jobs) + std::to_string(seed)), Database::Access::kCreate);
+      const SqliteStore database(directory_.path() / (std::to_string(jobs) + std::to_string(seed)), Store::Access::kCreate);
       SearchPlan plan = small_plan();
       plan.run.jobs = jobs;
       plan.run.seed = seed;
-      run_search(const_cast<Database&>(database), plan, fake_outcome, progress_, interrupt_);
+      run_search(const_cast<SqliteStore&>(database), plan, fake_outcome, progress_, interrupt_);
       std::vector<std::string> order;
       for (const auto& row : database.query("SELECT formula FROM trials ORDER BY trial").rows) order.push_back(*row[0]);
       const auto [known, fresh] = orders.emplace(seed, order);
@@ -424,7 +425,7 @@ TEST_F(StudyTest, TwoStudiesOnOneFileShareTheWorkAndDoNoTrialTwice) {
     std::vector<std::jthread> processes;
     for (std::int64_t& mine : done) {
       processes.emplace_back([&] {
-        Database database(file_, Database::Access::kCreate);  // as another process has it
+        SqliteStore database(file_, Store::Access::kCreate);  // as another process has it
         std::ostringstream log;
         Progress progress(log, {});
         bool begun = false;
@@ -463,7 +464,7 @@ TEST_F(StudyTest, ATrialLeftByAnotherIsTakenUpWhenItsLeaseRunsOut) {
     const Id recipe = database_.recipe(plan.run.recipe.name, plan.run.recipe_text);
     ASSERT_EQ(database_.claim(study, id, recipe, 0, 1s, &claim), ClaimState::kClaimed);
   }
-  Database other(file_, Database::Access::kCreate);
+  SqliteStore other(file_, Store::Access::kCreate);
   const SearchReport report = run_search(other, plan, fake_outcome, progress_, interrupt_);
   EXPECT_EQ(report.run.done, kFunctions);
   EXPECT_NE(log_.str().find("waiting for 1 trial"), std::string::npos) << log_.str();

@@ -5,7 +5,8 @@
 #include <mutex>
 #include <thread>
 
-#include "db/sqlite.h"
+#include "db/sqlite/connection.h"
+#include "db/sqlite/store.h"
 #include "grammar/notation.h"
 #include "search/run/checkpoint_files.h"
 #include "tests/search/support.h"
@@ -59,7 +60,7 @@ class TakeOver : public RunsOnDatabase {
   }
 
   SearchPlan plan_ = small_plan();
-  Database other_{file_, Database::Access::kCreate};
+  SqliteStore other_{file_, Store::Access::kCreate};
   std::filesystem::path theirs_;
 };
 
@@ -171,7 +172,7 @@ TEST_F(TakeOver, ACheckpointWhoseProcessWasKilledAfterItsResultWasStoredGoesWith
 }
 
 TEST_F(TakeOver, ADatabaseThatIsBusyForLongIsWaitedForWhileTrainingGoesOn) {
-  Database database(file_, Database::Access::kCreate, 20ms);
+  SqliteStore database(file_, Store::Access::kCreate, 20ms);
   plan_.run.lease = 1s;
   int calls = 0;
   std::jthread freeing;
@@ -193,7 +194,7 @@ TEST_F(TakeOver, ADatabaseThatIsBusyForLongIsWaitedForWhileTrainingGoesOn) {
 }
 
 TEST_F(TakeOver, AnInterruptEndsTheWaitForABusyDatabase) {
-  Database database(file_, Database::Access::kCreate, 20ms);
+  SqliteStore database(file_, Store::Access::kCreate, 20ms);
   sqlite::Connection lock(file_, sqlite::Connection::Mode::kCreate, 1s);
   const auto search = [&] {
     run_search(

@@ -1,17 +1,18 @@
 #include <sstream>
 
+#include "db/sqlite/store.h"
 #include "tests/db/db_fixture.h"
 
 namespace actsearch::testing {
 namespace {
 
-class Query : public DatabaseTest {
+class Query : public SqliteTest {
  protected:
   Query() : db_(open()) { Search(db_).finished("x", 0, accuracy(0.5)); }
   std::string error(const std::string& sql) const {
     return message_of<QueryError>([&] { db_.query(sql); });
   }
-  Database db_;
+  SqliteStore db_;
 };
 
 TEST_F(Query, GivesNamesCellsAndWhatIsNumeric) {

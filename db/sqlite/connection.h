@@ -1,6 +1,6 @@
 /// SQLite behind three small owners: a connection, a statement in use, a transaction. Nothing else in the project sees sqlite3.h.
 ///
-/// Not thread-safe: Database holds its lock around them.
+/// Not thread-safe: File holds its lock around them.
 #pragma once
 
 #include <chrono>
@@ -13,7 +13,7 @@
 #include <string>
 #include <string_view>
 
-#include "db/database.h"
+#include "db/records.h"
 
 struct sqlite3;
 struct sqlite3_stmt;

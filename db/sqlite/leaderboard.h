@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
-#include "db/database.h"
-#include "db/sqlite.h"
+#include "db/records.h"
+#include "db/sqlite/connection.h"
 
 namespace actsearch {
 
@@ -21,7 +21,7 @@ void refresh_every_spread(sqlite::Connection& connection);
 /// Both of everything.
 void refresh_all_standings(sqlite::Connection& connection);
 
-/// As Database::seed_spread, of one recipe.
+/// As Store::seed_spread, of one recipe.
 std::optional<SeedSpread> seed_spread(sqlite::Connection& connection, const RankedRecipe& recipe,
                                       const LeaderboardQuery::KnownSpread& known);
 
@@ -38,7 +38,7 @@ struct Standing {
 /// one text, as LeaderboardQuery says. Takes time in the rows asked for, not in the trials stored.
 std::vector<Standing> standings(sqlite::Connection& connection, const LeaderboardQuery& query);
 
-/// The studies of Database::studies_with.
+/// The studies of Store::studies_with.
 std::vector<CandidateStudy> studies_with(sqlite::Connection& connection, std::string_view fingerprint,
                                          const std::optional<std::string>& recipe);
 

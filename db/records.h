@@ -1,30 +1,26 @@
-/// What is remembered: studies, candidates, trials, epoch curves and failures in one SQLite file. Schema: docs/schema.md.
+/// What is remembered, as values: studies, candidates, trials, epochs, rankings. Nothing here knows how it is stored.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
-#include <filesystem>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "db/statistics.h"
 
 namespace actsearch {
 
-/// A database that cannot be used: not one of ours, newer than this program, locked, read-only, on a full disk. The message names the
-/// file, SQLite's call, code and text, and what to do.
+/// A store that cannot be used: not one of ours, newer than this program, locked, read-only, on a full disk. The message names the
+/// store, what failed, and what to do.
 class DatabaseError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
-  virtual bool busy() const { return false; }  ///< another process locked the file for too long: a later try may work
+  virtual bool busy() const { return false; }  ///< another process locked the store for too long: a later try may work
 };
-/// A statement of `query` that is not one read-only SELECT, or that SQLite rejects: the user's mistake.
+/// A statement of `query` that is not one read-only SELECT, or that the store rejects: the user's mistake.
 class QueryError : public std::invalid_argument {
  public:
   using std::invalid_argument::invalid_argument;
@@ -156,7 +152,7 @@ struct LeaderboardRow {
   /// The mean less t·s/√n, a careful estimate for few seeds. s is the deviation of a trial, pooled over the candidates with several
   /// seeds. Absent where no candidate has several.
   std::optional<double> bound;
-  std::optional<double> margin;   ///< half of the mean's 95 % interval, by the deviation of a seed (Database::seed_spread)
+  std::optional<double> margin;   ///< half of the mean's 95 % interval, by the deviation of a seed (Store::seed_spread)
   std::optional<RankRange> tied;  ///< by the same deviation, in orders by accuracy or bound; contains `rank`
   std::optional<double> best;     ///< the best single trial
   std::optional<double> beta;     ///< mean of the learned beta0 over channels and seeds
@@ -225,118 +221,11 @@ struct StudyCounts {
   std::int64_t candidates = 0, done = 0, failed = 0, running = 0, rejected = 0;
 };
 
-namespace sqlite {
-class Connection;
-}
-
 /// A result of `query`: column names, and cells as text (NULL is an absent cell).
 struct Table {
   std::vector<std::string> columns;
   std::vector<std::vector<std::optional<std::string>>> rows;
   std::vector<bool> numeric;  ///< per column: every non-null cell is a number
-};
-
-/// One open file. Safe to use from several threads; several processes may have the same file open.
-class Database {
- public:
-  enum class Access : std::uint8_t { kCreate, kReadOnly };
-  /// Opens, creating and migrating where asked to write (WAL, synchronous=FULL). DatabaseError as described above. Every call
-  /// waits at most `busy_timeout` for another process's lock.
-  Database(const std::filesystem::path& file, Access access, std::chrono::milliseconds busy_timeout = std::chrono::seconds(20));
-  /// Throws what opening with kCreate would throw because of the file or its directory. Creates and changes nothing. Commands call it
-  /// early, before they know whether they will need the file.
-  static void require_usable(const std::filesystem::path& file);
-  ~Database();
-  Database(Database&&) noexcept;
-  Database& operator=(Database&&) noexcept;
-
-  Id study(const StudyRecord& study);              ///< finds the study with these conditions, or creates it
-  Id candidate(const CandidateRecord& candidate);  ///< finds it by fingerprint, or creates it; names a nameless one
-  /// The candidate with the fingerprint, if the file has it.
-  std::optional<StoredCandidate> candidate_with(std::string_view fingerprint) const;
-  /// The candidate's fingerprint in files of schema 6 and older; its older checkpoints are named after it. Empty where it had none.
-  std::string former_fingerprint(Id candidate) const;
-  Id recipe(std::string_view name, std::string_view text);  ///< finds it by text, or creates it. `text` includes precision and data
-  /// Remembers, once a study, why a formula was refused before training: "constant", "not finite", ….
-  void reject(Id study, std::string_view formula, std::string_view reason);
-
-  /// `wait_on` is asked whenever a call has waited `busy_timeout` for another process's lock; true means: wait as long again. Without it,
-  /// or where it says false, the call throws a DatabaseError that is busy(). It runs on the waiting thread and must not call this object.
-  /// `renew` and `add_epoch` never ask. They throw, so that training is not held up.
-  void when_busy(std::function<bool()> wait_on);
-
-  /// Claims the trial of (candidate, recipe, seed) for this process, in one transaction. A claim is taken over when its lease has run out,
-  /// or when its process on this machine is gone. `claim` is set for kClaimed and kGivenUp. `place` is the candidate's place in the
-  /// study's space.
-  ///
-  /// Leases of this machine are judged by the time since it started, suspension included. Leases of other machines are judged by the
-  /// wall clock.
-  ClaimState claim(Id study, Id candidate, Id recipe, std::uint64_t seed, std::chrono::seconds lease, Claim* claim,
-                   std::optional<std::uint64_t> place = std::nullopt, Turn turn = Turn::kUsual);
-  /// Prolongs every claim of this Database object and stores how far some of its trials have come, in one transaction. Returns the trials
-  /// of `progress` that this object has lost to another process.
-  std::vector<Id> renew(std::chrono::seconds lease, const std::vector<std::pair<Id, TrialProgress>>& progress = {});
-
-  // The next five change a trial that this object has claimed. They return false, and change nothing, where it has lost the claim.
-
-  /// Undoes a claim. The trial's epochs and pauses are deleted.
-  bool release(Id trial);
-  /// Ends a claim before the trial's end, so that any process may go on with it. Stores `epochs` beside those that are stored already. One
-  /// transaction.
-  bool give_back(Id trial, const std::vector<EpochRecord>& epochs, const TrialProgress& reached);
-  /// Stores an epoch of a running trial, in place of one with the same number.
-  bool add_epoch(Id trial, const EpochRecord& epoch);
-  /// Ends a claim at a pause. Stores the trial's epochs and, for a pause inside an epoch, what is known there. One transaction.
-  bool pause(Id trial, const std::vector<EpochRecord>& epochs, const std::optional<PauseRecord>& pause);
-  /// Ends a claim with a result. `epochs` replace those that are stored; an empty list leaves them. One transaction.
-  bool finish(Id trial, const TrialRecord& result, const std::vector<EpochRecord>& epochs);
-
-  /// The deviation of a seed that the leaderboard of this query uses. It is pooled over the file's functions with several seeds, where
-  /// these have at least LeaderboardQuery::kOwnDegrees. Otherwise it is the known one; without that, what little can be pooled. Absent
-  /// where there is none of these.
-  std::optional<SeedSpread> seed_spread(const LeaderboardQuery& query) const;
-  /// The conditions that a query with this recipe ranks. Absent where nothing has finished under it.
-  std::optional<RankedRecipe> ranked_recipe(const std::optional<std::string>& recipe) const;
-  std::vector<LeaderboardRow> leaderboard(const LeaderboardQuery& query) const;
-  /// The first `top` functions that races have stopped, ranked functions left out. The conditions are those that `leaderboard` ranks or,
-  /// where nothing has finished, those with the most stopped trials.
-  Provisional provisional(const std::optional<std::string>& recipe, int top) const;
-  std::vector<FailureRow> failures(const std::optional<std::string>& recipe) const;
-  StudyCounts counts(Id study) const;
-  /// The ended trials of a study whose places are known, in the order in which they ended.
-  std::vector<Observation> observations(Id study) const;
-  /// The study's trials that have reached a rung: the point after `epochs` whole epochs and `steps` steps of the next. For steps > 0 these
-  /// are the trials that paused exactly there; for steps = 0 all with at least so many epochs. By training loss there, lowest first.
-  std::vector<RungTrial> rung(Id study, Id recipe, int epochs, std::int64_t steps) const;
-  /// The study's trials under the recipe that were given back, or whose process is gone. In the order of their first claims.
-  std::vector<UnfinishedTrial> unfinished(Id study, Id recipe) const;
-  /// How far a trial had come when it was given back. Absent where it was not given back, or does not exist.
-  std::optional<GivenBack> given_back(Id study, Id candidate, Id recipe, std::uint64_t seed) const;
-  /// A function's mean accuracy under a recipe. The outer value is absent without an ended trial, the inner one where all trials failed.
-  std::optional<std::optional<double>> score(std::string_view fingerprint, Id recipe) const;
-  /// The number of trials, in any state, of the recipe with this whole text.
-  std::int64_t trials(std::string_view recipe_text) const;
-  std::vector<StudyRecord> studies() const;
-  /// The studies with a finished trial of this function under the recipe (as in LeaderboardQuery), oldest first.
-  std::vector<CandidateStudy> studies_with(std::string_view fingerprint, const std::optional<std::string>& recipe) const;
-  /// The best candidates in the order of the leaderboard.
-  std::vector<CandidateRecord> top_candidates(const LeaderboardQuery& query) const;
-  /// One read-only SELECT (or WITH … SELECT) on the documented views. QueryError otherwise, and for more than `row_limit` rows.
-  Table query(std::string_view sql, std::size_t row_limit = 1'000'000) const;
-
-  /// The name under which this object claims trials. It is unique: host, boot, pid namespace, process, its start, and a counter. Claims
-  /// that the object leaves behind stay claimed until their lease runs out or the process ends.
-  const std::string& owner() const;
-
- private:
-  friend class Reads;
-  friend class ReportReads;
-  /// Calls `body` with the file's connection, alone with it.
-  void read(const std::function<void(sqlite::Connection&)>& body) const;
-  std::string view_names() const;  ///< what `query` reads, with commas between
-
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace actsearch

@@ -1,7 +1,7 @@
 /// Brings the candidates of an older file to what counts as one function today.
 #pragma once
 
-#include "db/sqlite.h"
+#include "db/sqlite/connection.h"
 
 namespace actsearch {
 

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <memory>
 
-#include "db/sqlite.h"
+#include "db/sqlite/connection.h"
 
 namespace actsearch {
 

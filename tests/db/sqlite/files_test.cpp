@@ -5,9 +5,10 @@
 #include <atomic>
 #include <thread>
 
-#include "db/leaderboard.h"
-#include "db/schema.h"
-#include "db/sqlite.h"
+#include "db/sqlite/connection.h"
+#include "db/sqlite/leaderboard.h"
+#include "db/sqlite/schema.h"
+#include "db/sqlite/store.h"
 #include "grammar/candidate.h"
 #include "grammar/notation.h"
 #include "grammar/space.h"
@@ -16,12 +17,12 @@
 namespace actsearch::testing {
 namespace {
 
-class Files : public DatabaseTest {
+class Files : public SqliteTest {
  protected:
   /// Runs SQL as another program would.
   void raw(const std::string& sql) const { sqlite::Connection(file_, sqlite::Connection::Mode::kCreate, 1s).execute(sql); }
-  std::string error(Database::Access access = Database::Access::kCreate) const {
-    return message_of<DatabaseError>([&] { Database(file_, access, 100ms); });
+  std::string error(Store::Access access = Store::Access::kCreate) const {
+    return message_of<DatabaseError>([&] { SqliteStore(file_, access, 100ms); });
   }
   /// Runs the body as a user for whom permissions count, which they do not for root. The directory is that user's to read.
   int as_ordinary_user(const std::function<int()>& body) const {
@@ -55,7 +56,7 @@ TEST_F(Files, AreInWalModeAndFullySynchronous) {
 TEST_F(Files, ThatAreNoDatabaseAreRefusedAndLeftAlone) {
   const std::string text(5000, 'x');
   std::ofstream(file_) << text;
-  for (const auto access : {Database::Access::kCreate, Database::Access::kReadOnly}) {
+  for (const auto access : {Store::Access::kCreate, Store::Access::kReadOnly}) {
     EXPECT_TRUE(contains(error(access), "it is not an SQLite database")) << error(access);
     EXPECT_TRUE(contains(error(access), file_.string()));
   }
@@ -71,16 +72,16 @@ TEST_F(Files, OfAnotherProgramAreRefused) {
 TEST_F(Files, OfANewerVersionAreRefused) {
   { open(); }
   raw("PRAGMA user_version = " + std::to_string(kSchemaVersion + 1));
-  for (const auto access : {Database::Access::kCreate, Database::Access::kReadOnly}) {
+  for (const auto access : {Store::Access::kCreate, Store::Access::kReadOnly}) {
     EXPECT_TRUE(contains(error(access), "newer actsearch (schema version " + std::to_string(kSchemaVersion + 1))) << error(access);
   }
 }
 
 TEST_F(Files, ThatAreAbsentEmptyOrDirectoriesHaveClearMessages) {
-  EXPECT_TRUE(contains(error(Database::Access::kReadOnly), "there is no such file"));
+  EXPECT_TRUE(contains(error(Store::Access::kReadOnly), "there is no such file"));
   EXPECT_FALSE(std::filesystem::exists(file_));
   std::ofstream(file_).flush();
-  EXPECT_TRUE(contains(error(Database::Access::kReadOnly), "is empty"));
+  EXPECT_TRUE(contains(error(Store::Access::kReadOnly), "is empty"));
   EXPECT_EQ(error(), "") << "an empty file is filled";
   file_ = directory_;
   EXPECT_TRUE(contains(error(), "is a directory"));
@@ -105,7 +106,7 @@ TEST_F(Files, WithOddNamesAreFilesLikeAnyOther) {
     file_ = directory_ / name;
     { open(); }
     EXPECT_TRUE(std::filesystem::exists(file_)) << name;
-    EXPECT_EQ(error(Database::Access::kReadOnly), "");
+    EXPECT_EQ(error(Store::Access::kReadOnly), "");
     sqlite::Connection immutable(file_, sqlite::Connection::Mode::kImmutable, 1s);
     EXPECT_EQ(immutable.prepare("SELECT count(*) FROM trials").step(), true) << name;
   }
@@ -125,11 +126,11 @@ TEST_F(Files, OfVersion1AreMigratedWithTheirTrials) {
     )sql");
   }
   {
-    const Database old(file_, Database::Access::kReadOnly);
+    const SqliteStore old(file_, Store::Access::kReadOnly);
     EXPECT_EQ(old.leaderboard({}).at(0).n, 2) << "reading needs no migration";
     EXPECT_EQ(cell(old, "SELECT done FROM recipes"), "2");
   }
-  Database db = open();
+  SqliteStore db = open();
   const auto rows = db.leaderboard({.recipe = "vgg-s"});
   ASSERT_EQ(rows.size(), 1u);
   EXPECT_EQ(rows[0].n, 2);
@@ -144,7 +145,7 @@ TEST_F(Files, OfVersion1AreMigratedWithTheirTrials) {
   ASSERT_EQ(db.claim(search.study, x, search.recipe, 2, kLease, &claim), ClaimState::kClaimed);
   EXPECT_TRUE(db.finish(claim.trial, accuracy(0.7), {epoch_record(0), epoch_record(1)}));
   EXPECT_EQ(db.leaderboard({}).at(0).n, 3);
-  EXPECT_EQ(error(Database::Access::kReadOnly), "");
+  EXPECT_EQ(error(Store::Access::kReadOnly), "");
 }
 
 TEST_F(Files, OfVersion2AreMigratedWithTheirStudies) {
@@ -160,7 +161,7 @@ TEST_F(Files, OfVersion2AreMigratedWithTheirStudies) {
       INSERT INTO study_trial VALUES (1, 7);
     )sql");
   }
-  const Database db = open();
+  const SqliteStore db = open();
   EXPECT_EQ(cell(db, "SELECT trial FROM study_trials"), "7");
   EXPECT_EQ(cell(db, "SELECT place FROM study_trials"), "NULL");
   EXPECT_TRUE(db.observations(1).empty()) << "where it was found is not known";
@@ -179,7 +180,7 @@ TEST_F(Files, OfVersion3AreMigratedWithTheirEpochs) {
       INSERT INTO epoch (trial, epoch, train_loss) VALUES (7, 0, 1.5);
     )sql");
   }
-  const Database db = open();
+  const SqliteStore db = open();
   EXPECT_EQ(cell(db, "SELECT train_loss FROM epochs"), "1.5");
   EXPECT_EQ(cell(db, "SELECT count(*) FROM pauses"), "0");
   const auto waiting = db.rung(1, 1, 1, 0);
@@ -203,7 +204,7 @@ TEST_F(Files, OfVersion4AreMigratedWithWhereTheirTrialsWait) {
       INSERT INTO pause VALUES (7, 0, 50, 100, 2.0, 0.2, 1.0), (7, 1, 20, 100, 1.0, 0.3, 1.0), (7, 1, 40, 100, 0.9, 0.4, 1.0);
     )sql");
   }
-  const Database db = open();
+  const SqliteStore db = open();
   const auto left = db.given_back(1, 1, 1, 0);
   ASSERT_TRUE(left);
   EXPECT_EQ(left->epochs, 1);
@@ -226,8 +227,8 @@ TEST_F(Files, OfVersion4AreMigratedWithWhatTheirRacesHavePaused) {
     )sql");
   };
   fill();
-  for (const auto access : {Database::Access::kReadOnly, Database::Access::kCreate}) {
-    const Database db(file_, access);
+  for (const auto access : {Store::Access::kReadOnly, Store::Access::kCreate}) {
+    const SqliteStore db(file_, access);
     const auto rows = db.provisional({}, 10).rows;
     ASSERT_EQ(rows.size(), 2u);
     EXPECT_EQ(rows[0].formula, "x");
@@ -269,8 +270,8 @@ TEST_F(Files, OfVersion6HaveTheirFunctionsToldApart) {
     }
     refresh_all_standings(connection);
   }
-  for (const auto access : {Database::Access::kReadOnly, Database::Access::kCreate, Database::Access::kReadOnly}) {
-    const Database db(file_, access);
+  for (const auto access : {Store::Access::kReadOnly, Store::Access::kCreate, Store::Access::kReadOnly}) {
+    const SqliteStore db(file_, access);
     EXPECT_EQ(cell(db, "SELECT name FROM candidates WHERE formula = '" + relu6 + "'"), "") << "it is not ReLU";
     EXPECT_EQ(cell(db, "SELECT name FROM candidates WHERE formula = '" + relu + "'"), "relu");
     EXPECT_EQ(cell(db, "SELECT name FROM candidates WHERE formula = '" + cube + "'"), "a name of mine") << "no name of one function alone";
@@ -307,7 +308,7 @@ TEST_F(Files, OfVersion6AreMigratedWithTheirClaims) {
                          std::to_string(seed) + ", 'running', 2, '" + elsewhere + "', " + lease + ")");
     }
   }
-  Database db = open();
+  SqliteStore db = open();
   Search search(db);
   Claim claim;
   EXPECT_EQ(search.claim("x(", 0, &claim), ClaimState::kTaken) << "a claim of the older program holds";
@@ -323,7 +324,7 @@ TEST_F(Files, OfAnOlderVersionAreReadAsTheyAreAndNotWritten) {
   }
   const auto before = read_text(file_);
   {
-    Database db(file_, Database::Access::kReadOnly);
+    SqliteStore db(file_, Store::Access::kReadOnly);
     EXPECT_TRUE(db.leaderboard({}).empty());
     EXPECT_EQ(cell(db, "SELECT count(*) FROM pauses"), "0");
     const std::string message = message_of<DatabaseError>([&] { db.recipe("vgg-s", "text"); });
@@ -343,7 +344,7 @@ TEST_F(Files, AMigrationThatFailsLeavesTheOldVersion) {
 }
 
 TEST_F(Files, ThatAreLockedSayWhatToDo) {
-  Database db(file_, Database::Access::kCreate, 100ms);
+  SqliteStore db(file_, Store::Access::kCreate, 100ms);
   Search search(db);
   const Claim claim = search.claimed("x", 0);
   sqlite::Connection other(file_, sqlite::Connection::Mode::kCreate, 1s);
@@ -359,7 +360,7 @@ TEST_F(Files, ThatAreLockedSayWhatToDo) {
 }
 
 TEST_F(Files, ThatAreLockedAreWaitedForAsLongAsTheCallerWishes) {
-  Database db(file_, Database::Access::kCreate, 20ms);
+  SqliteStore db(file_, Store::Access::kCreate, 20ms);
   Search search(db);
   const Claim claim = search.claimed("x", 0);
   sqlite::Connection other(file_, sqlite::Connection::Mode::kCreate, 1s);
@@ -384,7 +385,7 @@ TEST_F(Files, ThatAreLockedAreWaitedForAsLongAsTheCallerWishes) {
 }
 
 TEST_F(Files, ThatAreLockedHoldUpNeitherEpochsNorRenewals) {
-  Database db(file_, Database::Access::kCreate, 20ms);
+  SqliteStore db(file_, Store::Access::kCreate, 20ms);
   Search search(db);
   const Claim claim = search.claimed("x", 0);
   sqlite::Connection other(file_, sqlite::Connection::Mode::kCreate, 1s);
@@ -419,14 +420,14 @@ TEST_F(Files, LockedBeforeTheyAreOpenedSayWhatToDo) {
   sqlite::Connection other(file_, sqlite::Connection::Mode::kCreate, 1s);
   other.execute("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; CREATE TABLE t (a);");
   EXPECT_TRUE(contains(error(), "another process keeps the file locked")) << error();
-  EXPECT_TRUE(contains(error(Database::Access::kReadOnly), "another process keeps the file locked"));
+  EXPECT_TRUE(contains(error(Store::Access::kReadOnly), "another process keeps the file locked"));
 }
 
 TEST_F(Files, MayBeReadWhileAnotherProcessWrites) {
-  Database writer = open();
+  SqliteStore writer = open();
   Search search(writer);
   search.finished("x", 0, accuracy(0.5));
-  const Database reader(file_, Database::Access::kReadOnly);
+  const SqliteStore reader(file_, Store::Access::kReadOnly);
   EXPECT_EQ(reader.leaderboard({}).size(), 1u);
   search.finished("sin(x)", 0, accuracy(0.6));
   EXPECT_EQ(reader.leaderboard({}).size(), 2u);
@@ -435,21 +436,21 @@ TEST_F(Files, MayBeReadWhileAnotherProcessWrites) {
 
 TEST_F(Files, OpenedForReadingAreNotWritten) {
   { open(); }
-  Database reader(file_, Database::Access::kReadOnly);
+  SqliteStore reader(file_, Store::Access::kReadOnly);
   const std::string message = message_of<DatabaseError>([&] { reader.recipe("vgg-s", "text"); });
   EXPECT_TRUE(contains(message, "cannot be written")) << message;
 }
 
 TEST_F(Files, ThatAreReadOnlyAreReadButNotWritten) {
   {
-    Database db = open();
+    SqliteStore db = open();
     Search(db).finished("x", 0, accuracy(0.5));
   }
   chmod(file_.c_str(), 0444);
   for (const mode_t directory_mode : {0555, 0777}) {
     chmod(directory_.c_str(), directory_mode);
     EXPECT_EQ(as_ordinary_user([&] {
-                const Database reader(file_, Database::Access::kReadOnly, 100ms);
+                const SqliteStore reader(file_, Store::Access::kReadOnly, 100ms);
                 if (reader.leaderboard({}).size() != 1 || cell(reader, "SELECT count(*) FROM trials") != "1") return 1;
                 return contains(error(), "is read-only") ? 0 : 2;
               }),
@@ -461,7 +462,7 @@ TEST_F(Files, ThatAreReadOnlyAreReadButNotWritten) {
 
 TEST_F(Files, InAReadOnlyDirectoryWithResultsStillInTheLogSayWhatToDo) {
   {
-    Database db = open();
+    SqliteStore db = open();
     Search(db).finished("x", 0, accuracy(0.5));
     std::filesystem::copy(file_, directory_ / "copy.db");
     std::filesystem::copy(file_.string() + "-wal", directory_ / "copy.db-wal");
@@ -469,7 +470,7 @@ TEST_F(Files, InAReadOnlyDirectoryWithResultsStillInTheLogSayWhatToDo) {
   file_ = directory_ / "copy.db";
   chmod(file_.c_str(), 0444);
   chmod(directory_.c_str(), 0555);
-  EXPECT_EQ(as_ordinary_user([&] { return contains(error(Database::Access::kReadOnly), "copy both files") ? 0 : 1; }), 0);
+  EXPECT_EQ(as_ordinary_user([&] { return contains(error(Store::Access::kReadOnly), "copy both files") ? 0 : 1; }), 0);
   make_writable();
 }
 
@@ -481,7 +482,7 @@ TEST_F(Files, InADirectoryWithoutPermissionSayWhatToDo) {
 
 TEST_F(Files, OnAFullDiskSayWhatToDoAndLoseNothing) {
   EXPECT_EQ(wait_for(start_process([&] {
-              Database db = open();
+              SqliteStore db = open();
               Search search(db);
               search.finished("x", 0, accuracy(0.5));
               const Claim claim = search.claimed("x", 1);
@@ -498,7 +499,7 @@ TEST_F(Files, OnAFullDiskSayWhatToDoAndLoseNothing) {
               return db.finish(claim.trial, accuracy(0.5), {}) ? 0 : 3;
             })),
             0);
-  Database db = open();
+  SqliteStore db = open();
   EXPECT_EQ(db.leaderboard({}).at(0).n, 2);
 }
 
@@ -515,7 +516,7 @@ TEST_F(Files, SqlitesOwnDiskFullErrorSaysTheSame) {
 
 TEST_F(Files, PassSqlitesIntegrityCheckAfterUse) {
   {
-    Database db = open();
+    SqliteStore db = open();
     Search search(db);
     for (std::uint64_t seed = 0; seed < 20; ++seed) search.finished("x", seed, accuracy(0.5));
   }

@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
-#include "db/database.h"
-#include "db/sqlite.h"
+#include "db/records.h"
+#include "db/sqlite/connection.h"
 
 namespace actsearch {
 
@@ -15,7 +15,7 @@ void note_reached(sqlite::Connection& connection, Id trial);
 /// The same for every trial that was given back.
 void note_all_reached(sqlite::Connection& connection);
 
-/// As Database::provisional. Takes time in the rows asked for, not in the trials stored.
+/// As Store::provisional. Takes time in the rows asked for, not in the trials stored.
 Provisional provisional(sqlite::Connection& connection, const std::optional<std::string>& selector, int top);
 
 }  // namespace actsearch

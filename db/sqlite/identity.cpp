@@ -1,4 +1,4 @@
-#include "db/identity.h"
+#include "db/sqlite/identity.h"
 
 #include <algorithm>
 #include <map>
@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "db/leaderboard.h"
+#include "db/sqlite/leaderboard.h"
 #include "grammar/candidate.h"
 #include "grammar/fingerprint.h"
 #include "grammar/notation.h"

@@ -1,12 +1,12 @@
-#include "db/schema.h"
+#include "db/sqlite/schema.h"
 
 #include <array>
 #include <string>
 #include <thread>
 
-#include "db/identity.h"
-#include "db/leaderboard.h"
-#include "db/provisional.h"
+#include "db/sqlite/identity.h"
+#include "db/sqlite/leaderboard.h"
+#include "db/sqlite/provisional.h"
 
 namespace actsearch {
 namespace {

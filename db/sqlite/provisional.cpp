@@ -1,8 +1,8 @@
-#include "db/provisional.h"
+#include "db/sqlite/provisional.h"
 
 #include <set>
 
-#include "db/leaderboard.h"
+#include "db/sqlite/leaderboard.h"
 
 namespace actsearch {
 namespace {

@@ -5,13 +5,14 @@
 #include <random>
 #include <set>
 
-#include "db/schema.h"
+#include "db/sqlite/schema.h"
+#include "db/sqlite/store.h"
 #include "tests/db/db_fixture.h"
 
 namespace actsearch::testing {
 namespace {
 
-using Crash = DatabaseTest;
+using Crash = SqliteTest;
 
 constexpr int kTrials = 400, kEpochs = 3;
 
@@ -19,7 +20,7 @@ double accuracy_of(int seed) { return 0.5 + seed * 1e-4; }
 
 /// Runs the study, telling each trial through the pipe once finish() has said that it is stored.
 int run_study(const std::filesystem::path& file, int report) {
-  Database db(file, Database::Access::kCreate);
+  SqliteStore db(file, Store::Access::kCreate);
   Search search(db);
   for (int seed = 0; seed < kTrials; ++seed) {
     Claim claim;
@@ -66,7 +67,7 @@ TEST_F(Crash, KilledAtFiftyRandomMomentsNothingIsLostAndNothingDoubled) {
       ASSERT_TRUE(check.step());
       ASSERT_EQ(check.text(0), "ok");
     }
-    const Database db = open();
+    const SqliteStore db = open();
     EXPECT_EQ(cell(db, "SELECT count(*) <= 1 FROM trials WHERE status = 'running'"), "1") << "a process leaves at most its trial in flight";
     EXPECT_EQ(cell(db, "SELECT count(*) FROM trials WHERE status = 'done' AND epochs <> 3"), "0");
     std::set<int> stored;
@@ -76,7 +77,7 @@ TEST_F(Crash, KilledAtFiftyRandomMomentsNothingIsLostAndNothingDoubled) {
   EXPECT_EQ(killed, kKills);
   EXPECT_EQ(run(std::nullopt, false), 0) << "the last run resumes and completes";
 
-  const Database db = open();
+  const SqliteStore db = open();
   EXPECT_EQ(cell(db, "SELECT count(*) || ' ' || count(DISTINCT seed) FROM trials WHERE status = 'done'"), "400 400");
   EXPECT_EQ(cell(db, "SELECT count(*) FROM epochs"), std::to_string(kTrials * kEpochs));
   EXPECT_EQ(cell(db, "SELECT done FROM recipes"), std::to_string(kTrials));

@@ -1,17 +1,17 @@
-#include "db/database.h"
-
 #include <limits>
 #include <thread>
 
+#include "db/store.h"
 #include "tests/db/db_fixture.h"
 
 namespace actsearch::testing {
 namespace {
 
-using Records = DatabaseTest;
+class Records : public StoreTest {};
+ACTSEARCH_ON_EVERY_STORE(Records);
 
-TEST_F(Records, EqualConditionsAreOneStudy) {
-  Database db = open();
+TEST_P(Records, EqualConditionsAreOneStudy) {
+  Store& db = open();
   const Id first = db.study(study_record(1));
   StudyRecord again = study_record(1);
   again.commit = "another commit";
@@ -25,46 +25,46 @@ TEST_F(Records, EqualConditionsAreOneStudy) {
   EXPECT_EQ(studies[1].seed, 2u);
 }
 
-TEST_F(Records, AFingerprintIsOneCandidateThatTakesTheFirstName) {
-  Database db = open();
+TEST_P(Records, AFingerprintIsOneCandidateThatTakesTheFirstName) {
+  Store& db = open();
   const Id id = db.candidate({"f", "x * sigmoid(x)", "", 0});
   EXPECT_EQ(db.candidate({"f", "sigmoid(x) * x", "swish1", 0}), id);
   EXPECT_EQ(db.candidate({"f", "x * sigmoid(x)", "silu", 0}), id);
   EXPECT_EQ(cell(db, "SELECT formula || ' ' || name FROM candidates"), "x * sigmoid(x) swish1");
 }
 
-TEST_F(Records, ARecipeIsItsText) {
-  Database db = open();
+TEST_P(Records, ARecipeIsItsText) {
+  Store& db = open();
   const Id bf16 = db.recipe("vgg-s", "vgg-s bf16");
   EXPECT_EQ(db.recipe("vgg-s", "vgg-s bf16"), bf16);
   EXPECT_NE(db.recipe("vgg-s", "vgg-s fp32"), bf16);
 }
 
-TEST_F(Records, ARejectionIsKeptOncePerStudy) {
-  Database db = open();
+TEST_P(Records, ARejectionIsKeptOncePerStudy) {
+  Store& db = open();
   const Id one = db.study(study_record(1)), two = db.study(study_record(2));
   for (const Id study : {one, one, two}) db.reject(study, "x - x", "constant");
   EXPECT_EQ(db.counts(one).rejected, 1);
   EXPECT_EQ(cell(db, "SELECT count(*) FROM rejections WHERE reason = 'constant'"), "2");
 }
 
-TEST_F(Records, SeedsOf64BitsComeBack) {
-  Database db = open();
+TEST_P(Records, SeedsOf64BitsComeBack) {
+  Store& db = open();
   constexpr auto kLargest = std::numeric_limits<std::uint64_t>::max();
   const Id id = db.study(study_record(kLargest));
   EXPECT_EQ(db.study(study_record(kLargest)), id);
   EXPECT_EQ(db.studies().at(0).seed, kLargest);
 }
 
-TEST_F(Records, AFinishedTrialKeepsItsResultItsEpochsAndItsTimes) {
-  Database db = open();
+TEST_P(Records, AFinishedTrialKeepsItsResultItsEpochsAndItsTimes) {
+  Store& db = open();
   Search search(db);
   TrialRecord result = accuracy(0.75, 12.5);
   result.final_test_accuracy = 0.7;
   result.best_test_accuracy = 0.72;
   result.beta = R"([{"mean":1.25,"deviation":0.1,"min":1,"max":1.5}])";
   search.finished("x", 7, result, 3);
-  const Table trial = db.query(
+  const Table trial = db.queries()->query(
       "SELECT formula, recipe, seed, status, validation_accuracy, final_test_accuracy, best_test_accuracy, train_loss, beta0, epochs,"
       " seconds, attempts FROM trials");
   const std::vector<std::optional<std::string>> expected = {"x",    "vgg-s", "7",    "done", "0.75", "0.7",
@@ -76,8 +76,8 @@ TEST_F(Records, AFinishedTrialKeepsItsResultItsEpochsAndItsTimes) {
   EXPECT_EQ(cell(db, "SELECT owner FROM trials"), db.owner());
 }
 
-TEST_F(Records, AFailureKeepsItsReasonAndDetail) {
-  Database db = open();
+TEST_P(Records, AFailureKeepsItsReasonAndDetail) {
+  Store& db = open();
   Search search(db);
   TrialRecord failed;
   failed.failure = "non-finite loss";
@@ -100,8 +100,8 @@ TEST_F(Records, AFailureKeepsItsReasonAndDetail) {
   EXPECT_EQ(cell(db, "SELECT train_loss FROM epochs"), "NULL");
 }
 
-TEST_F(Records, EpochsOfARunningTrialReplaceThoseOfTheSameNumber) {
-  Database db = open();
+TEST_P(Records, EpochsOfARunningTrialReplaceThoseOfTheSameNumber) {
+  Store& db = open();
   Search search(db);
   const Claim claim = search.claimed("x", 0);
   db.add_epoch(claim.trial, epoch_record(0));
@@ -115,8 +115,8 @@ TEST_F(Records, EpochsOfARunningTrialReplaceThoseOfTheSameNumber) {
   EXPECT_EQ(cell(db, "SELECT epochs FROM trials"), "2");
 }
 
-TEST_F(Records, CountsAreThoseOfTheStudyEvenWhereAnotherDidTheWork) {
-  Database db = open();
+TEST_P(Records, CountsAreThoseOfTheStudyEvenWhereAnotherDidTheWork) {
+  Store& db = open();
   Search search(db);
   search.finished("x", 0, accuracy(0.5));
   search.finished("x", 1, accuracy(0.5));
@@ -139,8 +139,8 @@ TEST_F(Records, CountsAreThoseOfTheStudyEvenWhereAnotherDidTheWork) {
   EXPECT_EQ(db.counts(other).failed, 0);
 }
 
-TEST_F(Records, HostileTextIsStoredAsItIs) {
-  Database db = open();
+TEST_P(Records, HostileTextIsStoredAsItIs) {
+  Store& db = open();
   Search search(db);
   const std::string hostile = "'; DROP TABLE trial; --\n\"x\" %s \xf0\x9f\x92\xa3";
   search.finished(hostile, 0, accuracy(0.5));
@@ -152,20 +152,20 @@ TEST_F(Records, HostileTextIsStoredAsItIs) {
   EXPECT_EQ(cell(db, "SELECT count(*) FROM trials"), "1");
 }
 
-TEST_F(Records, ReopeningFindsEverything) {
+TEST_P(Records, ReopeningFindsEverything) {
   {
-    Database db = open();
+    Store& db = open();
     Search(db).finished("x", 0, accuracy(0.5));
   }
-  Database db = open();
+  Store& db = open();
   Search search(db);
   Claim claim;
   EXPECT_EQ(search.claim("x", 0, &claim), ClaimState::kDone);
   EXPECT_EQ(db.counts(search.study).done, 1);
 }
 
-TEST_F(Records, ThreadsMayShareOneDatabase) {
-  Database db = open();
+TEST_P(Records, ThreadsMayShareOneDatabase) {
+  Store& db = open();
   Search search(db);
   constexpr int kThreads = 4, kTrials = 20;
   std::vector<std::thread> threads;

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "db/sqlite/store.h"
 #include "tests/db/db_fixture.h"
 
 namespace actsearch::testing {
@@ -9,15 +10,15 @@ namespace {
 
 using Sort = LeaderboardQuery::Sort;
 
-class Results : public DatabaseTest {
+class Results : public SqliteTest {
  protected:
   /// A copy, for a database that is read has files beside it.
-  Database published(const std::string& name) const {
+  SqliteStore published(const std::string& name) const {
     const auto copy = directory_ / name;
     std::filesystem::copy_file(std::filesystem::path(RESULTS) / name, copy, std::filesystem::copy_options::overwrite_existing);
-    return {copy, Database::Access::kReadOnly};
+    return {copy, Store::Access::kReadOnly};
   }
-  static std::string fingerprint(const Database& db, const std::string& name) {
+  static std::string fingerprint(const Store& db, const std::string& name) {
     return cell(db, "SELECT fingerprint FROM candidates WHERE name = '" + name + "'");
   }
 };
@@ -33,7 +34,7 @@ std::vector<std::string> databases() {
 TEST_F(Results, TheViewsRankEachOfThemAsTheLeaderboardDoes) {
   ASSERT_GE(databases().size(), 5u);
   for (const std::string& name : databases()) {
-    const Database db = published(name);
+    const SqliteStore db = published(name);
     const auto ranked = db.ranked_recipe(std::nullopt);
     for (const auto& recipe : db.query("SELECT recipe_id, text FROM recipes").rows) {
       const Table view = db.query("SELECT formula, bound FROM standings WHERE recipe_id = " + recipe[0].value() + " ORDER BY rank");
@@ -54,13 +55,13 @@ TEST_F(Results, TheViewsRankEachOfThemAsTheLeaderboardDoes) {
 }
 
 TEST_F(Results, ReluHasOneRankInTheLeaderboardThoughTheFileHasSeveralConditions) {
-  const Database db = published("core1.db");
+  const SqliteStore db = published("core1.db");
   EXPECT_EQ(cell(db, "SELECT count(*) FROM leaderboard WHERE name = 'relu'"), "1");
   EXPECT_EQ(cell(db, "SELECT count(*) FROM standings WHERE name = 'relu'"), "2");
 }
 
 TEST_F(Results, TheVerdictOnGeluDoesNotDependOnWhatIsShown) {
-  const Database db = published("cpu-proxy.db");
+  const SqliteStore db = published("cpu-proxy.db");
   std::set<std::pair<double, double>> verdicts;
   for (const int top : {1, 3, 8, 20, 1000}) {
     for (const LeaderboardRow& row : db.leaderboard({.top = top, .sort = Sort::kLowerBound, .reference = fingerprint(db, "relu")})) {

@@ -1,4 +1,4 @@
-#include "db/sqlite.h"
+#include "db/sqlite/connection.h"
 
 #include <sqlite3.h>
 

@@ -1,4 +1,4 @@
-#include "db/leaderboard.h"
+#include "db/sqlite/leaderboard.h"
 
 #include <algorithm>
 #include <charconv>

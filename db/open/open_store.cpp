@@ -1,0 +1,42 @@
+#include "db/open/open_store.h"
+
+#include <array>
+#include <string_view>
+
+#include "db/sqlite/schema.h"
+#include "db/sqlite/store.h"
+
+namespace actsearch {
+namespace {
+
+/// One kind of store: the texts that name one, and how it is opened.
+struct StoreKind {
+  std::string_view prefix;  ///< of its texts; empty: all that no row before it names
+  std::unique_ptr<Store> (*open)(const std::string& place, Store::Access access, std::chrono::milliseconds busy_timeout);
+  void (*require_usable)(const std::string& place);
+};
+
+constexpr std::array<StoreKind, 1> kKinds{{
+    {"",
+     [](const std::string& place, Store::Access access, std::chrono::milliseconds busy_timeout) -> std::unique_ptr<Store> {
+       return std::make_unique<SqliteStore>(place, access, busy_timeout);
+     },
+     [](const std::string& place) { require_usable(place, std::chrono::seconds(20)); }},
+}};
+
+const StoreKind& kind_of(const std::string& place) {
+  for (const StoreKind& kind : kKinds) {
+    if (place.starts_with(kind.prefix)) return kind;
+  }
+  throw std::logic_error("the last kind of store takes every text");
+}
+
+}  // namespace
+
+std::unique_ptr<Store> open_store(const std::string& place, Store::Access access, std::chrono::milliseconds busy_timeout) {
+  return kind_of(place).open(place, access, busy_timeout);
+}
+
+void require_usable(const std::string& place) { kind_of(place).require_usable(place); }
+
+}  // namespace actsearch

@@ -1,0 +1,41 @@
+#include "db/sqlite/trial.h"
+
+#include <chrono>
+
+#include "db/owner.h"
+
+namespace actsearch {
+
+std::int64_t now_ms() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+std::optional<StoredTrial> find_trial(sqlite::Connection& connection, Id study, Id candidate, Id recipe, std::uint64_t seed) {
+  auto row = connection.prepare(
+      "SELECT id, status, owner, lease_until_ms, lease_until_boot_ms, attempts, deaths,"
+      " EXISTS (SELECT 1 FROM study_trial WHERE study = ?4 AND trial = trial.id)"
+      " FROM trial WHERE candidate = ?1 AND recipe = ?2 AND seed = ?3",
+      candidate, recipe, seed, study);
+  if (!row.step()) return std::nullopt;
+  return StoredTrial{row.integer(0), row.text(1),    row.text(2),    row.integer(3),
+                     row.integer(4), row.integer(5), row.integer(6), row.integer(7) != 0};
+}
+
+namespace {
+
+/// Machines' wall clocks may differ, and are set; the clock since a machine's start is the same for all its processes.
+bool lease_is_over(const StoredTrial& trial) {
+  const bool one_clock = trial.lease_until_boot_ms > 0 && shares_boot_clock(trial.owner);
+  return one_clock ? trial.lease_until_boot_ms <= boot_clock_ms() : trial.lease_until_ms <= now_ms();
+}
+
+}  // namespace
+
+std::optional<ClaimState> settled(const StoredTrial& trial) {
+  if (trial.status == "done" || trial.status == "failed") return ClaimState::kDone;
+  if (trial.status == "running" && !lease_is_over(trial) && !owner_is_gone(trial.owner)) return ClaimState::kTaken;
+  return std::nullopt;
+}
+
+}  // namespace actsearch

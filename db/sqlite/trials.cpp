@@ -1,0 +1,132 @@
+// What a study goes on from: its trials, and how far each has come.
+
+#include <set>
+
+#include "db/sqlite/leaderboard.h"
+#include "db/sqlite/store.h"
+#include "db/sqlite/trial.h"
+
+namespace actsearch {
+namespace {
+
+using sqlite::Statement;
+
+/// The columns of trial_of_study: trial t of candidate c, at place s.place of a study.
+const std::string kTrialOfStudy =
+    "SELECT c.id, c.fingerprint, c.formula, c.name, c.parameters, t.seed, s.place, t.trained_epochs, t.trained_steps";
+
+/// A RungTrial or an UnfinishedTrial. `waits`: it was given back, and how far it came is known.
+template <class Trial>
+Trial trial_of_study(const Statement& row, bool waits) {
+  Trial trial{row.integer(0),
+              {row.text(1), row.text(2), row.text(3), static_cast<int>(row.integer(4))},
+              static_cast<std::uint64_t>(row.integer(5)),
+              {},
+              {}};
+  if (!row.is_null(6)) trial.place = static_cast<std::uint64_t>(row.integer(6));
+  if (waits) trial.given_back = {static_cast<int>(row.integer(7)), row.integer(8), true};
+  return trial;
+}
+
+}  // namespace
+
+std::vector<FailureRow> SqliteStore::failures(const std::optional<std::string>& recipe) const {
+  return file_.with([&](sqlite::Connection& connection) -> std::vector<FailureRow> {
+    std::set<Id> selected;
+    for (const RankedRecipe& one : selected_recipes(connection, recipe)) selected.insert(one.id);
+    std::vector<FailureRow> rows;
+    auto row = connection.prepare(
+        "SELECT c.formula, r.name, t.failure, t.failure_detail, t.seed, r.id FROM trial t JOIN candidate c ON c.id = t.candidate"
+        " JOIN recipe r ON r.id = t.recipe WHERE t.status = 'failed' ORDER BY t.id");
+    while (row.step()) {
+      if (!selected.contains(row.integer(5))) continue;
+      rows.push_back({row.text(0), row.text(1), row.text(2), row.text(3), static_cast<std::uint64_t>(row.integer(4))});
+    }
+    return rows;
+  });
+}
+
+std::vector<Observation> SqliteStore::observations(Id study) const {
+  return file_.rows(
+      "SELECT s.place, coalesce(t.validation_accuracy, t.final_test_accuracy) FROM study_trial s JOIN trial t ON t.id = s.trial"
+      " WHERE s.study = ?1 AND s.place IS NOT NULL AND t.status IN ('done', 'failed') ORDER BY t.finished, t.id",
+      [](const Statement& row) {
+        return Observation{static_cast<std::uint64_t>(row.integer(0)), row.real(1)};
+      },
+      study);
+}
+
+std::vector<RungTrial> SqliteStore::rung(Id study, Id recipe, int epochs, std::int64_t steps) const {
+  const std::string reached =
+      steps > 0 ? "pause l ON l.trial = t.id AND l.epoch = ?3 AND l.step = ?4" : "epoch l ON l.trial = t.id AND l.epoch = ?3 - 1 + ?4";
+  return file_.rows(
+      kTrialOfStudy +
+          ", t.status = 'released' FROM study_trial s JOIN trial t ON t.id = s.trial JOIN candidate c ON c.id = t.candidate JOIN " +
+          reached + " WHERE s.study = ?1 AND t.recipe = ?2 ORDER BY l.train_loss, t.id",
+      [](const Statement& row) { return trial_of_study<RungTrial>(row, row.integer(9) != 0); }, study, recipe, epochs, steps);
+}
+
+std::vector<UnfinishedTrial> SqliteStore::unfinished(Id study, Id recipe) const {
+  struct Row {
+    UnfinishedTrial trial;
+    StoredTrial stored;
+  };
+  auto rows = file_.rows(
+      kTrialOfStudy +
+          ", t.status, t.owner, t.lease_until_ms, t.lease_until_boot_ms"
+          " FROM study_trial s JOIN trial t ON t.id = s.trial JOIN candidate c ON c.id = t.candidate"
+          " WHERE s.study = ?1 AND t.recipe = ?2 AND t.status IN ('running', 'released') ORDER BY t.id",
+      [](const Statement& row) {
+        return Row{trial_of_study<UnfinishedTrial>(row, row.text(9) == "released"),
+                   {0, row.text(9), row.text(10), row.integer(11), row.integer(12), 1, 0, true}};
+      },
+      study, recipe);
+  std::vector<UnfinishedTrial> all;
+  for (Row& row : rows) {
+    if (!settled(row.stored)) all.push_back(std::move(row.trial));  // else somebody is at work on it
+  }
+  return all;
+}
+
+std::optional<GivenBack> SqliteStore::given_back(Id study, Id candidate, Id recipe, std::uint64_t seed) const {
+  return file_.first_row(
+      "SELECT EXISTS (SELECT 1 FROM study_trial WHERE study = ?1 AND trial = t.id), t.trained_epochs, t.trained_steps"
+      " FROM trial t WHERE t.candidate = ?2 AND t.recipe = ?3 AND t.seed = ?4 AND t.status = 'released'",
+      [](const Statement& row) {
+        return GivenBack{static_cast<int>(row.integer(1)), row.integer(2), row.integer(0) != 0};
+      },
+      study, candidate, recipe, seed);
+}
+
+std::optional<std::optional<double>> SqliteStore::score(std::string_view fingerprint, Id recipe) const {
+  const auto [ended, mean] =
+      file_
+          .first_row(
+              "SELECT count(*), avg(CASE WHEN t.status = 'done' THEN coalesce(t.validation_accuracy, t.final_test_accuracy) END)"
+              " FROM trial t JOIN candidate c ON c.id = t.candidate"
+              " WHERE c.fingerprint = ?1 AND t.recipe = ?2 AND t.status IN ('done', 'failed')",
+              [](const Statement& row) { return std::pair(row.integer(0), row.real(1)); }, fingerprint, recipe)
+          .value();
+  if (ended == 0) return std::nullopt;
+  return mean;
+}
+
+std::int64_t SqliteStore::trials(std::string_view recipe_text) const {
+  return file_.first_row("SELECT count(*) FROM trial t JOIN recipe r ON r.id = t.recipe WHERE r.text = ?1", sqlite::integer_of, recipe_text)
+      .value();
+}
+
+StudyCounts SqliteStore::counts(Id study) const {
+  return file_
+      .first_row(
+          "SELECT count(DISTINCT t.candidate), count(*) FILTER (WHERE t.status = 'done'), count(*) FILTER (WHERE t.status = 'failed'),"
+          " count(*) FILTER (WHERE t.status = 'running'), (SELECT count(*) FROM rejection WHERE study = ?1)"
+          " FROM study_trial s JOIN trial t ON t.id = s.trial WHERE s.study = ?1",
+          [](const Statement& row) {
+            return StudyCounts{row.integer(0), row.integer(1), row.integer(2), row.integer(3), row.integer(4)};
+          },
+          study)
+      .value();
+}
+
+}  // namespace actsearch
