@@ -60,6 +60,7 @@ const std::vector<Outside>& outside() {
       {"oneDNN", std::regex("(oneapi/dnnl/.*|dnnl.*)"), std::regex("evaluator/cpu/dnn[^/]*")},
       {"Boost.Program_options", std::regex("boost/program_options.*"), std::regex("search/cli/(command|main|options)[^/]*")},
       {"cairo", std::regex("(cairo|fontconfig)/.*"), std::regex("search/chart/png\\.cpp|tests/search/chart/png_test\\.cpp")},
+      {"Boost.Math", std::regex("boost/math/.*"), std::regex("tests/db/.*")},
       {"cpp-httplib", std::regex("httplib\\.h"), std::regex("tests/search/serve/[^/]*")},
       {"Boost.Beast and Asio", std::regex("boost/(asio|beast)/.*"), std::regex("search/serve/[^/]*")},
       {"nlohmann/json", std::regex("nlohmann/.*"), std::regex("(tests/)?search/.*|tests/kernels/export/.*")},
