@@ -48,11 +48,11 @@ int measure(const std::string& file, const std::string& data) {
   const auto store = open_store(file, Store::Access::kReadOnly);
   const Store& database = *store;
   const Dataset dataset = find_dataset(data, [](const std::string& line) { std::cerr << line << '\n'; });
-  const Table chosen = database.query("SELECT recipe_id, recipe, text FROM recipes ORDER BY done DESC LIMIT 1");
+  const Table chosen = database.queries()->query("SELECT recipe_id, recipe, text FROM recipes ORDER BY done DESC LIMIT 1");
   const auto [recipe, precision] = recipe_of(chosen.rows.at(0)[1].value(), chosen.rows[0][2].value(), dataset);
-  const Table trials = database.query("SELECT trial, formula, seed FROM trials WHERE recipe_id = " + *chosen.rows[0][0] +
-                                      " AND seed = (SELECT min(seed) FROM trials WHERE recipe_id = " + *chosen.rows[0][0] +
-                                      ") AND status IN ('done', 'failed') ORDER BY trial");
+  const Table trials = database.queries()->query("SELECT trial, formula, seed FROM trials WHERE recipe_id = " + *chosen.rows[0][0] +
+                                                 " AND seed = (SELECT min(seed) FROM trials WHERE recipe_id = " + *chosen.rows[0][0] +
+                                                 ") AND status IN ('done', 'failed') ORDER BY trial");
   std::printf("trial");
   for (std::int64_t i = 1; i <= kStretches; ++i) std::printf(",%lld", static_cast<long long>(i) * kStretch);
   std::printf("\n");

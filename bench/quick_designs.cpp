@@ -90,7 +90,7 @@ int measure(const std::string& file, const std::string& data, const std::string&
   const Store& database = *store;
   const Dataset dataset = find_dataset(data, [](const std::string& line) { std::cerr << line << '\n'; });
   const Recipe recipe = fitted(recipe_of(design), dataset);
-  const Table trials = database.query(
+  const Table trials = database.queries()->query(
       "SELECT formula, coalesce(name, '') FROM trials WHERE recipe_id = (SELECT recipe_id FROM recipes ORDER BY done DESC LIMIT 1)"
       " AND status = 'done' GROUP BY formula HAVING seed = min(seed) ORDER BY accuracy DESC, formula");
   std::printf("design,formula,name,seed,accuracy,validation_loss,train_loss,seconds\n");
