@@ -1,5 +1,6 @@
 // The layers of a network on a device, all but its convolutions, products and the candidate activation. Compiled at run time behind
-// cuda_tensor_words (kernels/cuda/source.h): Stored, Vector and WIDTH come from there; IMAGE_CHANNELS, IMAGE_SIDE and CLASSES are the data's. Tensors are rows × channels, channels innermost;
+// cuda_tensor_words (kernels/cuda/source.h): Stored, Vector and WIDTH come from there; IMAGE_CHANNELS,
+// IMAGE_SIDE and CLASSES are the data's. Tensors are rows × channels, channels innermost;
 // per-channel arrays are fp32. Sums are taken in an order that depends on the launch alone, so the same launch gives the same bits.
 
 // Where a run is in its epoch. The host writes `step` when it begins; begin_step does the rest.
@@ -37,8 +38,8 @@ struct alignas(16) Pixel {
   Stored channel[8];
 };
 
-// Of the current step's planned images: pixels to NHWC, shifted, mirrored, scaled and averaged down to side × side (a divisor of IMAGE_SIDE), and
-// labels. A thread for each pixel of these.
+// Of the current step's planned images: pixels to NHWC, shifted, mirrored, scaled and averaged down to side × side (a divisor of
+// IMAGE_SIDE), and labels. A thread for each pixel of these.
 KERNEL void fill_batch(const unsigned char* pixels, const unsigned short* all_labels, const PlannedImage* plan, const Progress* progress,
                        const float* scale, const float* shift, Pixel* images, unsigned short* labels, unsigned int batch,
                        unsigned int side) {
@@ -56,12 +57,15 @@ KERNEL void fill_batch(const unsigned char* pixels, const unsigned short* all_la
     const int shifted = (planned.flip ? IMAGE_SIDE - 1 - column : column) + planned.dx;
     if (row < 0 || row >= IMAGE_SIDE || shifted < 0 || shifted >= IMAGE_SIDE) continue;
     for (int c = 0; c < IMAGE_CHANNELS; ++c) {
-      sum[c] += (float)pixels[(unsigned long long)planned.index * kImageBytes + (c * IMAGE_SIDE + row) * IMAGE_SIDE + shifted] * scale[c] + shift[c];
+      const unsigned int at = (c * IMAGE_SIDE + row) * IMAGE_SIDE + shifted;
+      sum[c] += (float)pixels[(unsigned long long)planned.index * kImageBytes + at] * scale[c] + shift[c];
     }
   }
   Pixel result;
 #pragma unroll
-  for (int c = 0; c < 8; ++c) result.channel[c] = store(c < IMAGE_CHANNELS ? sum[c < IMAGE_CHANNELS ? c : 0] * (1.0f / (float)(square * square)) : 0.0f);
+  for (int c = 0; c < 8; ++c) {
+    result.channel[c] = store(c < IMAGE_CHANNELS ? sum[c < IMAGE_CHANNELS ? c : 0] * (1.0f / (float)(square * square)) : 0.0f);
+  }
   images[place] = result;
 }
 
