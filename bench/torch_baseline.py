@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Training throughput of actsearch's networks in PyTorch, as JSON on standard output.
 
-    /usr/bin/python3 bench/torch_baseline.py [--networks vgg-s,vgg16-slim,vgg16-bn] [--activations relu,swish,silu]
+    /usr/bin/python3 bench/torch_baseline.py [--networks vgg-s,vgg16-slim,vgg16-bn,resnet20] [--activations relu,swish,silu]
         [--setups LIST] [--formats LIST] [--seconds 3] [--windows 3] [--batch 128] [--data DIR]
 
 A set-up is PRECISION-PARALLELISM on the CPU: fp32 or bf16 (autocast), and `threads` (one process, all cores) or `processes` (one
@@ -32,12 +32,13 @@ except ImportError as missing:
     sys.exit(f"torch_baseline.py: {missing}: scripts/setup.sh --with-torch installs it for /usr/bin/python3")
 from torch import nn
 
-# evaluator/network/recipe.cpp's networks: channels of conv-BN-activation, "M" a 2x2 max-pool, then the widths of hidden dense layers.
+# evaluator/network/recipe.cpp's VGGs: channels of conv-BN-activation, "M" a 2x2 max-pool, then the widths of hidden dense layers.
 NETWORKS = {
     "vgg-s": ([32, 32, "M", 64, 64, "M", 128, 128, "M"], []),
     "vgg16-slim": ([16, 16, "M", 32, 32, "M", 64, 64, 64, "M", 128, 128, 128, "M", 128, 128, 128, "M"], []),
     "vgg16-bn": ([64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512, "M"], [4096, 4096]),
 }
+RESIDUAL = {"resnet20": 3, "resnet56": 9}  # blocks a stage
 CPU_SETUPS = ["fp32-threads", "fp32-processes", "bf16-threads", "bf16-processes"]
 GPU_SETUPS = ["bf16-eager", "bf16-compile", "bf16-graph", "bf16-compile-graph"]
 FORMATS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
@@ -63,7 +64,35 @@ ACTIVATIONS = {
 }
 
 
+class Block(nn.Module):
+    """Two convolutions with batch norm; the activation follows the sum."""
+
+    def __init__(self, inputs, channels, stride, activation):
+        super().__init__()
+        self.residual = nn.Sequential(
+            nn.Conv2d(inputs, channels, 3, stride, 1, bias=False), nn.BatchNorm2d(channels), ACTIVATIONS[activation](channels),
+            nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels))
+        self.shortcut = nn.Identity()
+        if stride > 1:
+            self.shortcut = nn.Sequential(nn.Conv2d(inputs, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
+        self.activation = ACTIVATIONS[activation](channels)
+
+    def forward(self, x):
+        return self.activation(self.residual(x) + self.shortcut(x))
+
+
+def make_residual_network(blocks, activation):
+    layers, channels = [nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), ACTIVATIONS[activation](16)], 16
+    for stage in range(3):
+        for block in range(blocks):
+            layers.append(Block(channels, 16 << stage, 2 if stage > 0 and block == 0 else 1, activation))
+            channels = 16 << stage
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 10))
+
+
 def make_network(name, activation):
+    if name in RESIDUAL:
+        return make_residual_network(RESIDUAL[name], activation)
     features, hidden = NETWORKS[name]
     layers, channels, side = [], 3, 32
     for entry in features:
@@ -219,7 +248,7 @@ def main():
     if not hasattr(torch, "compile"):
         setups = [setup for setup in setups if "compile" not in setup]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--networks", type=names(list(NETWORKS)), default=list(NETWORKS))
+    parser.add_argument("--networks", type=names([*NETWORKS, *RESIDUAL]), default=list(NETWORKS))
     parser.add_argument("--activations", type=names(list(ACTIVATIONS)), default=list(ACTIVATIONS))
     parser.add_argument("--setups", type=names(setups), default=setups, help=f"of {','.join(setups)}")
     formats = ["channels_last"] if on_gpu else list(FORMATS)

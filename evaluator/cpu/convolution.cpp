@@ -5,7 +5,9 @@
 #include <stdexcept>
 #include <vector>
 
+#include "evaluator/cpu/interleave.h"
 #include "evaluator/cpu/winograd.h"
+#include "kernels/storage.h"
 
 namespace actsearch {
 
@@ -31,6 +33,47 @@ class Direct : public Convolution::Way {
 
  private:
   DirectConvolution convolution_;
+};
+
+/// Interleaved images with a stride: put in order, computed one after the other, and interleaved again. Neighbours of a pixel that is
+/// stepped over do not lie a fixed distance apart in an interleaved row.
+class InOrder : public Convolution::Way {
+ public:
+  InOrder(DnnContext& context, ConvolutionShape shape, Precision precision, bool input_gradient)
+      : shape_(shape),
+        element_(precision == Precision::kBf16 ? storage_bytes(Storage::kBf16) : storage_bytes(Storage::kFp32)),
+        convolution_(context, whole(shape), precision, input_gradient),
+        x_(bytes(shape.in_channels, shape.side)),
+        y_(bytes(shape.out_channels, shape.output_side())),
+        dx_(input_gradient ? x_.size() : 0) {}
+  void set_weights(const float* weights) override { convolution_.set_weights(weights); }
+  void forward(const void* x, void* y) override {
+    deinterleave(x, batch(), pixels(shape_.side), pixel(shape_.in_channels), group(), x_.data());
+    convolution_.forward(x_.data(), y_.data());
+    interleave(y_.data(), batch(), pixels(shape_.output_side()), pixel(shape_.out_channels), group(), y);
+  }
+  void backward(const void*, const void* dL_dy, void* dL_dx, float* dL_dweights) override {
+    deinterleave(dL_dy, batch(), pixels(shape_.output_side()), pixel(shape_.out_channels), group(), y_.data());
+    convolution_.backward(x_.data(), y_.data(), dL_dx ? dx_.data() : nullptr, dL_dweights);
+    if (dL_dx) interleave(dx_.data(), batch(), pixels(shape_.side), pixel(shape_.in_channels), group(), dL_dx);
+  }
+
+ private:
+  static ConvolutionShape whole(ConvolutionShape shape) {
+    shape.interleave = 1;
+    return shape;
+  }
+  static std::size_t pixels(int side) { return static_cast<std::size_t>(side * side); }
+  std::size_t batch() const { return static_cast<std::size_t>(shape_.batch); }
+  std::size_t group() const { return static_cast<std::size_t>(shape_.interleave); }
+  std::size_t pixel(int channels) const { return static_cast<std::size_t>(channels) * element_; }
+  std::size_t bytes(int channels, int side) const { return batch() * pixels(side) * pixel(channels); }
+
+  ConvolutionShape shape_;
+  std::size_t element_;
+  DirectConvolution convolution_;
+  Buffer x_;  ///< in order, from forward to backward
+  Buffer y_, dx_;
 };
 
 class Winograd : public Convolution::Way {
@@ -97,6 +140,7 @@ std::unique_ptr<Convolution::Way> fastest_way(DnnContext& context, const Convolu
     if (shape.side == 2) return std::make_unique<TwoByTwo>(context, shape);
     if (WinogradConvolution::takes(shape)) return std::make_unique<Winograd>(context, shape);
   }
+  if (shape.interleave > 1 && shape.stride > 1) return std::make_unique<InOrder>(context, shape, precision, input_gradient);
   return std::make_unique<Direct>(context, shape, precision, input_gradient);
 }
 
@@ -106,9 +150,7 @@ int interleaved_images(int batch, Precision precision) { return precision == Pre
 
 int interleaved_images(const Plan& plan, int batch, Precision precision) {
   const bool apart = std::any_of(plan.steps.begin(), plan.steps.end(), [](const Step& step) {
-    return step.kind == StepKind::kConvolution
-               ? step.stride > 1
-               : (step.kind == StepKind::kMaxPool || step.kind == StepKind::kAveragePool) && step.padding > 0;
+    return (step.kind == StepKind::kMaxPool || step.kind == StepKind::kAveragePool) && step.padding > 0;
   });
   return apart ? 1 : interleaved_images(batch, precision);
 }
@@ -116,7 +158,6 @@ int interleaved_images(const Plan& plan, int batch, Precision precision) {
 Convolution::Convolution(DnnContext& context, const ConvolutionShape& shape, Precision precision, bool input_gradient) {
   if (shape.interleave < 1 || shape.batch % shape.interleave != 0)
     throw std::invalid_argument("Convolution: interleave does not divide the batch");
-  if (shape.interleave > 1 && shape.stride > 1) throw std::invalid_argument("Convolution: interleaved images have stride 1");
   way_ = fastest_way(context, shape, precision, input_gradient);
 }
 Convolution::~Convolution() = default;

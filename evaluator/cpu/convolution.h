@@ -4,7 +4,7 @@
 /// | --- | --- | --- |
 /// | Winograd's (evaluator/cpu/winograd.h) | fp32, 3×3 with stride 1, channels in whole registers, from side 3 on | a quarter |
 /// | one matrix product | fp32, 3×3 on images of 2×2, whose pixels all see each other | 4/9 |
-/// | the sum as it stands, by oneDNN (evaluator/cpu/dnn.h) | all else | all |
+/// | the sum as it stands, by oneDNN (evaluator/cpu/dnn.h) | all else; interleaved images with a stride are put in order for it | all |
 ///
 /// docs/performance.md has the measurements. The choice depends on shape and precision and on nothing else, so a run repeats bit for bit.
 #pragma once
@@ -19,7 +19,7 @@ namespace actsearch {
 /// Images of a batch whose pixels take turns in memory (evaluator/cpu/interleave.h): 8 in bf16, where that divides the batch, as oneDNN's
 /// matrix tiles are then full. In fp32 images lie one after the other.
 int interleaved_images(int batch, Precision precision);
-/// The same for a whole network: 1 where a convolution moves by more than a pixel, or a pool has padding.
+/// The same for a whole network: 1 where a pool has padding.
 int interleaved_images(const Plan& plan, int batch, Precision precision);
 
 /// Convolution with zero padding and no bias. Weights: out_channels × kernel × kernel × in_channels / groups, fp32. Tensors are N × H × W ×
@@ -28,7 +28,7 @@ int interleaved_images(const Plan& plan, int batch, Precision precision);
 class Convolution {
  public:
   /// Without `input_gradient` backward computes no dL_dx (the network's first layer). The context outlives the object.
-  /// std::invalid_argument if `interleave` does not divide the batch, or images with a stride are interleaved.
+  /// std::invalid_argument if `interleave` does not divide the batch.
   Convolution(DnnContext& context, const ConvolutionShape& shape, Precision precision, bool input_gradient);
   ~Convolution();
   Convolution(Convolution&&) noexcept;

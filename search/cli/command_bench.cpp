@@ -5,6 +5,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <sstream>
 #include <thread>
 
 #include "evaluator/cpu/throughput.h"
@@ -94,28 +95,29 @@ Throughput total_throughput(const Recipe& recipe, const Program& program, Precis
   return total;
 }
 
-constexpr const char* kMeasuredNetworks[] = {"vgg-s", "vgg16-slim", "vgg16-bn"};
+constexpr const char* kMeasuredNetworks = "vgg-s,vgg16-slim,vgg16-bn";
+using Names = std::vector<std::string>;
 constexpr const char* kMeasuredActivations[] = {"relu", "swish"};
 
 /// As the commands use them: a search trains one network to a core, a rerun all cores in one.
 int threads_of(const Recipe& recipe) { return recipe.validation_size == 0 ? available_cores() : 1; }
 
 /// What training_results and kernel_results will take.
-std::chrono::duration<double> expected_duration(Precision precision, double seconds) {
+std::chrono::duration<double> expected_duration(const Names& networks, Precision precision, double seconds) {
   constexpr std::chrono::duration<double> kKernels{5};
   constexpr double kMeasurements = 3;  // training, and convolutions in two ways
   const SpeedProbe probe(precision);
   std::chrono::duration<double> all = kKernels;
-  for (const char* network : kMeasuredNetworks) {
+  for (const std::string& network : networks) {
     const Recipe& recipe = find_recipe(network);
     all += kMeasurements * std::size(kMeasuredActivations) * probe.measurement(recipe, threads_of(recipe), seconds);
   }
   return all;
 }
 
-Json training_results(Precision precision, double seconds) {
+Json training_results(const Names& networks, Precision precision, double seconds) {
   Json rows = Json::array();
-  for (const char* network : kMeasuredNetworks) {
+  for (const std::string& network : networks) {
     const Recipe& recipe = find_recipe(network);
     const int threads = threads_of(recipe), jobs = available_cores() / threads;
     for (const char* name : kMeasuredActivations) {
@@ -157,8 +159,6 @@ Json cuda_results(const Device& device, CudaMeasurement what, bool small) {
     what.batch = kFewImages;
     what.images = kSteps * kFewImages;
     what.kernel_rows = kFewRows;
-  } else {
-    what.recipes = {"vgg-s", "vgg16-slim", "vgg16-bn"};
   }
   std::string counts;
   for (const int jobs : what.jobs) counts += (counts.empty() ? "" : ", ") + std::to_string(jobs);
@@ -189,9 +189,9 @@ Json cuda_results(const Device& device, CudaMeasurement what, bool small) {
   return {{"kernels", kernels}, {"compilations", compilations}, {"training", training}};
 }
 
-Json cpu_results(Precision precision, double seconds) {
+Json cpu_results(const Names& networks, Precision precision, double seconds) {
   return {{"kernels", kernel_results(precision == Precision::kBf16 ? Storage::kBf16 : Storage::kFp32)},
-          {"training", training_results(precision, seconds)}};
+          {"training", training_results(networks, precision, seconds)}};
 }
 
 double seconds_of(const Options& options) {
@@ -199,6 +199,20 @@ double seconds_of(const Options& options) {
   const auto given = options.numbers("seconds").value_or(std::vector{kUsual});
   if (given.size() != 1 || given[0] < kLeast || given[0] > kMost) throw UsageError("--seconds is a number from 0.1 to 600");
   return given[0];
+}
+
+Names networks_of(const Options& options) {
+  std::vector<std::string_view> known;
+  for (const Recipe& recipe : recipes()) known.push_back(recipe.name);
+  Names networks;
+  std::istringstream list(options.text("networks").value_or(kMeasuredNetworks));
+  for (std::string name; std::getline(list, name, ',');) {
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      throw UsageError("--networks: no recipe is called '" + name + "'; `actsearch recipes` lists them");
+    networks.push_back(std::move(name));
+  }
+  if (networks.empty()) throw UsageError("--networks is a list of recipes, such as " + std::string(kMeasuredNetworks));
+  return networks;
 }
 
 std::vector<int> jobs_of(const Options& options, bool small) {
@@ -219,7 +233,7 @@ int bench_command(const Words& words) {
                   "\n"
                   "On the CPU\n"
                   "  the kernels of activations on one core, in ns an element;\n"
-                  "  training of vgg-s and vgg16-slim, one network to a core, and of vgg16-bn, all cores in one;\n"
+                  "  training, a search's networks one to a core, full-length ones with all cores in one;\n"
                   "  beside it what the convolutions alone would allow.\n"
                   "\n"
                   "On a CUDA device\n"
@@ -228,6 +242,7 @@ int bench_command(const Words& words) {
                   "  beside it the least time for one network: the library's calls, and the bytes of the rest.");
   declare_device(options);
   options.value("precision", "P", "auto, bf16 or fp32 [auto]");
+  options.value("networks", "LIST", "the recipes whose networks train [" + std::string(kMeasuredNetworks) + "]");
   options.value("seconds", "S", "measure each training for at least S seconds [2]");
   options.value("jobs", "LIST", "on a CUDA device: so many networks at once [1,2,4,8]");
   options.flag("small", "on a CUDA device: few numbers on small tensors, vgg-s alone, one network; shows that all runs, not how fast");
@@ -239,14 +254,15 @@ int bench_command(const Words& words) {
   const Precision precision = chosen_precision(options, device);
   const double seconds = seconds_of(options);
   const std::vector<int> jobs = jobs_of(options, small);
+  const Names networks = networks_of(options);
   if (device.is_cuda()) {
-    constexpr double kPreparation = 0.5, kRest = 10;  // seconds: of each row, and of all else
-    const double rows = small ? 2 : 6;                // of each number of jobs
+    constexpr double kPreparation = 0.5, kRest = 10;                           // seconds: of each row, and of all else
+    const double rows = small ? 2 : 2 * static_cast<double>(networks.size());  // of each number of jobs
     say_duration(std::chrono::duration<double>(rows * static_cast<double>(jobs.size()) * (seconds + kPreparation) + kRest));
   } else {
     if (options.has("jobs")) throw UsageError("--jobs is for CUDA devices; on the CPU each network has a core, or all of them");
     if (small) throw UsageError("--small is for CUDA devices");
-    say_duration(expected_duration(precision, seconds));
+    say_duration(expected_duration(networks, precision, seconds));
   }
 
   Json result = {{"machine", machine_text() + (device.is_cuda() ? ", " + device.description : "")},
@@ -255,8 +271,8 @@ int bench_command(const Words& words) {
                  {"precision", to_text(precision)}};
   result.update(
       device.is_cuda()
-          ? cuda_results(device, {.precision = precision, .activations = {}, .recipes = {}, .jobs = jobs, .seconds = seconds}, small)
-          : cpu_results(precision, seconds));
+          ? cuda_results(device, {.precision = precision, .activations = {}, .recipes = networks, .jobs = jobs, .seconds = seconds}, small)
+          : cpu_results(networks, precision, seconds));
   if (format == Format::kJson) {
     std::cout << result.dump(2) << '\n';
     return 0;

@@ -119,6 +119,45 @@ TEST_P(EachPrecision, ConvolutionsOfTheRecipesAgreeWithTheReferenceForwardAndBac
   }
 }
 
+/// Other kernels, strides and groups, which the networks beside PyTorch check against a reference: the same, interleaved or not.
+TEST_P(EachPrecision, ConvolutionsOfAnyKernelAndStrideAreTheSameInterleaved) {
+  DnnContext context(1);
+  for (const ConvolutionShape& whole : {ConvolutionShape{8, 16, 32, 8, 1, 3, 2, 1, 1}, ConvolutionShape{8, 16, 32, 8, 1, 1, 2, 0, 1},
+                                        ConvolutionShape{8, 16, 8, 6, 1, 5, 1, 2, 1}, ConvolutionShape{8, 16, 16, 6, 1, 3, 1, 1, 4},
+                                        ConvolutionShape{8, 8, 16, 9, 1, 3, 2, 0, 2}}) {
+    ConvolutionShape turns = whole;
+    turns.interleave = 8;
+    const auto batch = static_cast<std::size_t>(whole.batch), in = static_cast<std::size_t>(whole.in_channels),
+               out = static_cast<std::size_t>(whole.out_channels), x_pixels = static_cast<std::size_t>(whole.side * whole.side),
+               y_pixels = static_cast<std::size_t>(whole.output_side() * whole.output_side()),
+               element = storage_bytes(storage_of(GetParam()));
+    const Tensor x(storage_of(GetParam()), random_floats(batch * x_pixels * in, 1)),
+        dy(storage_of(GetParam()), random_floats(batch * y_pixels * out, 2));
+    const std::vector<float> w =
+        random_floats(out * static_cast<std::size_t>(whole.kernel * whole.kernel * whole.in_channels / whole.groups), 3);
+    std::vector<float> dw(w.size()), dw_turns(w.size());
+    Tensor y = dy, dx = x, y_again = dy, dx_again = x, x_turns = x, dy_turns = dy, y_turns = dy, dx_turns = x;
+    Convolution plain(context, whole, GetParam(), true);
+    plain.set_weights(w.data());
+    plain.forward(x.data(), y.data());
+    plain.backward(x.data(), dy.data(), dx.data(), dw.data());
+    interleave(x.data(), batch, x_pixels, in * element, 8, x_turns.data());
+    interleave(dy.data(), batch, y_pixels, out * element, 8, dy_turns.data());
+    Convolution interleaved(context, turns, GetParam(), true);
+    interleaved.set_weights(w.data());
+    interleaved.forward(x_turns.data(), y_turns.data());
+    interleaved.backward(x_turns.data(), dy_turns.data(), dx_turns.data(), dw_turns.data());
+    deinterleave(y_turns.data(), batch, y_pixels, out * element, 8, y_again.data());
+    deinterleave(dx_turns.data(), batch, x_pixels, in * element, 8, dx_again.data());
+    const double rounding = 2 * storage_rounding(GetParam()) + 1e-5;
+    const std::string where =
+        std::to_string(whole.kernel) + "×" + std::to_string(whole.kernel) + ", stride " + std::to_string(whole.stride);
+    for (std::size_t i = 0; i < batch * y_pixels * out; ++i) ASSERT_NEAR(y_again[i], y[i], rounding * (std::abs(y[i]) + 1)) << where;
+    for (std::size_t i = 0; i < batch * x_pixels * in; ++i) ASSERT_NEAR(dx_again[i], dx[i], rounding * (std::abs(dx[i]) + 1)) << where;
+    for (std::size_t i = 0; i < w.size(); ++i) ASSERT_NEAR(dw_turns[i], dw[i], 1e-4 * (std::abs(dw[i]) + 1)) << where;
+  }
+}
+
 TEST_P(EachPrecision, MatrixProductsAgreeWithTheReferenceForwardAndBackward) {
   DnnContext context(1);
   for (const auto& [rows, inputs, outputs] : {std::tuple{1, 1, 1}, {5, 128, 10}, {128, 512, 64}, {3, 33, 17}}) {
