@@ -24,9 +24,9 @@ packages=(
   g++ cmake ninja-build git                                       # build
   libeigen3-dev libtbb-dev libdnnl-dev ocl-icd-opencl-dev         # arrays, threads, convolutions (whose CMake package looks for OpenCL)
   libsqlite3-dev libboost-program-options-dev nlohmann-json3-dev  # leaderboard, command line
-  libpng-dev libjpeg-dev zlib1g-dev                              # pictures and packed files of data sets
+  libpng-dev libjpeg-dev zlib1g-dev libmd-dev                     # pictures, packed files and checksums of data sets
   libcairo2-dev fonts-dejavu-core                                 # PNG pictures
-  libcpp-httplib-dev pkg-config                                   # tests of the served page
+  pkg-config libcpp-httplib-dev                                   # finding libmd; tests of the served page
   libgtest-dev libbenchmark-dev                                   # tests, benchmarks
   curl ca-certificates python3                                    # fetching CIFAR-10, checks and comparisons
 )

@@ -63,6 +63,7 @@ const std::vector<Outside>& outside() {
       {"cairo", std::regex("(cairo|fontconfig)/.*"), std::regex("search/chart/png\\.cpp|tests/search/chart/png_test\\.cpp")},
       {"libpng, libjpeg", std::regex("(png|jpeglib|jerror)\\.h"),
        std::regex("evaluator/formats/pictures\\.cpp|tests/evaluator/formats/.*")},
+      {"libmd", std::regex("md5\\.h"), std::regex("evaluator/data/md5\\.cpp")},
       {"zlib", std::regex("zlib\\.h"), std::regex("(tests/)?evaluator/formats/[^/]*")},
       {"Boost.Math", std::regex("boost/math/.*"), std::regex("tests/db/.*")},
       {"cpp-httplib", std::regex("httplib\\.h"), std::regex("tests/search/serve/[^/]*")},
