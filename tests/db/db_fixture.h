@@ -11,6 +11,7 @@
 #include <functional>
 #include <iostream>
 #include <memory>
+#include <ostream>
 #include <optional>
 #include <string>
 #include <vector>
@@ -45,6 +46,7 @@ class Directory {
 struct StoreUnderTest {
   std::string name;
   std::function<std::string(const std::filesystem::path& directory)> new_place;  ///< what open_store takes; no store is there yet
+  friend std::ostream& operator<<(std::ostream& out, const StoreUnderTest& store) { return out << store.name; }
 };
 inline std::vector<StoreUnderTest> stores_under_test() {
   return {{"sqlite", [](const std::filesystem::path& directory) { return (directory / "search.db").string(); }}};
