@@ -11,8 +11,8 @@
 #include <functional>
 #include <iostream>
 #include <memory>
-#include <ostream>
 #include <optional>
+#include <ostream>
 #include <string>
 #include <vector>
 
