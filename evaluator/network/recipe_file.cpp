@@ -150,6 +150,8 @@ Network read_network(const Json& json) {
   for (const Json& one : *list) layers.push_back(read_layer(one, "layer " + std::to_string(layers.size() + 1)));
   Network network = network_of(std::move(layers));
   object.read("image_side", &network.image_side, 1);
+  if (network.images.side % network.image_side != 0)
+    object.refuse("image_side", "does not divide " + std::to_string(network.images.side) + ", the side that it is said for");
   std::string initialisation = "he";
   object.read("initialisation", &initialisation);
   if (initialisation != "he" && initialisation != "mxnet") object.refuse("initialisation", "is neither he nor mxnet");

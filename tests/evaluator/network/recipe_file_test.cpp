@@ -68,6 +68,7 @@ TEST(RecipeFile, SaysWhatIsWrongWithIt) {
       {R"({"name": "own", "network": {"layers": [{"kind": "convolution", "kernel": "3"}]}})",
        "layer 1: \"kernel\" is not a whole number of 1 or more"},
       {R"({"name": "own", "network": {"layers": [{"kind": "add", "from": [1]}]}})", "layer 1: \"from\" is neither a name nor a list"},
+      {R"({"name": "own", "network": {"image_side": 24, )" + layers + "}}", "\"image_side\" does not divide 32"},
       {with(R"(, "epoch": 3)"), "the recipe has \"epoch\", which means nothing there; it may have name, network, epochs"},
       {with(R"(, "epochs": 0)"), "\"epochs\" is not a whole number of 1 or more"},
       {with(R"(, "epochs": 1.5)"), "\"epochs\" is not a whole number"},
