@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
 #include <stdexcept>
 
+#include "evaluator/network/plan.h"
 #include "tests/evaluator/network/networks.h"
 
 namespace actsearch {
@@ -96,6 +99,19 @@ TEST(NetworkFile, TakesTheRecipesNetworkItsPlaceAndTheFilesName) {
   EXPECT_EQ(recipe.epochs, find_recipe("vgg-s").epochs);
   EXPECT_THROW(with_network_file(find_recipe("vgg-s"), "my net", recipe_file(find_recipe("resnet20"))), std::invalid_argument);
   EXPECT_THROW(with_network_file(find_recipe("vgg-s"), "vgg16-bn", recipe_file(find_recipe("resnet20"))), std::invalid_argument);
+}
+
+/// Every network that the page shows is one.
+TEST(NetworkFile, TheExamplesOfTheDocumentationTrain) {
+  std::ifstream file(ACTSEARCH_SOURCE_DIR "/docs/networks.md");
+  const std::string page((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  int examples = 0;
+  for (std::size_t at = 0; (at = page.find("```json\n", at)) != std::string::npos; ++examples) {
+    at += 8;
+    const Recipe recipe = with_network_file(find_recipe("vgg-s"), "example", page.substr(at, page.find("```", at) - at));
+    EXPECT_GT(parameter_count(recipe.network), 1'000);
+  }
+  EXPECT_EQ(examples, 3);
 }
 
 }  // namespace
