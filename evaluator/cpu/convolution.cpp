@@ -63,7 +63,7 @@ class InOrder : public Convolution::Way {
     shape.interleave = 1;
     return shape;
   }
-  static std::size_t pixels(int side) { return static_cast<std::size_t>(side * side); }
+  static std::size_t pixels(int side) { return static_cast<std::size_t>(side) * static_cast<std::size_t>(side); }
   std::size_t batch() const { return static_cast<std::size_t>(shape_.batch); }
   std::size_t group() const { return static_cast<std::size_t>(shape_.interleave); }
   std::size_t pixel(int channels) const { return static_cast<std::size_t>(channels) * element_; }
