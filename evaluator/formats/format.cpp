@@ -52,7 +52,8 @@ Dataset load_dataset(const fs::path& directory, const LoadOptions& options) {
   for (const DataFormat& format : data_formats()) {
     if (!format.recognises(directory)) continue;
     Dataset dataset = format.load(directory, options);
-    dataset = resized(std::move(dataset), options.side.value_or(dataset.shape.side));
+    const int side = options.side.value_or(dataset.shape.side);
+    dataset = resized(std::move(dataset), side);
     require_supported(dataset.shape, directory);
     return dataset;
   }

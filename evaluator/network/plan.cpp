@@ -474,7 +474,7 @@ void initialise(const Network& network, const Plan& plan, std::uint64_t seed, Pa
   for (const Step& step : plan.steps) {
     const auto in = static_cast<std::size_t>(plan.shape(step.x).channels), out = static_cast<std::size_t>(plan.shape(step.y).channels);
     if (step.kind == StepKind::kConvolution) {
-      const auto pixels = static_cast<std::size_t>(step.kernel * step.kernel);
+      const auto kernel = static_cast<std::size_t>(step.kernel), pixels = kernel * kernel;
       const std::size_t group_inputs = in / static_cast<std::size_t>(step.groups);
       fill(step.weights, out * pixels * group_inputs,
            std::sqrt(2.0 / (static_cast<double>(pixels) * static_cast<double>(mxnet ? out : group_inputs))));
