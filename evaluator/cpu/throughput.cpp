@@ -64,7 +64,9 @@ struct ConvolutionsAlone {
       const TensorShape &in = plan.shape(at.x), &out = plan.shape(at.y);
       const auto batch = static_cast<std::size_t>(recipe.batch);
       const std::size_t x = batch * in.elements(), y = batch * out.elements();
-      const auto weights = static_cast<std::size_t>(at.kernel * at.kernel * in.channels / at.groups * out.channels);
+      const auto kernel = static_cast<std::size_t>(at.kernel);
+      const std::size_t weights =
+          kernel * kernel * static_cast<std::size_t>(in.channels / at.groups) * static_cast<std::size_t>(out.channels);
       Layer layer{Kind(context, {recipe.batch, in.channels, out.channels, in.side, interleave, at.kernel, at.stride, at.padding, at.groups},
                        precision, at.x != 0),
                   Buffer(x * storage_bytes(storage)),

@@ -60,7 +60,7 @@ std::vector<std::uint8_t> squared(const Picture& picture, int side) {
         const Taps& taps = axis.taps[static_cast<std::size_t>(c)];
         std::int64_t sum = 0;
         for (std::size_t k = 0; k < taps.weights.size(); ++k) sum += taps.weights[k] * row[static_cast<std::size_t>(taps.first) + k];
-        rows[static_cast<std::size_t>(r * side + c)] = sum;
+        rows[static_cast<std::size_t>(r) * static_cast<std::size_t>(side) + static_cast<std::size_t>(c)] = sum;
       }
     }
     const std::int64_t total = axis.total * axis.total;

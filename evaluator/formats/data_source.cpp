@@ -172,7 +172,8 @@ Dataset find_dataset(const std::optional<std::string>& requested, const std::fun
   const auto use = [&](const std::string& place, const std::string& why) {
     if (const auto size = synthetic_size(place)) {
       Dataset dataset = make_synthetic(1, *size, *size / 5);
-      dataset = resized(std::move(dataset), loading.side.value_or(dataset.shape.side));
+      const int side = loading.side.value_or(dataset.shape.side);
+      dataset = resized(std::move(dataset), side);
       say("data: " + dataset.source + " (" + why + ")");
       return dataset;
     }
