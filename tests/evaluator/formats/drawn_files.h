@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "evaluator/data/resize.h"
+#include "tests/evaluator/formats/data_error.h"
 
 namespace actsearch {
 
@@ -67,18 +68,6 @@ class DrawnFiles : public testing::Test {
   static Bytes read(const std::filesystem::path& file) {
     std::ifstream stream(file, std::ios::binary);
     return {std::istreambuf_iterator<char>(stream), {}};
-  }
-
-  /// The message of the DataError that `act` throws; empty, and a failure, if it throws none.
-  template <class Act>
-  static std::string data_error(Act act) {
-    try {
-      act();
-    } catch (const DataError& error) {
-      return error.what();
-    }
-    ADD_FAILURE() << "no DataError";
-    return "";
   }
 
   std::filesystem::path root_;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "evaluator/formats/cifar10.h"
+#include "tests/evaluator/formats/data_error.h"
 
 namespace actsearch {
 
@@ -61,18 +62,6 @@ class FakeCifar10 : public testing::Test {
   static void write(const std::filesystem::path& file, const std::vector<char>& bytes) {
     std::filesystem::remove(file);  // so that a hard link's other names keep their content
     std::ofstream(file, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  }
-
-  /// The message of the DataError that `act` throws; empty, and a failure, if it throws none.
-  template <class Act>
-  static std::string data_error(Act act) {
-    try {
-      act();
-    } catch (const DataError& error) {
-      return error.what();
-    }
-    ADD_FAILURE() << "no DataError";
-    return "";
   }
 
   std::filesystem::path root_;
