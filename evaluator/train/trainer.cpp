@@ -269,6 +269,18 @@ std::string_view to_text(Failure failure) {
       return "time-out";
     case Failure::kCompilation:
       return "does not compile";
+    case Failure::kExitCode:
+      return "exit code";
+    case Failure::kSignal:
+      return "signal";
+    case Failure::kNoScore:
+      return "no score";
+    case Failure::kNonFiniteScore:
+      return "non-finite score";
+    case Failure::kScoreOutOfRange:
+      return "score out of range";
+    case Failure::kForeignAnswer:
+      return "answer for another trial";
   }
   return "unknown";
 }

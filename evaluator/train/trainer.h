@@ -56,6 +56,13 @@ enum class Failure : std::uint8_t {
   kDiverged,       ///< after the first, an epoch's mean training loss was over twice that of guessing, which is ln(classes)
   kTimeOut,        ///< took longer than TrialOptions::time_limit
   kCompilation,    ///< the activation's kernels do not compile
+  // Of the user's own training (evaluator/external):
+  kExitCode,         ///< its command ended with an exit code other than 0
+  kSignal,           ///< a signal ended it
+  kNoScore,          ///< it ended without telling what it was asked for
+  kNonFiniteScore,   ///< its score is NaN or infinite
+  kScoreOutOfRange,  ///< its score is no possible one
+  kForeignAnswer     ///< it answered for another trial
 };
 std::string_view to_text(Failure failure);
 

@@ -9,6 +9,7 @@
 #include "search/cli/device.h"
 #include "search/cli/interrupt.h"
 #include "search/cli/options.h"
+#include "search/cli/own_training.h"
 #include "search/report/recipe_choice.h"
 #include "search/run/finalists.h"
 #include "search/run/study.h"
@@ -44,8 +45,10 @@ Options declared() {
   declare_training(options, kDefaultRerunRecipe);
   declare_device(options);
   declare_deterministic(options);
+  declare_fresh_training(options);
   options.value("format", "F", "table, csv or json [table]");
   options.epilogue(
+      "Of a search with --evaluator the fresh stage calls the same command with new seeds, and there is no full stage.\n\n"
       "--recipe, --epochs, --batch, --rate and --precision are those of the full-length runs. The fresh stage\n"
       "takes them from the search.");
   return options;
@@ -58,6 +61,13 @@ std::string searched_text(const Store& database, const Options& options) {
   throw std::runtime_error(from ? "no finished trials under recipe " + *from +
                                       ": --from takes a recipe's name, its whole text, or its name and some of its fields"
                                 : "the leaderboard is empty: run a search into this database first");
+}
+
+/// The fresh stage's seeds and checkpoints.
+void choose_fresh(const Options& options, RunPlan* plan) {
+  plan->seed = static_cast<std::uint64_t>(options.integer("seed", 0, 1'000'000'000'000'000'000).value_or(kFirstFreshSeed));
+  plan->seeds = static_cast<int>(options.integer("seeds", 1, 1'000'000).value_or(5));
+  plan->checkpoints = checkpoint_directory(options.required("db"));
 }
 
 /// The fresh stage: the search's conditions with another fold.
@@ -76,10 +86,8 @@ RunPlan fresh_plan(const Options& options, const Device& device, const std::stri
   plan.recipe.validation_fold = kFold;
   plan.precision = conditions->precision;
   plan.recipe_text = conditions_text(plan.recipe, plan.precision, dataset.source);
-  plan.seed = static_cast<std::uint64_t>(options.integer("seed", 0, 1'000'000'000'000'000'000).value_or(kFirstFreshSeed));
-  plan.seeds = static_cast<int>(options.integer("seeds", 1, 1'000'000).value_or(5));
   plan.jobs = chosen_jobs(options, device);
-  plan.checkpoints = checkpoint_directory(options.required("db"));
+  choose_fresh(options, &plan);
   return plan;
 }
 
@@ -97,23 +105,26 @@ RerunPlan full_plan(const Options& options, const Device& device) {
 /// A row's cells, as text: with the interval in one for people, else every number in full. Accuracies are in per cent.
 class RowText {
  public:
-  explicit RowText(bool people) : people_(people) {}
+  RowText(bool people, const ScoreScale& scale) : people_(people), scale_(scale) {}
   void text(const std::string& cell) { cells_.emplace_back(cell); }
   void mean(const std::optional<Mean>& mean) {
     if (people_) {
-      add(mean ? std::optional(percent(mean->value) + (mean->half_width ? " ± " + percent(*mean->half_width) : "")) : std::nullopt);
+      add(mean ? std::optional(scale_.value(mean->value) + (mean->half_width ? " ± " + scale_.amount(*mean->half_width) : ""))
+               : std::nullopt);
     } else {
-      add(mean ? std::optional(exact_percent(mean->value)) : std::nullopt);
-      add(mean && mean->half_width ? std::optional(exact_percent(*mean->half_width)) : std::nullopt);
+      add(mean ? std::optional(scale_.exact_value(mean->value)) : std::nullopt);
+      add(mean && mean->half_width ? std::optional(scale_.exact_amount(*mean->half_width)) : std::nullopt);
     }
     add(mean ? std::optional(std::to_string(mean->n)) : std::nullopt);
   }
   void comparison(const std::optional<PairedComparison>& compared) {
     if (people_) {
-      add(compared ? std::optional(signed_percent(compared->difference)) : std::nullopt);
+      add(compared ? std::optional(scale_.difference(compared->difference)) : std::nullopt);
     } else {
-      for (double PairedComparison::*part : {&PairedComparison::difference, &PairedComparison::low, &PairedComparison::high})
-        add(compared ? std::optional(exact_percent((*compared).*part)) : std::nullopt);
+      double PairedComparison::*const low = scale_.negated ? &PairedComparison::high : &PairedComparison::low;
+      double PairedComparison::*const high = scale_.negated ? &PairedComparison::low : &PairedComparison::high;
+      for (double PairedComparison::*part : {&PairedComparison::difference, low, high})
+        add(compared ? std::optional(scale_.exact_difference((*compared).*part)) : std::nullopt);
     }
     add(compared ? std::optional(people_ ? fixed(compared->p_holm, 4) : exact(compared->p_holm)) : std::nullopt);
     add(compared ? std::optional(verdict(*compared)) : std::nullopt);
@@ -123,13 +134,14 @@ class RowText {
  private:
   void add(std::optional<std::string> cell) { cells_.push_back(std::move(cell)); }
   bool people_;
+  const ScoreScale& scale_;
   std::vector<std::optional<std::string>> cells_;
 };
 
 /// The columns of finalists_table, stage by stage.
 class Columns {
  public:
-  Columns(bool people, std::string reference) : people_(people), reference_(std::move(reference)) {
+  Columns(bool people, std::string reference, const ScoreScale& scale) : people_(people), reference_(std::move(reference)), scale_(scale) {
     add("rank");
     add("formula", false);
     add("name", false);
@@ -140,14 +152,14 @@ class Columns {
   }
   /// As RowText::mean has it.
   void mean(const std::string& stage) {
-    add(stage + " " + kAccuracy);
-    if (!people_) add(stage + " ± %");
+    add(stage + " " + scale_.header());
+    if (!people_) add(stage + " " + scale_.header("±"));
     add(people_ ? "n" : stage + " n");
   }
   /// As RowText::comparison has it.
   void comparison(const std::string& stage) {
     if (people_) {
-      add("− " + reference_ + ", points");
+      add("− " + reference_ + ", " + scale_.difference_unit());
     } else {
       for (const char* part : {"_difference", "_difference_low", "_difference_high"}) add(stage + part);
     }
@@ -159,31 +171,38 @@ class Columns {
  private:
   bool people_;
   std::string reference_;
+  const ScoreScale& scale_;
 };
 
-Table finalists_table(const std::vector<FinalistRow>& rows, Format format, const std::string& reference) {
+/// `full`: with the columns of the full length, where there is one.
+Table finalists_table(const std::vector<FinalistRow>& rows, Format format, const std::string& reference, const ScoreScale& scale,
+                      bool full) {
   const bool people = format == Format::kTable;
-  Columns columns(people, reference);
+  Columns columns(people, reference, scale);
   columns.mean("search");
   columns.mean("fresh");
   columns.comparison("fresh");
-  columns.mean("full test");
-  columns.mean("best epoch");
-  columns.comparison("full");
+  if (full) {
+    columns.mean("full test");
+    columns.mean("best epoch");
+    columns.comparison("full");
+  }
   columns.add("failure", false);
   Table table = std::move(columns.table);
   int rank = 0;
   for (const FinalistRow& row : rows) {
-    RowText cells(people);
+    RowText cells(people, scale);
     cells.text(std::to_string(++rank));
     cells.text(row.candidate.formula);
     cells.text(row.candidate.name);
     cells.mean(row.search);
     cells.mean(row.fresh);
     cells.comparison(row.fresh_compared);
-    cells.mean(row.full);
-    cells.mean(row.full_best);
-    cells.comparison(row.full_compared);
+    if (full) {
+      cells.mean(row.full);
+      cells.mean(row.full_best);
+      cells.comparison(row.full_compared);
+    }
     cells.text(row.failure);
     table.rows.push_back(cells.take());
   }
@@ -204,39 +223,62 @@ void say_plan(Progress& progress, const FinalistsPlan& plan, const Device& devic
   }
 }
 
-}  // namespace
-
-int finalists_command(const Words& words) {
-  Options options = declared();
-  if (!options.parse(words)) return 0;
-  const std::string file = options.required("db");
-  const auto top = options.integer("top", 1, 100'000);
-  if (!top) throw UsageError("--top N is required: how many of the leaderboard are finalists\nsee: actsearch finalists --help");
-  if (options.integer("seeds", 1, 1'000'000) == 1) {
-    throw UsageError("--seeds 1 is not enough: the paired test beside the reference needs at least 2 trials a candidate");
-  }
-  const auto full = options.integer("full", 0, 100'000).value_or(*top);
-  if (full > *top) throw UsageError("--full " + std::to_string(full) + " is more than the --top " + std::to_string(*top) + " finalists");
-  const Format format = options.format();
-  const Device device = chosen_device(options);
+/// What both kinds of training have in common: the finalists and what they are compared with.
+FinalistsPlan chosen_finalists(const Options& options, const Store& database, int top) {
   FinalistsPlan plan;
   plan.reference = candidate_of(options.text("compare").value_or("relu"));
-  plan.full = full_plan(options, device);
   plan.commit = plan.full.commit = program_commit();
-  plan.machine = plan.full.machine = machine_text() + (device.is_cuda() ? ", " + device.description : "");
-
-  require_searched(file);
-  Progress progress(std::cerr, Progress::standard_error_style());
-  const auto store = open_store(file, Store::Access::kCreate);
-  Store& database = *store;
-  require_known_recipe(database, "--from", options.text("from"));
   plan.search_text = searched_text(database, options);
   for (const CandidateRecord& record :
-       database.top_candidates({.recipe = plan.search_text, .top = static_cast<int>(*top), .sort = LeaderboardQuery::Sort::kLowerBound})) {
+       database.top_candidates({.recipe = plan.search_text, .top = top, .sort = LeaderboardQuery::Sort::kLowerBound})) {
     plan.finalists.push_back(candidate_of(record.formula));
   }
-  plan.full_top = static_cast<int>(std::min<std::int64_t>(full, static_cast<std::int64_t>(plan.finalists.size())));
+  return plan;
+}
 
+/// Prints the rows. The command's exit code.
+int show(Progress& progress, const FinalistsReport& report, const FinalistsPlan& plan, Format format) {
+  if (report.ending == Ending::kInterrupted) progress.say("interrupted: the same command goes on");
+  const std::string reference = plan.reference.name.empty() ? plan.reference.formula : plan.reference.name;
+  const bool full = !read_external_conditions(plan.search_text);
+  write(std::cout, finalists_table(report.rows, format, reference, plan.fresh.scale, full), format);
+  std::cout.flush();
+  return report.ending == Ending::kInterrupted ? kInterruptedExit : 0;
+}
+
+/// The best of a search whose trials the user's command trained: the same command, with seeds that the search did not use.
+int finalists_of_command(const Options& options, Store& database, FinalistsPlan plan, const ExternalConditions& searched, Format format) {
+  const OwnTraining own = fresh_training(options, searched);
+  Progress progress(std::cerr, Progress::standard_error_style());
+  plan.machine = machine_text();
+  plan.fresh.recipe = recipe_of(own.conditions);
+  plan.fresh.recipe_text = to_text(own.conditions);
+  plan.fresh.scale = score_scale(plan.fresh.recipe_text);
+  plan.fresh.jobs = own.jobs;
+  plan.data = "of the evaluator command";
+  choose_fresh(options, &plan.fresh);
+  plan.full.run.recipe = plan.fresh.recipe;  // there is no full length: nothing is trained under it
+  plan.full.run.recipe_text = plan.fresh.recipe_text;
+  const auto say = [&](const std::string& line) { progress.say(line); };
+  say("evaluator: " + own.conditions.command);
+  say("fresh: " + std::to_string(plan.finalists.size()) + " functions × " + std::to_string(plan.fresh.seeds) +
+      " seeds and the reference, seeds from " + std::to_string(plan.fresh.seed));
+  const std::atomic<bool>& interrupt = catch_interrupts();
+  const Evaluator evaluator = make_evaluator(own, database, options.required("db"), plan.fresh, say);
+  return show(progress, run_finalists(database, plan, evaluator, evaluator, progress, interrupt), plan, format);
+}
+
+/// The best of a search of the built-in trainer.
+int finalists_of_images(const Options& options, Store& database, FinalistsPlan plan, int full, Format format) {
+  for (const char* const flag : {"gpus", "grace"}) {
+    if (options.has(flag)) throw UsageError("--" + std::string(flag) + " belongs to a search with --evaluator, which this file's is not");
+  }
+  const Device device = chosen_device(options);
+  plan.full = full_plan(options, device);
+  plan.full.commit = plan.commit;
+  plan.machine = plan.full.machine = machine_text() + (device.is_cuda() ? ", " + device.description : "");
+  plan.full_top = std::min(full, static_cast<int>(plan.finalists.size()));
+  Progress progress(std::cerr, Progress::standard_error_style());
   const Dataset dataset = find_dataset(
       options.text("data"), [&](const std::string& line) { progress.say(line); }, kOfficialArchive, chosen_loading(options));
   plan.data = plan.full.data = dataset.source;
@@ -251,13 +293,34 @@ int finalists_command(const Words& words) {
   const auto say = [&](const std::string& line) { progress.say(line); };
   const Evaluator fresh = make_evaluator(device, dataset, plan.fresh, say);
   const Evaluator full_length = make_evaluator(device, dataset, plan.full.run, say);
-  const FinalistsReport report = run_finalists(database, plan, fresh, full_length, progress, interrupt);
-  if (report.ending == Ending::kInterrupted) progress.say("interrupted: the same command goes on");
-  const std::string reference = plan.reference.name.empty() ? plan.reference.formula : plan.reference.name;
-  write(std::cout, finalists_table(report.rows, format, reference), format);
-  std::cout.flush();
+  const int code = show(progress, run_finalists(database, plan, fresh, full_length, progress, interrupt), plan, format);
   if (!drawn.empty()) progress.say(drawn);
-  return report.ending == Ending::kInterrupted ? kInterruptedExit : 0;
+  return code;
+}
+
+}  // namespace
+
+int finalists_command(const Words& words) {
+  Options options = declared();
+  if (!options.parse(words)) return 0;
+  const std::string file = options.required("db");
+  const auto top = options.integer("top", 1, 100'000);
+  if (!top) throw UsageError("--top N is required: how many of the leaderboard are finalists\nsee: actsearch finalists --help");
+  if (options.integer("seeds", 1, 1'000'000) == 1) {
+    throw UsageError("--seeds 1 is not enough: the paired test beside the reference needs at least 2 trials a candidate");
+  }
+  const auto full = options.integer("full", 0, 100'000).value_or(*top);
+  if (full > *top) throw UsageError("--full " + std::to_string(full) + " is more than the --top " + std::to_string(*top) + " finalists");
+  const Format format = options.format();
+  (void)candidate_of(options.text("compare").value_or("relu"));  // or it is no function
+
+  require_searched(file);
+  const auto store = open_store(file, Store::Access::kCreate);
+  require_known_recipe(*store, "--from", options.text("from"));
+  FinalistsPlan plan = chosen_finalists(options, *store, static_cast<int>(*top));
+  if (const auto searched = read_external_conditions(plan.search_text))
+    return finalists_of_command(options, *store, std::move(plan), *searched, format);
+  return finalists_of_images(options, *store, std::move(plan), static_cast<int>(full), format);
 }
 
 }  // namespace actsearch

@@ -10,6 +10,7 @@
 #include "search/cli/options.h"
 #include "search/report/recipe_choice.h"
 #include "search/run/known_spread.h"
+#include "search/run/study.h"
 #include "search/text/format.h"
 
 namespace actsearch {
@@ -33,7 +34,9 @@ void say_conditions(const Store& database, const std::optional<std::string>& rec
   } else {
     std::cerr << "no finished trials" << (recipe ? " under recipe " + *recipe : "") << " yet\n";
   }
-  if (const auto spread = database.seed_spread({.recipe = recipe, .known_spread = known_spread})) std::cerr << spread_line(*spread) << '\n';
+  if (const auto spread = database.seed_spread({.recipe = recipe, .known_spread = known_spread})) {
+    std::cerr << spread_line(*spread, score_scale(ranked ? ranked->text : provisional.recipe.text)) << '\n';
+  }
   if (provisional.trials > 0) {
     std::cerr << "provisional: " << provisional.trials << (provisional.trials == 1 ? " trial" : " trials") << " that a race has paused";
     if (!ranked) std::cerr << ", under: " << provisional.recipe.text;
@@ -94,7 +97,7 @@ int leaderboard_command(const Words& words) {
   }
   const auto provisional = database.provisional(query.recipe, query.top - static_cast<int>(rows.size()));
   say_conditions(database, query.recipe, provisional);
-  write(std::cout, leaderboard_table(rows, provisional, format, reference), format);
+  write(std::cout, leaderboard_table(rows, provisional, format, reference, score_scale(provisional.recipe.text)), format);
   return 0;
 }
 

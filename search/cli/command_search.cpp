@@ -11,6 +11,7 @@
 #include "search/cli/device.h"
 #include "search/cli/interrupt.h"
 #include "search/cli/options.h"
+#include "search/cli/own_training.h"
 #include "search/run/forecast.h"
 #include "search/run/known_spread.h"
 #include "search/run/rerun.h"
@@ -69,10 +70,13 @@ Options declared() {
   options.value("eta", "F", "the best 1/F of those that reach a rung go on [" + exact(kUsualEta) + "]");
   options.value("trial-time", "T", "a trial that takes longer counts as failed [no limit]");
   declare_jobs(options);
+  declare_own_training(options);
   options.epilogue(
       "Ctrl-C stops the run, keeps unfinished trials and prints the leaderboard (exit code 130). A second Ctrl-C\n"
       "ends it at once. The same command goes on later in both cases.\n"
-      "\nExample: actsearch search --db first.db --baselines --budget-time 10m");
+      "\nExamples: actsearch search --db first.db --baselines --budget-time 10m\n"
+      "          actsearch search --db my.db --evaluator 'python train.py {module} {seed} {epochs}' --epochs 10\n"
+      "(docs/own-training.md says what such a script has to do)");
   return options;
 }
 
@@ -91,13 +95,13 @@ struct RaceFlags {
   double eta = kUsualEta;
 };
 
-std::optional<RaceFlags> chosen_race(const Options& options, const Recipe& recipe) {
+std::optional<RaceFlags> chosen_race(const Options& options, const Recipe& recipe, const std::vector<double>& usual_rungs) {
   if (!options.has("racing")) {
     if (options.has("rungs") || options.has("eta")) throw UsageError("--rungs and --eta belong to --racing");
     return std::nullopt;
   }
   RaceFlags race;
-  race.rungs = options.numbers("rungs").value_or(kUsualRungs);
+  race.rungs = options.numbers("rungs").value_or(usual_rungs);
   double before = 0;
   for (const double rung : race.rungs) {
     if (!(rung > before)) {
@@ -127,8 +131,8 @@ Racing fitted(const RaceFlags& race, const Recipe& recipe, const Dataset& datase
   }
 }
 
-/// Everything that the flags say; the data's name is still missing.
-SearchPlan planned(const Options& options, const Device& device) {
+/// What the flags say of the search, whoever trains: all but how that is done.
+SearchPlan planned(const Options& options, const Recipe& recipe) {
   SearchPlan plan{.run = {},
                   .space = Space(options.text("space").value_or("core1"), options.list("unary"), options.list("binary")),
                   .strategy = options.choice("strategy", strategy_names()),
@@ -136,18 +140,33 @@ SearchPlan planned(const Options& options, const Device& device) {
                   .given = candidates_of(options.texts("expr")),
                   .data = "",
                   .commit = std::string(program_commit()),
-                  .machine = machine_text() + (device.is_cuda() ? ", " + device.description : "")};
-  plan.run.recipe = chosen_recipe(options, kDefaultSearchRecipe);
-  if (plan.run.recipe.validation_size == 0) {
-    throw UsageError("recipe " + plan.run.recipe.name + " has no validation images, so a search cannot rank by it; it is for rerun");
-  }
-  plan.run.precision = chosen_precision(options, device);
+                  .machine = machine_text()};
+  plan.run.recipe = recipe;
   plan.run.seeds = static_cast<int>(options.integer("seeds", 1, 1'000'000).value_or(1));
   plan.run.seed = static_cast<std::uint64_t>(options.integer("seed", 0, 1'000'000'000'000'000'000).value_or(0));
-  plan.run.budget = chosen_budget(options, plan.run.recipe);
-  plan.run.jobs = chosen_jobs(options, device);
+  plan.run.budget = chosen_budget(options, recipe);
   plan.run.trial_limit = options.duration("trial-time");
+  plan.run.checkpoints = checkpoint_directory(options.required("db"));
   return plan;
+}
+
+/// The same with the built-in trainer; the data's name is still missing.
+SearchPlan planned(const Options& options, const Device& device) {
+  const Recipe recipe = chosen_recipe(options, kDefaultSearchRecipe);
+  if (recipe.validation_size == 0) {
+    throw UsageError("recipe " + recipe.name + " has no validation images, so a search cannot rank by it; it is for rerun");
+  }
+  SearchPlan plan = planned(options, recipe);
+  if (device.is_cuda()) plan.machine += ", " + device.description;
+  plan.run.precision = chosen_precision(options, device);
+  plan.run.jobs = chosen_jobs(options, device);
+  return plan;
+}
+
+std::string jobs_text(int jobs) { return std::to_string(jobs) + (jobs == 1 ? " job" : " jobs"); }
+
+std::string search_text(const SearchPlan& plan) {
+  return "search: " + plan.space.name() + " (" + std::to_string(plan.space.size()) + " spellings), " + plan.strategy + ", ";
 }
 
 void say_plan(Progress& progress, const SearchPlan& plan, const Device& device) {
@@ -155,9 +174,8 @@ void say_plan(Progress& progress, const SearchPlan& plan, const Device& device) 
     progress.say("device: the CPU, " + device.description + " (" + device.note + ")");
   else
     progress.say("device: " + device.description);
-  progress.say("search: " + plan.space.name() + " (" + std::to_string(plan.space.size()) + " spellings), " + plan.strategy + ", " +
-               summary(plan.run.recipe) + " in " + std::string(to_text(plan.run.precision)) + ", " + std::to_string(plan.run.jobs) +
-               (plan.run.jobs == 1 ? " job" : " jobs"));
+  progress.say(search_text(plan) + summary(plan.run.recipe) + " in " + std::string(to_text(plan.run.precision)) + ", " +
+               jobs_text(plan.run.jobs));
 }
 
 void say_race(Progress& progress, const Racing& racing, int epochs) {
@@ -229,25 +247,28 @@ void show_leaderboard(Progress& progress, const Store& database, const std::stri
     progress.say("no trial has come to a score yet: there is nothing to rank");
   } else {
     if (rows.empty()) progress.say("no trial has come to its end yet: these are provisional, furthest first, then by training loss");
-    write(std::cout, leaderboard_table(rows, provisional, Format::kTable), Format::kTable);
+    write(std::cout, leaderboard_table(rows, provisional, Format::kTable, std::nullopt, plan.run.scale), Format::kTable);
     std::cout.flush();
-    if (const auto spread = database.seed_spread(query); spread && !rows.empty()) progress.say(spread_line(*spread));
+    if (const auto spread = database.seed_spread(query); spread && !rows.empty()) progress.say(spread_line(*spread, plan.run.scale));
   }
   if (ending != Ending::kFinished) progress.say("to go on:    run the same command again");
   if (failures) progress.say("to see why:  actsearch leaderboard --db " + file + " --failures");
   if (!nothing) progress.say("to see more: actsearch leaderboard --db " + file + " --top 50");
-  if (!rows.empty()) progress.say("to rerun:    actsearch rerun --db " + file + " --top 3 --recipe " + kDefaultRerunRecipe);
+  if (rows.empty()) return;
+  if (read_external_conditions(recipe))
+    progress.say("to be sure:  actsearch finalists --db " + file + " --top 5 --full 0");
+  else
+    progress.say("to rerun:    actsearch rerun --db " + file + " --top 3 --recipe " + kDefaultRerunRecipe);
 }
 
-}  // namespace
+int ended(const SearchReport& report) { return report.run.ending == Ending::kInterrupted ? kInterruptedExit : 0; }
 
-int search_command(const Words& words) {
-  Options options = declared();
-  if (!options.parse(words)) return 0;
+/// The built-in trainer searches.
+int search_images(const Options& options) {
   const std::string file = options.required("db");
   const Device device = chosen_device(options);
   SearchPlan plan = planned(options, device);
-  const auto race = chosen_race(options, plan.run.recipe);
+  const auto race = chosen_race(options, plan.run.recipe, kUsualRungs);
 
   Progress progress(std::cerr, Progress::standard_error_style());
   require_usable(file);  // what is wrong with it is known before a download; it is made when all else is right
@@ -256,7 +277,6 @@ int search_command(const Words& words) {
   plan.data = dataset.source;
   plan.run.recipe = fitted(plan.run.recipe, dataset);
   if (race) plan.run.racing = fitted(*race, plan.run.recipe, dataset);
-  plan.run.checkpoints = checkpoint_directory(file);
   plan.run.recipe_text = conditions_text(plan.run.recipe, plan.run.precision, dataset.source);
   const auto store = open_store(file, Store::Access::kCreate);
   Store& database = *store;
@@ -276,7 +296,72 @@ int search_command(const Words& words) {
   say_ending(progress, report);
   show_leaderboard(progress, database, file, plan, report.run.ending);
   say(note_on_data(dataset));
-  return report.run.ending == Ending::kInterrupted ? kInterruptedExit : 0;
+  return ended(report);
+}
+
+/// Rungs at whole epochs: about a ninth and a third of a trial.
+std::vector<double> rungs_of_whole_epochs(int epochs) {
+  std::vector<double> rungs;
+  for (const int rung : {epochs / 9, epochs / 3}) {
+    if (rung > 0 && rung < epochs && (rungs.empty() || rungs.back() < rung)) rungs.push_back(rung);
+  }
+  if (rungs.empty()) rungs.push_back(1);
+  return rungs;
+}
+
+/// A race of a command's trials: an epoch is its smallest step.
+Racing whole_epochs(const RaceFlags& race) {
+  Racing racing{.rungs = {}, .steps_per_epoch = 1, .eta = race.eta};
+  for (const double rung : race.rungs) {
+    if (rung != std::floor(rung)) throw UsageError("--rungs " + exact(rung) + ": an evaluator command pauses after whole epochs alone");
+    racing.rungs.push_back({static_cast<int>(rung), 0});
+  }
+  return racing;
+}
+
+/// The user's own command trains.
+int search_with_command(const Options& options, const OwnTraining& own) {
+  const std::string file = options.required("db");
+  SearchPlan plan = planned(options, recipe_of(own.conditions));
+  if (const auto race = chosen_race(options, plan.run.recipe, rungs_of_whole_epochs(plan.run.recipe.epochs))) {
+    plan.run.racing = whole_epochs(*race);
+    plan.run.racing->always = {std::string(kReferences[0])};
+    require_epochs(own);
+  }
+  plan.run.recipe_text = to_text(own.conditions);
+  plan.run.scale = score_scale(plan.run.recipe_text);
+  plan.run.jobs = own.jobs;
+  plan.data = "of the evaluator command";
+  const Candidate relu = candidate_of(kReferences[0]);  // what others are compared with, and what tells a bad script from a bad function
+  std::erase_if(plan.given, [&](const Candidate& given) { return given.fingerprint == relu.fingerprint; });
+  plan.given.insert(plan.given.begin(), relu);
+
+  Progress progress(std::cerr, Progress::standard_error_style());
+  const auto say = [&](const std::string& line) { progress.say(line); };
+  if (options.has("check-evaluator")) return check_evaluator(own, relu, plan.run.seed, plan.run.trial_limit, say);
+  require_usable(file);
+  const auto store = open_store(file, Store::Access::kCreate);
+  Store& database = *store;
+  say("evaluator: " + own.conditions.command);
+  say(search_text(plan) + std::to_string(own.conditions.epochs) + (own.conditions.epochs == 1 ? " epoch, " : " epochs, ") + "module for " +
+      own.conditions.target + ", " + jobs_text(plan.run.jobs));
+  if (plan.run.racing) say_race(progress, *plan.run.racing, plan.run.recipe.epochs);
+  say_before(progress, database, plan.run);
+  const std::atomic<bool>& interrupt = catch_interrupts();
+  const Evaluator evaluator = make_evaluator(own, database, file, plan.run, say);
+  const SearchReport report = run_search(database, plan, evaluator, progress, interrupt);
+  say_ending(progress, report);
+  show_leaderboard(progress, database, file, plan, report.run.ending);
+  return ended(report);
+}
+
+}  // namespace
+
+int search_command(const Words& words) {
+  Options options = declared();
+  if (!options.parse(words)) return 0;
+  const auto own = chosen_own_training(options);
+  return own ? search_with_command(options, *own) : search_images(options);
 }
 
 }  // namespace actsearch

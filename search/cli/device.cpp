@@ -117,8 +117,8 @@ Precision chosen_precision(const Options& options, const Device& device) {
 
 Evaluator make_evaluator(const Device& device, const Dataset& dataset, RunPlan& plan, std::function<void(const std::string&)> say) {
   if (!device.is_cuda()) {
-    return [&dataset](const Program& program, const Recipe& recipe, const TrialOptions& trial) {
-      return train(program, recipe, dataset, trial);
+    return [&dataset](const Candidate& candidate, const Recipe& recipe, const TrialOptions& trial) {
+      return train(candidate.program, recipe, dataset, trial);
     };
   }
   CudaOptions options;
@@ -130,8 +130,9 @@ Evaluator make_evaluator(const Device& device, const Dataset& dataset, RunPlan& 
   const auto backend = std::make_shared<CudaBackend>(dataset, std::move(options));
   plan.ahead = plan.jobs;
   plan.upcoming = [backend, precision = plan.precision](const Candidate& candidate) { backend->prepare(candidate.program, precision); };
-  return
-      [backend](const Program& program, const Recipe& recipe, const TrialOptions& trial) { return backend->train(program, recipe, trial); };
+  return [backend](const Candidate& candidate, const Recipe& recipe, const TrialOptions& trial) {
+    return backend->train(candidate.program, recipe, trial);
+  };
 }
 
 }  // namespace actsearch

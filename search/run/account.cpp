@@ -13,7 +13,7 @@ constexpr double kRounding = 1e-6;
 }  // namespace
 
 TrainingPoint reached_by(const TrialOutcome& outcome) {
-  return {static_cast<int>(outcome.epochs.size()), outcome.partial ? outcome.partial->steps : 0};
+  return {outcome.epochs.empty() ? 0 : outcome.epochs.back().epoch + 1, outcome.partial ? outcome.partial->steps : 0};
 }
 
 Account::Account(const RunPlan& plan, const Race* race, std::optional<BestFunction> best) : plan_(plan), race_(race) {
@@ -51,6 +51,7 @@ ProgressState Account::state() {
   state.paused = state.judged - state.done;
   state.planned = plan_.budget.trials;
   state.best = best_;
+  state.scale = plan_.scale;
   state.best_label = best_label_;
   state.elapsed = elapsed();
   for (const auto& [trial, at_work] : at_work_) {

@@ -28,7 +28,7 @@ void remove_where(const fs::path& directory, Id recipe, const Chosen& chosen) {
   for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
     const auto trial = read_name(entry->path().filename().string(), recipe);
     std::error_code ignored;
-    if (trial && chosen(*trial)) fs::remove(entry->path(), ignored);
+    if (trial && chosen(*trial)) fs::remove_all(entry->path(), ignored);
   }
 }
 
@@ -55,13 +55,13 @@ void CheckpointFiles::adopt(const Trial& trial) const {
 
 void CheckpointFiles::drop(const Trial& trial) const {
   std::error_code error;
-  fs::remove(of(trial), error);
+  fs::remove_all(of(trial), error);
 }
 
 void CheckpointFiles::remove_all(const Trial& trial) const {
   if (directory_.empty()) return;
   std::error_code error;
-  fs::remove(of(trial), error);
+  fs::remove_all(of(trial), error);
   if (trial.attempt == 1) return;  // nobody had it before, so there is nothing else
   remove_where(directory_, recipe_, [&](const Trial& found) {
     return found.fingerprint == trial.fingerprint && found.seed == trial.seed && found.attempt <= trial.attempt;

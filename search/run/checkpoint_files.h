@@ -1,5 +1,5 @@
-/// Where the checkpoints of a run's trials lie, one file for each claim of a trial: two processes that both believe to have claimed it
-/// never write, rename or remove the same file.
+/// Where the checkpoints of a run's trials lie, one file for each claim of a trial, or one directory where the user's command trains. Two
+/// processes that both believe to have claimed a trial never write, rename or remove the same one.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,7 @@
 #include "search/run/finalists.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
@@ -21,8 +22,8 @@ std::optional<Mean> mean_over(const Scores& scores) {
   return mean_of(values);
 }
 
-/// What ranks: below every accuracy where there is none.
-double value_of(const std::optional<Mean>& mean) { return mean ? mean->value : -1; }
+/// What ranks: below every score where there is none.
+double value_of(const std::optional<Mean>& mean) { return mean ? mean->value : -std::numeric_limits<double>::infinity(); }
 
 std::optional<PairedComparison> compared(const Scores& ours, const Scores& reference) {
   std::vector<double> differences;

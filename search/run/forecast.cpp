@@ -158,7 +158,7 @@ Seconds time_for_enough(const RunPlan& plan, const Forecast& forecast, int refer
 }  // namespace
 
 std::optional<Seconds> timed_step(const Evaluator& evaluator, const RunPlan& plan, const std::atomic<bool>& interrupt) {
-  const Program program = candidate_of(kReferences[2]).program;
+  const Candidate candidate = candidate_of(kReferences[2]);
   const auto jobs = static_cast<std::size_t>(plan.jobs);
   Timing timing(jobs, interrupt);
   std::atomic<bool> failed{false};
@@ -175,7 +175,7 @@ std::optional<Seconds> timed_step(const Evaluator& evaluator, const RunPlan& pla
           timing.step(job, reached.epochs * epoch_steps + reached.steps);
         };
         try {
-          evaluator(program, plan.recipe, options);
+          evaluator(candidate, plan.recipe, options);
         } catch (const std::exception&) {
           failed = true;  // the run comes to the same, and says so
         }

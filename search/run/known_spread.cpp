@@ -16,9 +16,9 @@ std::optional<SeedSpread> known_spread(const std::string& conditions) {
   return std::nullopt;
 }
 
-std::string spread_line(const SeedSpread& spread) {
-  return "±: half of a 95 % interval; seeds of one function deviate by " + percent(spread.deviation()) + " points (" + spread.source() +
-         ")";
+std::string spread_line(const SeedSpread& spread, const ScoreScale& scale) {
+  return "±: half of a 95 % interval; seeds of one function deviate by " + scale.amount(spread.deviation()) +
+         (scale.share ? " points (" : " (") + spread.source() + ")";
 }
 
 }  // namespace actsearch

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "db/statistics.h"
+#include "search/text/score_scale.h"
 
 namespace actsearch {
 
@@ -13,6 +14,6 @@ namespace actsearch {
 std::optional<SeedSpread> known_spread(const std::string& conditions);
 
 /// One line that explains the ± of a table.
-std::string spread_line(const SeedSpread& spread);
+std::string spread_line(const SeedSpread& spread, const ScoreScale& scale = {});
 
 }  // namespace actsearch

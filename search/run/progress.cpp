@@ -32,7 +32,7 @@ std::string progress_text(const ProgressState& state) {
   if (state.failed > 0) text += ", " + std::to_string(state.failed) + " failed";
   if (state.judged > state.done) text += ", " + std::to_string(state.judged) + " judged, " + std::to_string(state.paused) + " paused";
   if (state.best) {
-    text += "  best " + percent(*state.best) + " % " + state.best_label;
+    text += "  best " + state.scale.value(*state.best) + (state.scale.share ? " % " : " ") + state.best_label;
   } else if (state.first_score) {
     text += "  first score in " + format_duration(*state.first_score);
   }

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "search/text/score_scale.h"
+
 namespace actsearch {
 
 struct ProgressState {
@@ -22,7 +24,8 @@ struct ProgressState {
   std::int64_t judged = 0;              ///< trials that ended in this run, or that came to a rung of its race
   std::int64_t paused = 0;              ///< of these, those that wait at a rung now
   std::optional<std::int64_t> planned;  ///< trials this run may do, where that is known
-  std::optional<double> best;           ///< accuracy of the best so far, 0..1
+  std::optional<double> best;           ///< stored score of the best so far
+  ScoreScale scale;                     ///< how it is written
   std::string best_label;               ///< its name or formula
   std::chrono::duration<double> elapsed{};
   std::optional<std::chrono::duration<double>> left;         ///< of the run

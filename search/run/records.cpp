@@ -1,6 +1,7 @@
 #include "search/run/records.h"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
@@ -50,6 +51,13 @@ KeptCandidate keep(Store& database, const Candidate& met) {
   return {kept ? kept->id : 0, std::move(candidate).value_or(met)};
 }
 
+namespace {
+
+/// The user's own training need not tell everything; what it did not tell is a NaN.
+std::optional<double> told(double value) { return std::isnan(value) ? std::nullopt : std::optional(value); }
+
+}  // namespace
+
 EpochRecord to_record(const EpochMetrics& epoch, bool validates) {
   EpochRecord record{.epoch = epoch.epoch,
                      .learning_rate = epoch.learning_rate,
@@ -60,8 +68,8 @@ EpochRecord to_record(const EpochMetrics& epoch, bool validates) {
                      .test_accuracy = epoch.test_accuracy,
                      .seconds = epoch.seconds};
   if (validates) {
-    record.validation_loss = epoch.validation_loss;
-    record.validation_accuracy = epoch.validation_accuracy;
+    record.validation_loss = told(epoch.validation_loss);
+    record.validation_accuracy = told(epoch.validation_accuracy);
   }
   return record;
 }
@@ -96,7 +104,7 @@ TrialRecord to_record(const TrialOutcome& outcome, bool validates) {
       record.best_test_accuracy = std::max(record.best_test_accuracy.value_or(0), *epoch.test_accuracy);
       record.final_test_accuracy = epoch.test_accuracy;
     }
-    record.train_loss = epoch.train_loss;
+    record.train_loss = told(epoch.train_loss);
   }
   return record;
 }

@@ -19,8 +19,8 @@
 
 namespace actsearch {
 
-/// Trains and scores a candidate: train() with a data set, or a stand-in. Called from several threads at once.
-using Evaluator = std::function<TrialOutcome(const Program&, const Recipe&, const TrialOptions&)>;
+/// Trains and scores a candidate: train() with a data set, the user's own command, or a stand-in. Called from several threads at once.
+using Evaluator = std::function<TrialOutcome(const Candidate&, const Recipe&, const TrialOptions&)>;
 
 /// Where a run's candidates come from, in a fixed order. Called by one thread at a time.
 class CandidateSource {
@@ -48,6 +48,7 @@ struct RunPlan {
   Recipe recipe;
   Precision precision = Precision::kFp32;
   std::string recipe_text;  ///< with precision and data: the conditions of its trials
+  ScoreScale scale = {};    ///< how its scores are written (score_scale)
   std::uint64_t seed = 0;   ///< of the first trial of every candidate
   int seeds = 1;            ///< trials a candidate: seed, seed + 1, …
   Budget budget;

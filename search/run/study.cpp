@@ -4,6 +4,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "evaluator/external/conditions.h"
 #include "evaluator/network/plan.h"
 #include "grammar/hash.h"
 #include "search/text/format.h"
@@ -110,6 +111,14 @@ std::optional<Conditions> read_conditions(const std::string& text, const Dataset
     if (conditions_text(own->first, own->second, dataset.source) == text) return Conditions{own->first, own->second};
   }
   return std::nullopt;
+}
+
+ScoreScale score_scale(const std::string& conditions) {
+  const auto external = read_external_conditions(conditions);
+  if (!external) return {};
+  return {.name = external->metric,
+          .share = !external->minimize && external->lowest == 0 && external->highest == 1,
+          .negated = external->minimize};
 }
 
 std::vector<TrainingPoint> read_rungs(const std::string& conditions) {

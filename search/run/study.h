@@ -53,6 +53,9 @@ struct Conditions {
 /// Absent where the text names a recipe that this version does not have, or other data.
 std::optional<Conditions> read_conditions(const std::string& text, const Dataset& dataset);
 
+/// How scores under these conditions (conditions_text, or to_text of ExternalConditions) are written.
+ScoreScale score_scale(const std::string& conditions);
+
 /// The rungs in a study's stored conditions; empty where the study is no race.
 std::vector<TrainingPoint> read_rungs(const std::string& conditions);
 

@@ -51,11 +51,11 @@ void Worker::operator()(const Task& task) {
 /// A checkpoint that cannot be gone on from costs what it held.
 TrialOutcome Worker::trained(const Task& task, const TrialOptions& options) {
   try {
-    return run_.evaluator(task.candidate->program, run_.plan.recipe, options);
+    return run_.evaluator(*task.candidate, run_.plan.recipe, options);
   } catch (const CheckpointError& error) {
     run_.progress.say(std::string(error.what()) + ": " + long_label(*task.candidate) + " begins again");
     run_.files.drop(run_.files_of(task));
-    return run_.evaluator(task.candidate->program, run_.plan.recipe, options);
+    return run_.evaluator(*task.candidate, run_.plan.recipe, options);
   }
 }
 
@@ -129,7 +129,7 @@ bool Worker::store(const Task& task, const TrialOutcome& outcome) {
   run_.account.finish(task, outcome, accuracy, [&](std::int64_t done) {
     run_.progress.say("trial " + std::to_string(done) + ": " +
                       (failed     ? "failed (" + record.failure + ")"
-                       : accuracy ? percent(*accuracy) + " %"
+                       : accuracy ? run_.plan.scale.value(*accuracy) + (run_.plan.scale.share ? " %" : "")
                                   : std::string("done")) +
                       "  " + long_label(*task.candidate) + "  seed " + std::to_string(task.seed) + "  " +
                       format_duration(std::chrono::duration<double>{outcome.seconds}));

@@ -156,7 +156,13 @@ Cell tied_text(const LeaderboardRow& row) {
 }
 Cell tied_cell(const LeaderboardRow& row, int RankRange::*end) { return row.tied ? Cell(std::to_string((*row.tied).*end)) : std::nullopt; }
 
-std::vector<Column> columns_for_people(const Provisional& provisional) {
+/// The value of an optional field, by a function of the scale.
+using Writing = std::string (ScoreScale::*)(double) const;
+std::function<Cell(const LeaderboardRow&)> scaled(const ScoreScale& scale, std::optional<double> LeaderboardRow::*value, Writing writing) {
+  return [&scale, value, writing](const LeaderboardRow& row) { return row.*value ? Cell((scale.*writing)(*(row.*value))) : std::nullopt; };
+}
+
+std::vector<Column> columns_for_people(const Provisional& provisional, const ScoreScale& scale) {
   using Row = LeaderboardRow;
   using Paused = ProvisionalRow;
   return {
@@ -164,11 +170,11 @@ std::vector<Column> columns_for_people(const Provisional& provisional) {
       {"tied", true, [](const Row& r) { return tied_text(r); }},
       {"formula", false, [](const Row& r) { return r.formula; }, [](const Paused& r) { return r.formula; }},
       {"name", false, [](const Row& r) { return r.name; }, [](const Paused& r) { return r.name; }},
-      {kAccuracy, true, [](const Row& r) { return percent(r.mean); }},
-      {"± %", true, [](const Row& r) { return optional_cell(r, &Row::margin, percent); }},
+      {scale.header(), true, [&](const Row& r) { return scale.value(r.mean); }},
+      {scale.header("±"), true, scaled(scale, &Row::margin, &ScoreScale::amount)},
       {"n", true, [](const Row& r) { return std::to_string(r.n); }, [](const Paused& r) { return std::to_string(r.n); }},
-      {"bound %", true, [](const Row& r) { return optional_cell(r, &Row::bound, percent); }},
-      {"best %", true, [](const Row& r) { return optional_cell(r, &Row::best, percent); }},
+      {scale.header("bound"), true, scaled(scale, &Row::bound, &ScoreScale::value)},
+      {scale.header("best"), true, scaled(scale, &Row::best, &ScoreScale::value)},
       {"beta", true, [](const Row& r) { return optional_cell(r, &Row::beta, three_digits); }},
       {"s/trial", true, [](const Row& r) { return fixed(r.seconds, 1); }},
       {"status", false, [](const Row&) { return "finished"; }, [&](const Paused& r) { return status(r, provisional); }},
@@ -176,7 +182,7 @@ std::vector<Column> columns_for_people(const Provisional& provisional) {
   };
 }
 
-std::vector<Column> columns_for_programs(const Provisional& provisional) {
+std::vector<Column> columns_for_programs(const Provisional& provisional, const ScoreScale& scale) {
   using Row = LeaderboardRow;
   using Paused = ProvisionalRow;
   const std::string& conditions = provisional.recipe.text;
@@ -189,13 +195,13 @@ std::vector<Column> columns_for_programs(const Provisional& provisional) {
       {"formula", false, [](const Row& r) { return r.formula; }, [](const Paused& r) { return r.formula; }},
       {"name", false, [](const Row& r) { return r.name; }, [](const Paused& r) { return r.name; }},
       {"recipe", false, [](const Row& r) { return r.recipe; }, [recipe](const Paused&) { return recipe; }},
-      {kAccuracy, true, [](const Row& r) { return exact_percent(r.mean); }},
-      {"± %", true, [](const Row& r) { return optional_cell(r, &Row::margin, exact_percent); }},
+      {scale.header(), true, [&](const Row& r) { return scale.exact_value(r.mean); }},
+      {scale.header("±"), true, scaled(scale, &Row::margin, &ScoreScale::exact_amount)},
       {"n", true, [](const Row& r) { return std::to_string(r.n); }, [](const Paused& r) { return std::to_string(r.n); }},
-      {"low %", true, [](const Row& r) { return optional_cell(r, &Row::low, exact_percent); }},
-      {"high %", true, [](const Row& r) { return optional_cell(r, &Row::high, exact_percent); }},
-      {"bound %", true, [](const Row& r) { return optional_cell(r, &Row::bound, exact_percent); }},
-      {"best %", true, [](const Row& r) { return optional_cell(r, &Row::best, exact_percent); }},
+      {scale.header("low"), true, scaled(scale, scale.negated ? &Row::high : &Row::low, &ScoreScale::exact_value)},
+      {scale.header("high"), true, scaled(scale, scale.negated ? &Row::low : &Row::high, &ScoreScale::exact_value)},
+      {scale.header("bound"), true, scaled(scale, &Row::bound, &ScoreScale::exact_value)},
+      {scale.header("best"), true, scaled(scale, &Row::best, &ScoreScale::exact_value)},
       {"beta", true, [](const Row& r) { return optional_cell(r, &Row::beta, exact); }},
       {"epochs", true, [](const Row& r) { return std::to_string(r.epochs); }, [](const Paused& r) { return exact(r.epochs); }},
       {"seconds", true, [](const Row& r) { return exact(r.seconds); }},
@@ -204,22 +210,27 @@ std::vector<Column> columns_for_programs(const Provisional& provisional) {
 }
 
 /// A row's comparison with the reference.
-std::vector<Column> comparison_columns(Format format, const std::string& reference) {
+std::vector<Column> comparison_columns(Format format, const std::string& reference, const ScoreScale& scale) {
   using Compared = PairedComparison;
   const auto column = [](const std::string& name, bool numeric, const std::function<std::string(const Compared&)>& text) {
     return Column{name, numeric, [text](const LeaderboardRow& r) { return r.compared ? Cell(text(*r.compared)) : std::nullopt; }};
   };
   const Column pairs = column("pairs", true, [](const Compared& c) { return std::to_string(c.n); });
   const Column said = column("verdict", false, [](const Compared& c) { return verdict(c); });
+  const double Compared::*low = scale.negated ? &Compared::high : &Compared::low;
+  const double Compared::*high = scale.negated ? &Compared::low : &Compared::high;
   if (format == Format::kTable) {
-    return {pairs, column("− " + reference + ", points", true, [](const Compared& c) { return signed_percent(c.difference); }),
-            column("95 % of it", true, [](const Compared& c) { return signed_percent(c.low) + " to " + signed_percent(c.high); }),
-            column("p (Holm)", true, [](const Compared& c) { return fixed(c.p_holm, 4); }), said};
+    return {
+        pairs,
+        column("− " + reference + ", " + scale.difference_unit(), true, [&](const Compared& c) { return scale.difference(c.difference); }),
+        column("95 % of it", true,
+               [&, low, high](const Compared& c) { return scale.difference(c.*low) + " to " + scale.difference(c.*high); }),
+        column("p (Holm)", true, [](const Compared& c) { return fixed(c.p_holm, 4); }), said};
   }
   return {pairs,
-          column("difference", true, [](const Compared& c) { return exact_percent(c.difference); }),
-          column("difference_low", true, [](const Compared& c) { return exact_percent(c.low); }),
-          column("difference_high", true, [](const Compared& c) { return exact_percent(c.high); }),
+          column("difference", true, [&](const Compared& c) { return scale.exact_difference(c.difference); }),
+          column("difference_low", true, [&, low](const Compared& c) { return scale.exact_difference(c.*low); }),
+          column("difference_high", true, [&, high](const Compared& c) { return scale.exact_difference(c.*high); }),
           column("p", true, [](const Compared& c) { return exact(c.p); }),
           column("p_holm", true, [](const Compared& c) { return exact(c.p_holm); }),
           said};
@@ -240,11 +251,11 @@ std::string signed_percent(double value) { return (value < 0 ? "" : "+") + perce
 std::string exact_percent(double value) { return exact(std::round(value * 1e10) / 1e8); }
 
 Table leaderboard_table(const std::vector<LeaderboardRow>& rows, const Provisional& provisional, Format format,
-                        const std::optional<std::string>& reference) {
+                        const std::optional<std::string>& reference, const ScoreScale& scale) {
   const bool people = format == Format::kTable;
-  std::vector<Column> columns = people ? columns_for_people(provisional) : columns_for_programs(provisional);
+  std::vector<Column> columns = people ? columns_for_people(provisional, scale) : columns_for_programs(provisional, scale);
   if (reference) {
-    for (Column& column : comparison_columns(format, *reference)) columns.push_back(std::move(column));
+    for (Column& column : comparison_columns(format, *reference, scale)) columns.push_back(std::move(column));
   }
   if (people && rows.size() + provisional.rows.size() > 0) {
     std::erase_if(columns, [&](const Column& column) { return empty(column, rows, provisional); });

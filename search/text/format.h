@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "db/store.h"
+#include "search/text/score_scale.h"
 
 namespace actsearch {
 
@@ -24,11 +25,11 @@ void write(std::ostream& out, const Table& table, Format format);
 /// What ranks, by this name in every table, header and page: the mean of a function's trials, in per cent.
 inline constexpr const char* kAccuracy = "accuracy %";
 
-/// The finished rows by rank, then the provisional ones without a rank; the column `status` tells which is which. For people accuracies are
-/// in per cent and a column that would be empty is left out; CSV and JSON have every field in full. With the name of a reference also what
-/// the rows' comparison with it says.
+/// Scores are written by the scale. The finished rows by rank, then the provisional ones without a rank; the column `status` tells which is
+/// which. For people accuracies are in per cent and a column that would be empty is left out; CSV and JSON have every field in full. With
+/// the name of a reference also what the rows' comparison with it says.
 Table leaderboard_table(const std::vector<LeaderboardRow>& rows, const Provisional& provisional, Format format,
-                        const std::optional<std::string>& reference = std::nullopt);
+                        const std::optional<std::string>& reference = std::nullopt, const ScoreScale& scale = {});
 /// "better" or "worse" where Holm's p is below 0.05, else "not told apart": that is not the same as equal.
 std::string verdict(const PairedComparison& compared);
 Table failure_table(const std::vector<FailureRow>& rows);

@@ -46,9 +46,10 @@ class RunsOnDatabase : public ::testing::Test {
 };
 
 /// A result without training: an accuracy made from the function's value at 1 and the seed, and `recipe.epochs` epochs.
-inline TrialOutcome fake_outcome(const Program& program, const Recipe& recipe, const TrialOptions& options) {
+inline TrialOutcome fake_outcome(const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
   TrialOutcome outcome;
-  const double y = evaluate_forward(program, 1.0, std::vector<double>(static_cast<std::size_t>(program.parameter_count()), 1.0));
+  const double y =
+      evaluate_forward(candidate.program, 1.0, std::vector<double>(static_cast<std::size_t>(candidate.program.parameter_count()), 1.0));
   for (int epoch = 0; epoch < recipe.epochs; ++epoch) {
     EpochMetrics metrics;
     metrics.epoch = epoch;
@@ -60,7 +61,7 @@ inline TrialOutcome fake_outcome(const Program& program, const Recipe& recipe, c
     if (options.on_epoch) options.on_epoch(metrics);
   }
   outcome.validation_accuracy = outcome.epochs.back().validation_accuracy;
-  outcome.beta.assign(static_cast<std::size_t>(program.parameter_count()), {1.25, 0.1, 1.0, 1.5});
+  outcome.beta.assign(static_cast<std::size_t>(candidate.program.parameter_count()), {1.25, 0.1, 1.0, 1.5});
   outcome.seconds = 0.001 * recipe.epochs;
   return outcome;
 }

@@ -35,19 +35,21 @@ class FinalistsTest : public RunsOnDatabase {
   }
 
   /// Counts trials, and gives each a little of its own that its seed and function decide, so that differences vary.
-  TrialOutcome outcome(const Program& program, const Recipe& recipe, const TrialOptions& options) {
+  TrialOutcome outcome(const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
     ++trials_;
-    TrialOutcome result = fake_outcome(program, recipe, options);
+    TrialOutcome result = fake_outcome(candidate, recipe, options);
     if (recipe.validation_fold == 1) {
       result.validation_accuracy =
-          0.4 + 0.1 * evaluate_forward(program, 0.5, std::vector<double>(static_cast<std::size_t>(program.parameter_count()), 1.0)) +
-          0.001 * static_cast<double>((options.seed * program.instructions.size()) % 7);
+          0.4 +
+          0.1 * evaluate_forward(candidate.program, 0.5,
+                                 std::vector<double>(static_cast<std::size_t>(candidate.program.parameter_count()), 1.0)) +
+          0.001 * static_cast<double>((options.seed * candidate.program.instructions.size()) % 7);
     }
     return result;
   }
   FinalistsReport run() {
-    const Evaluator evaluator = [this](const Program& program, const Recipe& recipe, const TrialOptions& options) {
-      return outcome(program, recipe, options);
+    const Evaluator evaluator = [this](const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
+      return outcome(candidate, recipe, options);
     };
     return run_finalists(database_, plan_, evaluator, evaluator, progress_, interrupt_);
   }
@@ -132,9 +134,9 @@ TEST_F(FinalistsTest, TheSamePlanTrainsNothingTwice) {
 }
 
 TEST_F(FinalistsTest, AnInterruptShowsWhatThereIsAndTheSamePlanGoesOn) {
-  const Evaluator stops = [this](const Program& program, const Recipe& recipe, const TrialOptions& options) {
+  const Evaluator stops = [this](const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
     if (trials_ == 5) interrupt_ = true;
-    return outcome(program, recipe, options);
+    return outcome(candidate, recipe, options);
   };
   const FinalistsReport report = run_finalists(database_, plan_, stops, stops, progress_, interrupt_);
   EXPECT_EQ(report.ending, Ending::kInterrupted);
@@ -159,9 +161,9 @@ TEST_F(FinalistsTest, SeedsThatTheSearchHasUsedAreRefusedBeforeAnythingIsTrained
 TEST_F(FinalistsTest, AFinalistThatFailsStaysInTheTableWithItsReason) {
   const std::string bad = plan_.finalists.front().fingerprint;
   const std::size_t size = plan_.finalists.front().program.instructions.size();
-  const Evaluator evaluator = [&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
-    TrialOutcome result = outcome(program, recipe, options);
-    if (recipe.validation_fold == 1 && program.instructions.size() == size && options.seed == 1'001) {
+  const Evaluator evaluator = [&](const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
+    TrialOutcome result = outcome(candidate, recipe, options);
+    if (recipe.validation_fold == 1 && candidate.program.instructions.size() == size && options.seed == 1'001) {
       result.failure = Failure::kDiverged;
       result.detail = "here";
     }

@@ -117,7 +117,7 @@ TEST_F(ForecastTest, StepsAreTimedWithAllJobsAtWorkAndWithoutTheFirst) {
   plan_.jobs = 3;
   std::atomic<int> at_work{0}, together{0};
   const std::atomic<bool> interrupt{false};
-  const Evaluator evaluator = [&](const Program&, const Recipe&, const TrialOptions& options) {
+  const Evaluator evaluator = [&](const Candidate&, const Recipe&, const TrialOptions& options) {
     EXPECT_TRUE(options.checkpoint.empty());
     together = std::max(together.load(), ++at_work);
     TrialOutcome outcome;
@@ -141,12 +141,12 @@ TEST_F(ForecastTest, StepsAreTimedWithAllJobsAtWorkAndWithoutTheFirst) {
 TEST_F(ForecastTest, ThereIsNoneOfAnEvaluatorThatTellsNothingOrFailsNorAfterAnInterrupt) {
   std::atomic<bool> interrupt{false};
   EXPECT_FALSE(timed_step(fake_outcome, plan_, interrupt));
-  const Evaluator failing = [](const Program&, const Recipe&, const TrialOptions&) -> TrialOutcome {
+  const Evaluator failing = [](const Candidate&, const Recipe&, const TrialOptions&) -> TrialOutcome {
     throw std::runtime_error("no device");
   };
   EXPECT_FALSE(timed_step(failing, plan_, interrupt));
   interrupt = true;
-  const Evaluator endless = [](const Program&, const Recipe&, const TrialOptions& options) {
+  const Evaluator endless = [](const Candidate&, const Recipe&, const TrialOptions& options) {
     for (int step = 0; !*options.stop; ++step) options.on_progress({0, step}, kSteps);
     return TrialOutcome{};
   };

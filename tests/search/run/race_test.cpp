@@ -25,8 +25,9 @@ constexpr int kEpochs = 4;           // a trial
 struct Racer {
   double seconds_per_epoch = 0.001;
 
-  TrialOutcome operator()(const Program& program, const Recipe& recipe, const TrialOptions& options) const {
-    const double y = evaluate_forward(program, 1.0, std::vector<double>(static_cast<std::size_t>(program.parameter_count()), 1.0));
+  TrialOutcome operator()(const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) const {
+    const double y =
+        evaluate_forward(candidate.program, 1.0, std::vector<double>(static_cast<std::size_t>(candidate.program.parameter_count()), 1.0));
     TrialOutcome outcome;
     if (std::ifstream checkpoint(options.checkpoint); checkpoint) checkpoint >> outcome.begun.epochs >> outcome.begun.steps;
     const TrainingPoint end = std::max(options.pause_after.value_or(TrainingPoint{recipe.epochs, 0}), outcome.begun);
@@ -222,9 +223,9 @@ TEST_F(RaceTest, PausedByABudgetItGoesOnWhereItsTrialsAre) {
     EXPECT_GT(first.run.epochs, 12 - kEpochs);
     plan.run.budget = {};
     int started_over = 0;
-    const SearchReport second = run(plan, [&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
+    const SearchReport second = run(plan, [&](const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
       started_over += options.pause_after.has_value();
-      return Racer{}(program, recipe, options);
+      return Racer{}(candidate, recipe, options);
     });
     EXPECT_EQ(second.study, first.study);
     EXPECT_EQ(second.run.ending, Ending::kFinished);
@@ -250,9 +251,9 @@ TEST_F(RaceTest, PrefersWhatWillReachItsRungInTimeAndUsesTheRest) {
   plan.run.budget.time = 10s;
   std::vector<bool> to_the_rung;
   // As it says: 0.4 s to the rung, 15.6 s from there to the end.
-  const SearchReport report = run(plan, [&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
+  const SearchReport report = run(plan, [&](const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
     to_the_rung.push_back(options.pause_after.has_value());
-    return Racer{.seconds_per_epoch = 4}(program, recipe, options);
+    return Racer{.seconds_per_epoch = 4}(candidate, recipe, options);
   });
   ASSERT_GT(to_the_rung.size(), static_cast<std::size_t>(kFunctions));
   EXPECT_TRUE(std::all_of(to_the_rung.begin(), to_the_rung.begin() + kFunctions, [](bool rung) { return rung; }))
@@ -270,14 +271,14 @@ TEST_F(RaceTest, ReferencesGoOnWhateverTheirLossAndOneAtATimeThoughOthersAreJudg
     plan.run.jobs = jobs;
     std::mutex mutex;
     int together = 0, most = 0;
-    const SearchReport report = run(plan, [&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
+    const SearchReport report = run(plan, [&](const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
       const bool promoted = std::filesystem::exists(options.checkpoint);
       {
         const std::lock_guard lock(mutex);
         together += promoted;
         most = std::max(most, together);
       }
-      const TrialOutcome outcome = Racer{}(program, recipe, options);
+      const TrialOutcome outcome = Racer{}(candidate, recipe, options);
       const std::lock_guard lock(mutex);
       together -= promoted;
       return outcome;
@@ -298,24 +299,24 @@ TEST_F(RaceTest, ATrialCutOffBetweenTwoRungsGoesOnFirstThoughOthersAreBetter) {
   plan.run.jobs = 1;
   // As a run leaves it that is interrupted on the way from the first rung to the second.
   std::string cut_off;
-  run(plan, [&](const Program& program, const Recipe& recipe, TrialOptions options) {
+  run(plan, [&](const Candidate& candidate, const Recipe& recipe, TrialOptions options) {
     if (options.pause_after == TrainingPoint{2, 0}) {
       options.pause_after = TrainingPoint{1, 3};
-      TrialOutcome outcome = Racer{}(program, recipe, options);
+      TrialOutcome outcome = Racer{}(candidate, recipe, options);
       outcome.paused = false;
       outcome.interrupted = interrupt_ = true;
       cut_off = options.checkpoint;
       return outcome;
     }
-    return Racer{}(program, recipe, options);
+    return Racer{}(candidate, recipe, options);
   });
   interrupt_ = false;
   ASSERT_FALSE(cut_off.empty());
   EXPECT_EQ(count("pauses", "epoch = 1"), 0) << "where it was cut off is no rung";
   std::vector<std::string> began;
   std::vector<TrainingPoint> at;
-  const SearchReport report = run(plan, [&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
-    const TrialOutcome outcome = Racer{}(program, recipe, options);
+  const SearchReport report = run(plan, [&](const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
+    const TrialOutcome outcome = Racer{}(candidate, recipe, options);
     began.push_back(options.checkpoint);
     at.push_back(outcome.begun);
     return outcome;
@@ -332,8 +333,8 @@ TEST_F(RaceTest, ARaceWithOtherRungsTakesUpWhereAnotherLeftItsTrials) {
   ASSERT_EQ(count("pauses"), kFunctions);
   std::mutex mutex;
   std::vector<TrainingPoint> begun;
-  const auto watched = [&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
-    const TrialOutcome outcome = Racer{}(program, recipe, options);
+  const auto watched = [&](const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
+    const TrialOutcome outcome = Racer{}(candidate, recipe, options);
     const std::lock_guard lock(mutex);
     begun.push_back(outcome.begun);
     return outcome;
@@ -357,8 +358,8 @@ TEST_F(RaceTest, AProcessKilledBetweenItsCheckpointAndTheDatabaseLosesNoRung) {
     sqlite::Connection raw(file_, sqlite::Connection::Mode::kCreate, 1s);
     raw.execute("DELETE FROM pause; UPDATE trial SET status = 'running', lease_until_ms = 0, owner = 'of a process that is gone'");
   }
-  run(plan({{0, 3}}, 1e6), [](const Program& program, const Recipe& recipe, const TrialOptions& options) {
-    const TrialOutcome outcome = Racer{}(program, recipe, options);
+  run(plan({{0, 3}}, 1e6), [](const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
+    const TrialOutcome outcome = Racer{}(candidate, recipe, options);
     EXPECT_EQ(outcome.begun, (TrainingPoint{0, 3})) << "trained again";
     return outcome;
   });

@@ -43,7 +43,7 @@ TEST_F(RerunTest, ReportsTestAccuracyBestAndFinal) {
 
 TEST_F(RerunTest, EpochsAreInTheDatabaseAsTheyFinish) {
   int seen = 0;
-  run([&](const Program& program, const Recipe& recipe, TrialOptions options) {
+  run([&](const Candidate& candidate, const Recipe& recipe, TrialOptions options) {
     const auto tell = options.on_epoch;
     options.on_epoch = [&](const EpochMetrics& epoch) {
       tell(epoch);
@@ -52,19 +52,19 @@ TEST_F(RerunTest, EpochsAreInTheDatabaseAsTheyFinish) {
       EXPECT_EQ(stored, std::to_string(epoch.epoch + 1));
       ++seen;
     };
-    return fake_outcome(program, recipe, options);
+    return fake_outcome(candidate, recipe, options);
   });
   EXPECT_EQ(seen, 12);
 }
 
 TEST_F(RerunTest, GoesOnAfterAnInterruptFromTheSameCheckpointAndRemovesItAtTheEnd) {
   std::filesystem::path checkpoint;
-  const Evaluator interrupted = [&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
+  const Evaluator interrupted = [&](const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
     checkpoint = options.checkpoint;
     std::ofstream(checkpoint) << "state";
     Recipe half = recipe;
     half.epochs = 3;
-    TrialOutcome outcome = fake_outcome(program, half, options);
+    TrialOutcome outcome = fake_outcome(candidate, half, options);
     outcome.interrupted = true;
     interrupt_ = true;
     return outcome;
@@ -78,9 +78,9 @@ TEST_F(RerunTest, GoesOnAfterAnInterruptFromTheSameCheckpointAndRemovesItAtTheEn
 
   interrupt_ = false;
   bool found = false;
-  report = run([&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
+  report = run([&](const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
     found = found || std::filesystem::exists(options.checkpoint);
-    return fake_outcome(program, recipe, options);
+    return fake_outcome(candidate, recipe, options);
   });
   EXPECT_TRUE(found);
   EXPECT_EQ(report.run.done, 2);
@@ -91,7 +91,7 @@ TEST_F(RerunTest, GoesOnAfterAnInterruptFromTheSameCheckpointAndRemovesItAtTheEn
 TEST_F(RerunTest, DoneRunsAreReportedAndNotRepeated) {
   run(fake_outcome);
   const RerunReport again =
-      run([](const Program&, const Recipe&, const TrialOptions&) -> TrialOutcome { throw std::logic_error("trained again"); });
+      run([](const Candidate&, const Recipe&, const TrialOptions&) -> TrialOutcome { throw std::logic_error("trained again"); });
   EXPECT_EQ(again.run.done, 0);
   EXPECT_EQ(again.results.rows.size(), 2u);
 }

@@ -60,10 +60,11 @@ TEST_F(StudyTest, AStrategyThatLearnsTrainsEachFunctionOnceAndPaysNothingForRepe
     plan.run.budget.trials = kFunctions + 5;
     std::map<std::string, int> trained;
     std::mutex mutex;
-    const SearchReport report = run(plan, [&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
+    const SearchReport report = run(plan, [&](const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
       const std::lock_guard lock(mutex);
-      ++trained[std::to_string(evaluate_forward(program, 1.0, {})) + " " + std::to_string(evaluate_forward(program, -2.0, {}))];
-      return fake_outcome(program, recipe, options);
+      ++trained[std::to_string(evaluate_forward(candidate.program, 1.0, {})) + " " +
+                std::to_string(evaluate_forward(candidate.program, -2.0, {}))];
+      return fake_outcome(candidate, recipe, options);
     });
     for (const auto& [function, times] : trained) EXPECT_EQ(times, 1) << strategy << ": " << function;
     EXPECT_EQ(report.run.done, static_cast<std::int64_t>(trained.size())) << strategy << ": only trials are charged";
@@ -187,15 +188,15 @@ TEST_F(StudyTest, AWellKnownFunctionGetsItsNameHoweverSpelled) {
 TEST_F(StudyTest, AllTrialsOfAFunctionTrainOneSpelling) {
   std::map<std::string, std::set<std::string>> programs;  // by what they compute
   std::mutex mutex;
-  const Evaluator recording = [&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
+  const Evaluator recording = [&](const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
     std::string text;
-    for (const Instruction& i : program.instructions) {
+    for (const Instruction& i : candidate.program.instructions) {
       for (const int part : {static_cast<int>(i.kind), static_cast<int>(i.function), int{i.a}, int{i.b}})
         text += std::to_string(part) + " ";
     }
     const std::lock_guard lock(mutex);
-    programs[examine(program).fingerprint].insert(text);
-    return fake_outcome(program, recipe, options);
+    programs[examine(candidate.program).fingerprint].insert(text);
+    return fake_outcome(candidate, recipe, options);
   };
   for (const std::uint64_t seed : {0, 1, 2}) {  // each meets the space in another order
     SearchPlan plan = small_plan();
@@ -230,9 +231,9 @@ TEST_F(StudyTest, RefusesConstantsAndWhatIsNotFiniteAndKeepsTheReason) {
 }
 
 TEST_F(StudyTest, AFailedTrialIsAResultWithItsReason) {
-  const Evaluator evaluator = [](const Program& program, const Recipe& recipe, const TrialOptions& options) {
-    TrialOutcome outcome = fake_outcome(program, recipe, options);
-    if (program.instructions.size() % 2 == 0) {
+  const Evaluator evaluator = [](const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
+    TrialOutcome outcome = fake_outcome(candidate, recipe, options);
+    if (candidate.program.instructions.size() % 2 == 0) {
       outcome.failure = Failure::kNonFiniteLoss;
       outcome.detail = "in epoch 1";
       outcome.epochs.resize(1);
@@ -250,8 +251,8 @@ TEST_F(StudyTest, AFailedTrialIsAResultWithItsReason) {
 
 TEST_F(StudyTest, AnInterruptGivesBackWhatIsInProgress) {
   std::atomic<int> calls{0};
-  const Evaluator evaluator = [&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
-    if (++calls <= 3) return fake_outcome(program, recipe, options);
+  const Evaluator evaluator = [&](const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
+    if (++calls <= 3) return fake_outcome(candidate, recipe, options);
     interrupt_ = true;
     while (!*options.stop) std::this_thread::sleep_for(1ms);
     TrialOutcome outcome;
@@ -271,7 +272,7 @@ TEST_F(StudyTest, TheTimeBudgetStopsTrialsInProgress) {
   SearchPlan plan = small_plan();
   plan.run.budget.time = 300ms;
   const auto start = std::chrono::steady_clock::now();
-  const SearchReport report = run(plan, [](const Program&, const Recipe&, const TrialOptions& options) {
+  const SearchReport report = run(plan, [](const Candidate&, const Recipe&, const TrialOptions& options) {
     while (!*options.stop) std::this_thread::sleep_for(1ms);
     TrialOutcome outcome;
     outcome.interrupted = true;
@@ -289,7 +290,7 @@ struct Interruptible {
   std::mutex* mutex = nullptr;
   std::map<std::uint64_t, std::vector<int>>* begun = nullptr;  ///< by seed: where its calls began
 
-  TrialOutcome operator()(const Program& program, const Recipe& recipe, const TrialOptions& options) const {
+  TrialOutcome operator()(const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) const {
     int done = 0;
     if (std::ifstream checkpoint(options.checkpoint); checkpoint) checkpoint >> done;
     if (begun != nullptr) {
@@ -305,7 +306,7 @@ struct Interruptible {
     Recipe part = recipe;
     part.epochs = done;
     const bool whole = done == recipe.epochs;
-    if (done > 0) outcome.epochs = fake_outcome(program, part, options).epochs;
+    if (done > 0) outcome.epochs = fake_outcome(candidate, part, options).epochs;
     outcome.interrupted = !whole;
     if (whole) outcome.validation_accuracy = outcome.epochs.back().validation_accuracy;
     std::filesystem::create_directories(options.checkpoint.parent_path());
@@ -352,8 +353,8 @@ TEST_F(StudyTest, BeginsWhatWillNotEndInTimeWhereItCanGoOnLater) {
   plan.run.jobs = 1;
   plan.run.budget.time = 300ms;
   int calls = 0;
-  const SearchReport report = run(plan, [&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
-    TrialOutcome outcome = fake_outcome(program, recipe, options);
+  const SearchReport report = run(plan, [&](const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
+    TrialOutcome outcome = fake_outcome(candidate, recipe, options);
     outcome.seconds = 100;  // as it says
     if (++calls == 1) return outcome;
     while (!*options.stop) std::this_thread::sleep_for(1ms);
@@ -373,13 +374,13 @@ TEST_F(StudyTest, ADamagedCheckpointCostsItsTrialAloneWhatItHeld) {
   plan.run.checkpoints = directory_.path() / "checkpoints";
   std::filesystem::create_directories(plan.run.checkpoints);
   std::atomic<int> damaged{0};
-  const SearchReport report = run(plan, [&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
+  const SearchReport report = run(plan, [&](const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
     if (!std::filesystem::exists(options.checkpoint) && ++damaged % 3 == 0) std::ofstream(options.checkpoint) << "torn";
     if (std::filesystem::exists(options.checkpoint)) {
       if (read_text(options.checkpoint) != "torn") ADD_FAILURE() << "another's";
       throw CheckpointError("checkpoint " + options.checkpoint.string() + " is damaged");
     }
-    return fake_outcome(program, recipe, options);
+    return fake_outcome(candidate, recipe, options);
   });
   EXPECT_EQ(report.run.done, kFunctions);
   EXPECT_NE(log_.str().find("is damaged: "), std::string::npos) << log_.str();
@@ -390,8 +391,8 @@ TEST_F(StudyTest, DoesNotBeginATrialThatWillNotEndInTimeWithoutAPlaceForCheckpoi
   SearchPlan plan = small_plan();
   plan.run.jobs = 1;
   plan.run.budget.time = 10s;
-  const SearchReport report = run(plan, [](const Program& program, const Recipe& recipe, const TrialOptions& options) {
-    TrialOutcome outcome = fake_outcome(program, recipe, options);
+  const SearchReport report = run(plan, [](const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
+    TrialOutcome outcome = fake_outcome(candidate, recipe, options);
     outcome.seconds = 100;  // as it says
     return outcome;
   });
@@ -402,9 +403,9 @@ TEST_F(StudyTest, DoesNotBeginATrialThatWillNotEndInTimeWithoutAPlaceForCheckpoi
 
 TEST_F(StudyTest, AnErrorOfTheEvaluatorEndsTheRunAndLosesNothing) {
   std::atomic<int> calls{0};
-  const Evaluator evaluator = [&](const Program& program, const Recipe& recipe, const TrialOptions& options) -> TrialOutcome {
+  const Evaluator evaluator = [&](const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) -> TrialOutcome {
     if (++calls == 5) throw std::runtime_error("out of luck");
-    return fake_outcome(program, recipe, options);
+    return fake_outcome(candidate, recipe, options);
   };
   EXPECT_THROW(run(small_plan(), evaluator), std::runtime_error);
   EXPECT_EQ(count("trials", "status = 'running'"), "0");
@@ -429,15 +430,15 @@ TEST_F(StudyTest, TwoStudiesOnOneFileShareTheWorkAndDoNoTrialTwice) {
         std::ostringstream log;
         Progress progress(log, {});
         bool begun = false;
-        const Evaluator evaluator = [&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
+        const Evaluator evaluator = [&](const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
           if (!begun) both.arrive_and_wait();  // neither does all before the other has a trial
           begun = true;
           {
             const std::lock_guard lock(mutex);
-            trained.insert(std::to_string(evaluate_forward(program, 0.7, {})) + " " + std::to_string(options.seed));
+            trained.insert(std::to_string(evaluate_forward(candidate.program, 0.7, {})) + " " + std::to_string(options.seed));
           }
           std::this_thread::sleep_for(2ms);
-          return fake_outcome(program, recipe, options);
+          return fake_outcome(candidate, recipe, options);
         };
         mine = run_search(database, plan, evaluator, progress, interrupt_).run.done;
       });

@@ -67,8 +67,8 @@ class TakeOver : public RunsOnDatabase {
 TEST_F(TakeOver, IsLearntAtTheNextRenewalAndEndsThatTrainingAlone) {
   plan_.run.lease = 1s;  // renewed four times in it
   int calls = 0;
-  const SearchReport report = run([&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
-    if (++calls > 1) return fake_outcome(program, recipe, options);
+  const SearchReport report = run([&](const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
+    if (++calls > 1) return fake_outcome(candidate, recipe, options);
     std::ofstream(options.checkpoint) << "ours";
     const Id trial = take_over(options);
     while (!*options.stop) std::this_thread::sleep_for(1ms);
@@ -88,14 +88,14 @@ TEST_F(TakeOver, IsLearntAtTheNextRenewalAndEndsThatTrainingAlone) {
 
 TEST_F(TakeOver, IsLearntAtTheNextEpoch) {
   int calls = 0;
-  run([&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
-    if (++calls > 1) return fake_outcome(program, recipe, options);
+  run([&](const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
+    if (++calls > 1) return fake_outcome(candidate, recipe, options);
     const Id trial = take_over(options);
     EXPECT_FALSE(*options.stop);
     options.on_epoch({});
     EXPECT_TRUE(*options.stop);
     they_finish(trial);
-    return fake_outcome(program, recipe, {});  // too late: its result counts for nothing
+    return fake_outcome(candidate, recipe, {});  // too late: its result counts for nothing
   });
   EXPECT_TRUE(said("another process has taken this trial over")) << log_.str();
   EXPECT_EQ(cell(database_, "SELECT count(*) FROM trials WHERE accuracy = 0.75 AND attempts = 2"), "1");
@@ -109,11 +109,11 @@ TEST_F(TakeOver, IsLearntAtAPauseAStopAndAnErrorWhichThenEndsNothing) {
     int calls = 0;
     Id trial = 0;
     log_.str("");
-    const SearchReport report = run([&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
+    const SearchReport report = run([&](const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
       if (++calls == 2) they_finish(trial);  // so late, and nothing of it has been touched
-      if (calls > 1) return fake_outcome(program, recipe, options);
+      if (calls > 1) return fake_outcome(candidate, recipe, options);
       trial = take_over(options);
-      TrialOutcome outcome = fake_outcome(program, recipe, {});
+      TrialOutcome outcome = fake_outcome(candidate, recipe, {});
       outcome.epochs.resize(end == End::kStopWithNothing ? 0 : 1);
       outcome.paused = end == End::kPause;
       outcome.interrupted = end == End::kStop || end == End::kStopWithNothing;
@@ -133,7 +133,7 @@ TEST_F(TakeOver, IsLearntAtAPauseAStopAndAnErrorWhichThenEndsNothing) {
 TEST_F(TakeOver, OfATrialGoesOnWithItsCheckpointAndItsEndRemovesWhatWasLeft) {
   int calls = 0;
   std::filesystem::path first;
-  const auto die = [&](const Program&, const Recipe&, const TrialOptions& options) -> TrialOutcome {
+  const auto die = [&](const Candidate&, const Recipe&, const TrialOptions& options) -> TrialOutcome {
     std::ofstream(first = options.checkpoint) << "of the dead process";
     std::ofstream(options.checkpoint.string() + ".1-0.part") << "half";
     throw std::bad_alloc();
@@ -145,22 +145,22 @@ TEST_F(TakeOver, OfATrialGoesOnWithItsCheckpointAndItsEndRemovesWhatWasLeft) {
         "INSERT OR IGNORE INTO trial (candidate, recipe, seed, status, attempts, owner, lease_until_ms)"
         " SELECT id, 1, 0, 'running', 1, 'gone', 0 FROM candidate WHERE id = 1; UPDATE trial SET status = 'running', owner = 'gone'");
   }
-  run([&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
+  run([&](const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
     if (++calls == 1) {
       EXPECT_EQ(read_text(options.checkpoint), "of the dead process");
       EXPECT_NE(options.checkpoint, first);
       EXPECT_FALSE(std::filesystem::exists(first));
     }
-    return fake_outcome(program, recipe, options);
+    return fake_outcome(candidate, recipe, options);
   });
   EXPECT_FALSE(std::filesystem::exists(plan_.run.checkpoints)) << "nothing is left";
 }
 
 TEST_F(TakeOver, ACheckpointWhoseProcessWasKilledAfterItsResultWasStoredGoesWithTheNextRun) {
   std::vector<std::filesystem::path> files;
-  run([&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
+  run([&](const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
     files.push_back(options.checkpoint);
-    return fake_outcome(program, recipe, options);
+    return fake_outcome(candidate, recipe, options);
   });
   std::filesystem::create_directories(plan_.run.checkpoints);
   for (const auto& file : files) std::ofstream(file) << "left";
@@ -178,11 +178,11 @@ TEST_F(TakeOver, ADatabaseThatIsBusyForLongIsWaitedForWhileTrainingGoesOn) {
   std::jthread freeing;
   const SearchReport report = run_search(
       database, plan_,
-      [&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
-        if (++calls > 1) return fake_outcome(program, recipe, options);
+      [&](const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
+        if (++calls > 1) return fake_outcome(candidate, recipe, options);
         auto lock = std::make_unique<sqlite::Connection>(file_, sqlite::Connection::Mode::kCreate, 1s);
         lock->execute("BEGIN IMMEDIATE");
-        const TrialOutcome outcome = fake_outcome(program, recipe, options);  // tells its epochs
+        const TrialOutcome outcome = fake_outcome(candidate, recipe, options);  // tells its epochs
         EXPECT_TRUE(said("the database is busy: another process keeps its file locked. Training goes on")) << log_.str();
         EXPECT_FALSE(*options.stop);
         freeing = std::jthread([lock = std::move(lock)] { std::this_thread::sleep_for(300ms); });  // and then it goes
@@ -199,10 +199,10 @@ TEST_F(TakeOver, AnInterruptEndsTheWaitForABusyDatabase) {
   const auto search = [&] {
     run_search(
         database, plan_,
-        [&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
+        [&](const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
           lock.execute("BEGIN IMMEDIATE");
           interrupt_ = true;
-          return fake_outcome(program, recipe, options);
+          return fake_outcome(candidate, recipe, options);
         },
         progress_, interrupt_);
   };
@@ -226,7 +226,7 @@ TEST_F(TakeOver, WhatProcessesDiedWithIsTrainedLastAndAloneAndFailsWithTheNextDe
   std::vector<std::pair<std::string, int>> order;
   const SearchReport report = run_search(
       database_, plan_,
-      [&](const Program& program, const Recipe& recipe, const TrialOptions& options) {
+      [&](const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
         {
           const std::lock_guard lock(mutex);
           order.emplace_back(options.checkpoint.filename(), ++together);
@@ -234,7 +234,7 @@ TEST_F(TakeOver, WhatProcessesDiedWithIsTrainedLastAndAloneAndFailsWithTheNextDe
         std::this_thread::sleep_for(5ms);
         const std::lock_guard lock(mutex);
         --together;
-        return fake_outcome(program, recipe, options);
+        return fake_outcome(candidate, recipe, options);
       },
       progress_, interrupt_);
   auto considered = consider(parse(formula));
