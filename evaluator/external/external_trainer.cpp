@@ -1,5 +1,7 @@
 #include "evaluator/external/external_trainer.h"
 
+#include <signal.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -305,6 +307,10 @@ class ExternalTrainer::Trial {
     outcome_.detail = std::move(detail);
   }
 
+  void fail_by_signal(int signal, const std::string& error) {
+    fail(Failure::kSignal, with_error("signal " + std::to_string(signal) + " (" + strsignal(signal) + ")", error));
+  }
+
   void conclude(const ProcessEnd& end) {
     using How = ProcessEnd::How;
     switch (end.how) {
@@ -314,12 +320,14 @@ class ExternalTrainer::Trial {
       case How::kTimeOut:
         return fail(Failure::kTimeOut, with_error("longer than " + std::to_string(options_.time_limit->count()) + " s", end.error));
       case How::kSignal:
-        return fail(Failure::kSignal, with_error("signal " + std::to_string(end.code) + " (" + strsignal(end.code) + ")", end.error));
+        return fail_by_signal(end.code, end.error);
       case How::kNoStart:
         throw std::runtime_error(end.error);
       case How::kExited:
         break;
     }
+    constexpr int kShellSignal = 128;  // what a shell adds to the number of the signal that ended its command
+    if (end.code > kShellSignal && end.code <= kShellSignal + SIGRTMAX) return fail_by_signal(end.code - kShellSignal, end.error);
     if (end.code != 0) return fail(Failure::kExitCode, with_error("exit code " + std::to_string(end.code), end.error));
     if (!foreign_.empty()) return fail(Failure::kForeignAnswer, "the script answered for another trial: " + foreign_);
     if (!wrong_.empty()) return fail(Failure::kNoScore, wrong_);

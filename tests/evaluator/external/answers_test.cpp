@@ -25,13 +25,12 @@ TEST(Answers, AreLinesWithAnEpochOrTheMetric) {
 
 TEST(Answers, AreNothingElse) {
   for (const char* line : {"", "epoch 3", R"({"epoch": 3)", R"({"epoch": "3"})", R"({"other": 1})", "[1, 2]", "{}", R"({"score": "0.9"})",
-                           "{\"score\": \xff}"})
+                           R"({"score": 1e999})", "{\"score\": \xff}"})
     EXPECT_FALSE(read_answer(line, "score")) << line;
 }
 
 TEST(Answers, TakeWhatPythonWritesForNoNumber) {
-  for (const char* line :
-       {R"({"score": NaN})", R"({"score": -Infinity})", R"({"score": Infinity})", R"({"score": null})", R"({"score": 1e999})"}) {
+  for (const char* line : {R"({"score": NaN})", R"({"score": -Infinity})", R"({"score": Infinity})", R"({"score": null})"}) {
     const auto answer = read_answer(line, "score");
     ASSERT_TRUE(answer && answer->score) << line;
     EXPECT_TRUE(std::isnan(*answer->score)) << line;

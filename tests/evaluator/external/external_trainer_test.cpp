@@ -168,7 +168,8 @@ TEST_F(ExternalTrials, OfABrokenScriptEndTheSearch) {
   settings_.trusted = false;
   conditions_.command = "exit 3";
   const auto tries = [&](ExternalTrainer& trainer, const std::string& formula) {
-    options_.checkpoint = directory_.path() / (formula + ".checkpoint");
+    options_.checkpoint = directory_.path() / "one.checkpoint";
+    std::filesystem::remove_all(options_.checkpoint);
     return trainer.train(candidate_of(formula), options_);
   };
   ExternalTrainer broken(conditions_, settings_);
