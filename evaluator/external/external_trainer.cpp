@@ -135,10 +135,11 @@ class ExternalTrainer::Trial {
       outcome_.paused = true;
       return std::move(outcome_);
     }
-    const ProcessEnd end = call();
-    outcome_.seconds = outcome_.seconds_before + seconds_since(begun_);
-    save();
-    conclude(end);
+    call_and_conclude();
+    if (cut_off_before_ && could_not_go_on()) {
+      begin_anew();
+      call_and_conclude();
+    }
     return std::move(outcome_);
   }
 
@@ -146,6 +147,32 @@ class ExternalTrainer::Trial {
   fs::path file(const std::string& name) const { return directory_ / name; }
 
   static double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+  void call_and_conclude() {
+    const ProcessEnd end = call();
+    outcome_.seconds = outcome_.seconds_before + seconds_since(begun_);
+    save();
+    conclude(end);
+  }
+
+  /// What a script may come to that was cut off while it wrote its state, or between that and what it told of it.
+  bool could_not_go_on() const {
+    return outcome_.failure == Failure::kExitCode || outcome_.failure == Failure::kNoScore || outcome_.failure == Failure::kNonFiniteLoss;
+  }
+
+  void begin_anew() {
+    shared_.settings.say(long_label() + ": its script was cut off before and could not go on, so the trial begins anew (" +
+                         outcome_.detail + ")");
+    fs::remove_all(file("state"));
+    fs::create_directories(file("state"));
+    const double seconds = outcome_.seconds_before;
+    outcome_ = {};
+    outcome_.seconds_before = seconds;
+    score_.reset();
+    foreign_.clear();
+    wrong_.clear();
+    save();
+  }
 
   /// The directory with its module, and what earlier calls were told.
   void go_on() {
@@ -156,6 +183,7 @@ class ExternalTrainer::Trial {
     fs::create_directories(file("state"), error);
     if (error) throw std::runtime_error(directory_.string() + ": cannot be created: " + error.message() + file_advice(error.value()));
     if (fs::exists(file("told.json"), error)) read_told();
+    cut_off_before_ = fs::exists(file("process"), error);
     end_left_behind();
     const ExportedActivation exported(parse(candidate_.formula), "activation", {"Trial of a search with an evaluator command."});
     write_whole(module(), shared_.target.write(exported));
@@ -250,7 +278,7 @@ class ExternalTrainer::Trial {
     };
     const ProcessEnd end = run_process(call, [this](std::string_view line) { return take(line); });
     std::error_code ignored;
-    fs::remove(file("process"), ignored);
+    if (end.how == ProcessEnd::How::kExited) fs::remove(file("process"), ignored);
     return end;
   }
 
@@ -369,6 +397,7 @@ class ExternalTrainer::Trial {
   const TrialOptions& options_;
   const fs::path directory_;
   int until_ = 1;
+  bool cut_off_before_ = false;  ///< whether an earlier call did not end by itself
   TrialOutcome outcome_;
   std::optional<double> score_;
   std::string foreign_, wrong_;

@@ -108,6 +108,33 @@ TEST_F(ExternalTrials, StopAndGoOn) {
   EXPECT_EQ(outcome.validation_accuracy, 0.75);
 }
 
+TEST_F(ExternalTrials, BeginAnewWhereACutOffStateIsOfNoUse) {
+  std::atomic<bool> stop{false};
+  options_.stop = &stop;
+  options_.on_epoch = [&](const EpochMetrics&) { stop = true; };
+  settings_.grace = 50ms;
+  // Killed amid its writing.
+  EXPECT_TRUE(train("trap '' TERM; echo '{\"epoch\": 1, \"train_loss\": 0.8}'; echo damaged > \"$4/at\"; while :; do sleep 0.05; done")
+                  .interrupted);
+  stop = false;
+  options_.on_epoch = nullptr;
+  TrialOutcome outcome = train(std::string("grep -q damaged \"$4/at\" 2>/dev/null && exit 1\n") + kGoesOn);
+  EXPECT_EQ(outcome.failure, Failure::kNone) << outcome.detail;
+  EXPECT_EQ(outcome.epochs.size(), 4u);
+  EXPECT_NE(said_.find("begins anew"), std::string::npos) << said_;
+
+  // Killed between an epoch's state and its line: the rung's loss was never told.
+  std::filesystem::remove_all(options_.checkpoint);
+  options_.on_progress = [&](const TrainingPoint&, std::int64_t) { stop = true; };
+  EXPECT_TRUE(train("trap '' TERM; echo 2 > \"$4/at\"; while :; do sleep 0.05; done").interrupted);
+  stop = false;
+  options_.on_progress = nullptr;
+  options_.pause_after = TrainingPoint{2, 0};
+  outcome = train(kGoesOn);
+  EXPECT_TRUE(outcome.paused) << outcome.detail;
+  EXPECT_EQ(outcome.epochs.size(), 2u);
+}
+
 TEST_F(ExternalTrials, FailWithTheirReason) {
   fails("echo 'ModuleNotFoundError: torch' >&2; exit 1", Failure::kExitCode, "exit code 1: ModuleNotFoundError: torch");
   fails("kill -KILL $$", Failure::kSignal, "signal 9");

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <filesystem>
+#include <thread>
+
 #include "tests/search/command_line.h"
 
 namespace actsearch::testing {
@@ -65,6 +69,32 @@ TEST_F(EvaluatorCommand, RacesAndGoesOnWhereItWas) {
   // One call trained each epoch once: none began anew.
   EXPECT_EQ(ran.err.find("anew"), std::string::npos) << ran.err;
   EXPECT_EQ(ask("SELECT max(c) FROM (SELECT count(*) AS c FROM epochs GROUP BY trial)"), "4");
+}
+
+TEST_F(EvaluatorCommand, SurvivesKills) {
+  write("slow.sh", R"sh(
+i=$(cat "$4/at" 2>/dev/null || echo 0)
+while [ $i -lt $3 ]; do sleep 0.1; i=$((i + 1)); echo $i > "$4/at"; echo "{\"epoch\": $i, \"train_loss\": 1}"; done
+echo "{\"score\": 0.5}"
+)sh");
+  const auto words = search({"--epochs", "3", "--jobs", "4"}, "slow.sh");
+  std::string before = "0";
+  for (int i = 0; i < 4; ++i) {
+    Process process(directory_.path(), words);
+    std::this_thread::sleep_for(std::chrono::milliseconds(500 + 130 * i));
+    process.kill(SIGKILL);
+    process.wait();
+    if (!std::filesystem::exists(path("own.db"))) continue;
+    const std::string done = ask("SELECT count(*) FROM trials WHERE status = 'done'");
+    EXPECT_GE(std::stoi(done), std::stoi(before)) << "what was finished is lost";
+    before = done;
+  }
+  const Ran ran = run(words);
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ask("SELECT count(*) FROM trials WHERE status <> 'done'"), "0");
+  EXPECT_EQ(ask("SELECT count(*) FROM trials WHERE accuracy <> 0.5"), "0");
+  // An epoch that ended while nobody listened may be missing. None is there twice.
+  EXPECT_EQ(ask("SELECT count(*) FROM (SELECT trial FROM epochs GROUP BY trial HAVING count(*) > 3)"), "0");
 }
 
 TEST_F(EvaluatorCommand, ThatFailsFromTheStartEndsTheSearch) {
