@@ -74,9 +74,8 @@ Options declared() {
   options.epilogue(
       "Ctrl-C stops the run, keeps unfinished trials and prints the leaderboard (exit code 130). A second Ctrl-C\n"
       "ends it at once. The same command goes on later in both cases.\n"
-      "\nExamples: actsearch search --db first.db --baselines --budget-time 10m\n"
-      "          actsearch search --db my.db --evaluator 'python train.py {module} {seed} {epochs}' --epochs 10\n"
-      "(docs/own-training.md says what such a script has to do)");
+      "\nWith --evaluator your own script trains: docs/own-training.md says what it has to do.\n"
+      "\nExample: actsearch search --db first.db --baselines --budget-time 10m");
   return options;
 }
 
