@@ -27,7 +27,7 @@ class Parts {
     return true;
   }
   std::string word() {
-    const std::string_view found = rest_.substr(0, rest_.find_first_of(" "));
+    const std::string_view found = rest_.substr(0, rest_.find(' '));
     rest_.remove_prefix(found.size());
     return std::string(found);
   }

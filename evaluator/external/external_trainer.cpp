@@ -276,7 +276,7 @@ class ExternalTrainer::Trial {
       if (const auto start = process_start(group))
         write_whole(file("process"), std::to_string(group) + " " + std::to_string(*start) + "\n");
     };
-    const ProcessEnd end = run_process(call, [this](std::string_view line) { return take(line); });
+    ProcessEnd end = run_process(call, [this](std::string_view line) { return take(line); });
     std::error_code ignored;
     if (end.how == ProcessEnd::How::kExited) fs::remove(file("process"), ignored);
     return end;
