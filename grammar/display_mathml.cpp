@@ -23,13 +23,11 @@ std::string written(const Box& box);
 
 std::string written(const Boxes& row) {
   std::string content;
-  int elements = 0;
   for (const Box& box : row) {
     content += written(box);
     if (is_name(box)) content += element("mo", "\u2061");
-    elements += is_name(box) ? 2 : 1;
   }
-  return elements == 1 ? content : element("mrow", content);
+  return row.size() == 1 ? content : element("mrow", content);
 }
 
 std::string fenced(const Box& box) {
