@@ -1,7 +1,7 @@
 /// The elementary functions: the words of the notation and the instructions of a Program, each written once.
 ///
-/// A function is a struct with a name, its LaTeX (#1 and #2 stand for the arguments), one line for people, an arity, its
-/// value `f` and its derivative rule. The value type `T` decides what a call means: `double` is the reference, a SIMD
+/// A function is a struct with a name, how it is displayed (a pattern, see grammar/display.h), one line for people, an arity,
+/// its value `f` and its derivative rule. The value type `T` decides what a call means: `double` is the reference, a SIMD
 /// pack is the CPU kernel (kernels/cpu/pack.h), an Expression builds a formula. Every list of functions iterates over a table at
 /// the end: the parser, printers and tests over `NotationFunctions`, what computes over `Functions`, which has what programs put in
 /// besides.
@@ -69,7 +69,7 @@ T apply(const T& a, const T& b) {
 
 struct Add {
   static constexpr std::string_view name = "+";
-  static constexpr std::string_view latex = R"(#1 + #2)";
+  static constexpr std::string_view display = "#1 + #2";
   static constexpr std::string_view description = "The sum.";
   static constexpr int arity = 2;
   template <class T>
@@ -88,7 +88,7 @@ struct Add {
 
 struct Subtract {
   static constexpr std::string_view name = "-";
-  static constexpr std::string_view latex = R"(#1 - #2)";
+  static constexpr std::string_view display = "#1 - #2";
   static constexpr std::string_view description = "The difference.";
   static constexpr int arity = 2;
   template <class T>
@@ -107,7 +107,7 @@ struct Subtract {
 
 struct Multiply {
   static constexpr std::string_view name = "*";
-  static constexpr std::string_view latex = R"(#1 \, #2)";
+  static constexpr std::string_view display = "#1 * #2";
   static constexpr std::string_view description = "The product.";
   static constexpr int arity = 2;
   template <class T>
@@ -126,7 +126,7 @@ struct Multiply {
 
 struct Divide {
   static constexpr std::string_view name = "/";
-  static constexpr std::string_view latex = R"(\frac{#1}{#2})";
+  static constexpr std::string_view display = "{#1}/{#2}";
   static constexpr std::string_view description = "The quotient; not finite where the divisor is 0.";
   static constexpr int arity = 2;
   template <class T>
@@ -145,7 +145,7 @@ struct Divide {
 
 struct Greater {
   static constexpr std::string_view name = "greater";
-  static constexpr std::string_view latex = R"([#1 > #2])";
+  static constexpr std::string_view display = "[#1 > #2]";
   static constexpr std::string_view description = "1 where a > b, else 0 (ties and NaN too); its own derivative is 0.";
   static constexpr int arity = 2;
   template <class T>
@@ -164,7 +164,7 @@ struct Greater {
 
 struct Max {
   static constexpr std::string_view name = "max";
-  static constexpr std::string_view latex = R"(\max(#1, #2))";
+  static constexpr std::string_view display = "max(#1, #2)";
   static constexpr std::string_view description = "The larger of two; NaN if either is. At a tie the derivative goes to the second.";
   static constexpr int arity = 2;
   template <class T>
@@ -183,7 +183,7 @@ struct Max {
 
 struct Min {
   static constexpr std::string_view name = "min";
-  static constexpr std::string_view latex = R"(\min(#1, #2))";
+  static constexpr std::string_view display = "min(#1, #2)";
   static constexpr std::string_view description = "The smaller of two; NaN if either is. At a tie the derivative goes to the second.";
   static constexpr int arity = 2;
   template <class T>
@@ -204,7 +204,7 @@ struct Min {
 
 struct Negate {
   static constexpr std::string_view name = "neg";
-  static constexpr std::string_view latex = R"(-#1)";
+  static constexpr std::string_view display = "-#1";
   static constexpr std::string_view description = "The negative.";
   static constexpr int arity = 1;
   template <class T>
@@ -219,7 +219,7 @@ struct Negate {
 
 struct Abs {
   static constexpr std::string_view name = "abs";
-  static constexpr std::string_view latex = R"(\lvert #1 \rvert)";
+  static constexpr std::string_view display = "|#1|";
   static constexpr std::string_view description = "The absolute value, with slope 0 at 0.";
   static constexpr int arity = 1;
   template <class T>
@@ -235,7 +235,7 @@ struct Abs {
 
 struct Square {
   static constexpr std::string_view name = "square";
-  static constexpr std::string_view latex = R"((#1)^2)";
+  static constexpr std::string_view display = "(#1)^2";
   static constexpr std::string_view description = "The square.";
   static constexpr int arity = 1;
   template <class T>
@@ -250,7 +250,7 @@ struct Square {
 
 struct Cube {
   static constexpr std::string_view name = "cube";
-  static constexpr std::string_view latex = R"((#1)^3)";
+  static constexpr std::string_view display = "(#1)^3";
   static constexpr std::string_view description = "The third power.";
   static constexpr int arity = 1;
   template <class T>
@@ -265,7 +265,7 @@ struct Cube {
 
 struct Sqrt {
   static constexpr std::string_view name = "sqrt";
-  static constexpr std::string_view latex = R"(\sqrt{#1})";
+  static constexpr std::string_view display = "√{#1}";
   static constexpr std::string_view description = "The square root; NaN for x < 0.";
   static constexpr int arity = 1;
   template <class T>
@@ -281,7 +281,7 @@ struct Sqrt {
 
 struct Log {
   static constexpr std::string_view name = "log";
-  static constexpr std::string_view latex = R"(\log(#1))";
+  static constexpr std::string_view display = "log(#1)";
   static constexpr std::string_view description = "The natural logarithm; NaN for x < 0, -Inf at 0.";
   static constexpr int arity = 1;
   template <class T>
@@ -297,7 +297,7 @@ struct Log {
 
 struct Exp {
   static constexpr std::string_view name = "exp";
-  static constexpr std::string_view latex = R"(\exp(#1))";
+  static constexpr std::string_view display = "exp(#1)";
   static constexpr std::string_view description = "The exponential function.";
   static constexpr int arity = 1;
   template <class T>
@@ -315,7 +315,7 @@ struct Cos;
 
 struct Sin {
   static constexpr std::string_view name = "sin";
-  static constexpr std::string_view latex = R"(\sin(#1))";
+  static constexpr std::string_view display = "sin(#1)";
   static constexpr std::string_view description = "The sine.";
   static constexpr int arity = 1;
   template <class T>
@@ -331,7 +331,7 @@ struct Sin {
 
 struct Cos {
   static constexpr std::string_view name = "cos";
-  static constexpr std::string_view latex = R"(\cos(#1))";
+  static constexpr std::string_view display = "cos(#1)";
   static constexpr std::string_view description = "The cosine.";
   static constexpr int arity = 1;
   template <class T>
@@ -349,7 +349,7 @@ struct Cosh;
 
 struct Sinh {
   static constexpr std::string_view name = "sinh";
-  static constexpr std::string_view latex = R"(\sinh(#1))";
+  static constexpr std::string_view display = "sinh(#1)";
   static constexpr std::string_view description = "The hyperbolic sine.";
   static constexpr int arity = 1;
   template <class T>
@@ -365,7 +365,7 @@ struct Sinh {
 
 struct Cosh {
   static constexpr std::string_view name = "cosh";
-  static constexpr std::string_view latex = R"(\cosh(#1))";
+  static constexpr std::string_view display = "cosh(#1)";
   static constexpr std::string_view description = "The hyperbolic cosine.";
   static constexpr int arity = 1;
   template <class T>
@@ -381,7 +381,7 @@ struct Cosh {
 
 struct Tanh {
   static constexpr std::string_view name = "tanh";
-  static constexpr std::string_view latex = R"(\tanh(#1))";
+  static constexpr std::string_view display = "tanh(#1)";
   static constexpr std::string_view description = "The hyperbolic tangent.";
   static constexpr int arity = 1;
   template <class T>
@@ -397,7 +397,7 @@ struct Tanh {
 
 struct Asinh {
   static constexpr std::string_view name = "asinh";
-  static constexpr std::string_view latex = R"(\operatorname{arsinh}(#1))";
+  static constexpr std::string_view display = "arsinh(#1)";
   static constexpr std::string_view description = "The inverse hyperbolic sine.";
   static constexpr int arity = 1;
   template <class T>
@@ -418,7 +418,7 @@ struct Asinh {
 
 struct Atan {
   static constexpr std::string_view name = "atan";
-  static constexpr std::string_view latex = R"(\arctan(#1))";
+  static constexpr std::string_view display = "arctan(#1)";
   static constexpr std::string_view description = "The inverse tangent.";
   static constexpr int arity = 1;
   template <class T>
@@ -435,7 +435,7 @@ struct Atan {
 /// From its series below |x| = 0.5, where the closed form cancels.
 struct SincSlope {
   static constexpr std::string_view name = "sinc_slope";
-  static constexpr std::string_view latex = R"(\operatorname{sinc}'(#1))";
+  static constexpr std::string_view display = "sinc'(#1)";
   static constexpr std::string_view description = "The derivative of sinc, (cos x - sinc x) / x, 0 at 0.";
   static constexpr int arity = 1;
   template <class T>
@@ -457,7 +457,7 @@ struct SincSlope {
 
 struct Sinc {
   static constexpr std::string_view name = "sinc";
-  static constexpr std::string_view latex = R"(\operatorname{sinc}(#1))";
+  static constexpr std::string_view display = "sinc(#1)";
   static constexpr std::string_view description = "The unnormalised cardinal sine, sin(x) / x with value 1 at 0.";
   static constexpr int arity = 1;
   template <class T>
@@ -479,7 +479,7 @@ T SincSlope::dfdx(const T& x, const T& y) {
 
 struct Sigmoid {
   static constexpr std::string_view name = "sigmoid";
-  static constexpr std::string_view latex = R"(\sigma(#1))";
+  static constexpr std::string_view display = "σ(#1)";
   static constexpr std::string_view description = "The logistic function 1 / (1 + exp(-x)).";
   static constexpr int arity = 1;
   template <class T>
@@ -498,7 +498,7 @@ T softplus(const T& x);
 
 struct Softplus {
   static constexpr std::string_view name = "softplus";
-  static constexpr std::string_view latex = R"(\log(1 + \exp(#1)))";
+  static constexpr std::string_view display = "log(1 + exp(#1))";
   static constexpr std::string_view description = "log(1 + exp(x)), in the form that neither overflows nor cancels.";
   static constexpr int arity = 1;
   template <class T>
@@ -530,7 +530,7 @@ T softplus(const T& x) {
 
 struct Gauss {
   static constexpr std::string_view name = "gauss";
-  static constexpr std::string_view latex = R"(\exp(-(#1)^2))";
+  static constexpr std::string_view display = "exp(-(#1)^2)";
   static constexpr std::string_view description = "The Gaussian bell exp(-x²).";
   static constexpr int arity = 1;
   template <class T>
@@ -546,7 +546,7 @@ struct Gauss {
 
 struct Erf {
   static constexpr std::string_view name = "erf";
-  static constexpr std::string_view latex = R"(\operatorname{erf}(#1))";
+  static constexpr std::string_view display = "erf(#1)";
   static constexpr std::string_view description = "The error function, 2/√π ∫₀ˣ exp(-t²) dt.";
   static constexpr int arity = 1;
   template <class T>
@@ -562,7 +562,7 @@ struct Erf {
 
 struct Expm1 {
   static constexpr std::string_view name = "expm1";
-  static constexpr std::string_view latex = R"((\exp(#1) - 1))";
+  static constexpr std::string_view display = "(exp(#1) - 1)";
   static constexpr std::string_view description = "exp(x) - 1, exact near 0.";
   static constexpr int arity = 1;
   template <class T>
@@ -613,7 +613,7 @@ struct SaturatingCosh : Cosh {
 };
 struct Finite {
   static constexpr std::string_view name = "finite";
-  static constexpr std::string_view latex = R"(\operatorname{finite}(#1))";
+  static constexpr std::string_view display = "finite(#1)";
   static constexpr std::string_view description = "The argument, the largest finite number where it is infinite. Put in by programs.";
   static constexpr int arity = 1;
   template <class T>
@@ -637,7 +637,7 @@ T beside_zero(const T& a) {
 /// Puts a formula on one side of its ties at 0, whose slopes then agree with each other (grammar/program.h).
 struct BesideZero {
   static constexpr std::string_view name = "beside_zero";
-  static constexpr std::string_view latex = R"(#1)";
+  static constexpr std::string_view display = "#1";
   static constexpr std::string_view description = "The argument, -1e-30 where it is 0. Put in by programs.";
   static constexpr int arity = 1;
   template <class T>

@@ -37,15 +37,8 @@ std::string to_text(const Expression& y);
 /// The same with parameter k spelled parameter_names[k].
 std::string to_text(const Expression& y, const std::vector<std::string>& parameter_names);
 
-/// The formula in LaTeX's mathematics mode, for display. Limits as to_text.
-std::string to_latex(const Expression& y);
-std::string to_latex(const Expression& y, const std::vector<std::string>& parameter_names);
-
-/// The formula as MathML Core, `<math>…</math>`, for display: the LaTeX above in the words of MathML. std::invalid_argument also
-/// where it is nested over 500 deep; other limits as to_text.
-std::string to_mathml(const Expression& y);
-/// The same with parameter k named by the LaTeX parameter_names[k], as in to_latex.
-std::string to_mathml(const Expression& y, const std::vector<std::string>& parameter_names);
+/// std::invalid_argument where the formula is beyond printing, as above.
+void require_printable(const Expression& y);
 
 /// The shortest decimal text that reads back to the same number.
 std::string to_text(double number);

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "grammar/display.h"
 #include "grammar/notation.h"
 
 namespace actsearch {
@@ -42,8 +43,9 @@ void write_operators(std::string& out, const std::vector<OperatorInfo>& operator
     const std::vector<Expression> arguments =
         unary ? std::vector{Expression::input()} : std::vector{Expression::parameter(1), Expression::parameter(2)};
     const Expression formula = info.build(arguments, Expression::parameter(0));
-    out += "| `" + std::string(info.name) + "` | `" + to_text(formula, {"beta", "a", "b"}) + "` | $" +
-           to_latex(formula, {"\\beta", "a", "b"}) + "$ | " + std::string(info.description) + " |\n";
+    const std::vector<std::string> names{"beta", "a", "b"};
+    out += "| `" + std::string(info.name) + "` | `" + to_text(formula, names) + "` | $" + to_latex(formula, names) + "$ | " +
+           std::string(info.description) + " |\n";
   }
 }
 

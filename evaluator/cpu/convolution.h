@@ -16,8 +16,8 @@
 
 namespace actsearch {
 
-/// Images of a batch whose pixels take turns in memory (evaluator/cpu/interleave.h): 8 in bf16, where that divides the batch, as oneDNN's
-/// matrix tiles are then full. In fp32 images lie one after the other.
+/// How many images of a batch take turns in memory, pixel by pixel (evaluator/cpu/interleave.h). In bf16 it is 8 where that divides the
+/// batch, since oneDNN's matrix tiles are then full. In fp32 images lie one after the other.
 int interleaved_images(int batch, Precision precision);
 /// The same for a whole network: 1 where a pool has padding.
 int interleaved_images(const Plan& plan, int batch, Precision precision);

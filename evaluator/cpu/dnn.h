@@ -1,8 +1,8 @@
 /// oneDNN's convolutions and matrix products for a network on the CPU: the one place that uses the library.
 ///
-/// Activations are N × H × W × C (C innermost), for convolutions with images interleaved, in the storage type of the precision (fp32 or
-/// bf16); weights and their gradients are fp32 and plain, and are converted here. Buffers belong to the caller. Calls that fail throw
-/// std::runtime_error with oneDNN's own message. Objects are used by one thread at a time, the one that made their context.
+/// Activations are N × H × W × C (C innermost) in the storage type of the precision, fp32 or bf16. For convolutions their images are
+/// interleaved. Weights and their gradients are plain fp32 and are converted here. Buffers belong to the caller. Calls that fail throw
+/// std::runtime_error with oneDNN's own message. An object is used by the thread that made its context, and by no other.
 #pragma once
 
 #include <cstddef>

@@ -1,10 +1,10 @@
-/// How activations lie in memory between the first convolution and the last; evaluator/cpu/convolution.h says of how many images a group
-/// is.
+/// How activations lie in memory between the first convolution and the last. evaluator/cpu/convolution.h says how many images form a
+/// group.
 ///
 /// The pixels of `group` images take turns: batch/group × side × side × group × channels. A row of such an image is `group` times as
-/// long, which fills the matrix tiles that the library's convolutions work on: the gradient of the weights adds up products along a
-/// row, 32 bf16 pixels at a time (docs/performance.md). Elementwise work does not see the order of pixels, and pooling sees
-/// batch/group images with group · channels channels.
+/// long, which fills the matrix tiles of the library's convolutions. The gradient of the weights adds up products along a row, 32 bf16
+/// pixels at a time (docs/performance.md). Elementwise work does not see the order of pixels, and pooling sees batch/group images with
+/// group · channels channels.
 #pragma once
 
 #include <cstddef>

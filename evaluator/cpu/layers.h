@@ -1,5 +1,6 @@
-/// The layers around the library's convolutions and products: batch norm fused with the candidate activation, the plain activation
-/// of dense layers, max-pool, dropout and the loss. Tensors are rows × channels in the storage type; per-channel arrays are fp32.
+/// The layers around the library's convolutions and products. They are batch norm fused with the candidate activation, the plain
+/// activation of dense layers, max-pool, dropout and the loss. Tensors are rows × channels in the storage type; per-channel arrays are
+/// fp32.
 #pragma once
 
 #include <cstdint>
@@ -81,8 +82,8 @@ void max_pool_backward(Storage storage, const void* x, const void* y, const void
 /// sum = a + b of n elements, rounded once. sum may be a or b.
 void add(Storage storage, const void* a, const void* b, std::size_t n, void* sum, int threads);
 
-/// Sets each element to 0 with probability p and scales the others by 1/(1-p), in place; which ones is a function of the key, so
-/// that the same call on the gradient is the backward pass.
+/// Sets each element to 0 with probability p and scales the others by 1/(1-p), in place. The key decides which ones. So the same call
+/// on the gradient is the backward pass.
 void dropout(Storage storage, void* x, std::size_t n, double p, std::uint64_t key, int threads);
 
 /// Softmax cross-entropy over rows × classes fp32 logits. dL_dlogits (storage type, may be null) is the gradient of the mean loss.

@@ -6,8 +6,8 @@
 
 namespace actsearch {
 
-/// Images per second that one network trains, in whole steps: on random data, for at least `seconds` and at least three steps after one
-/// that is not timed, with `threads` threads inside the network.
+/// Images per second that one network trains on random data, with `threads` threads inside it. One step is not timed. After it whole
+/// steps are, at least three of them and for at least `seconds`.
 double training_throughput(const Recipe& recipe, const Program& activation, Precision precision, int threads, double seconds);
 
 /// Images per second of a recipe's convolutions alone, forward and backward.

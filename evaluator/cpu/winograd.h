@@ -1,12 +1,12 @@
-/// 3×3 convolutions by Winograd's minimal filtering F(4×4, 3×3): Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks",
-/// CVPR 2016, whose matrices A, B and G these are.
+/// 3×3 convolutions by Winograd's minimal filtering F(4×4, 3×3). The matrices A, B and G are those of Lavin and Gray, "Fast Algorithms
+/// for Convolutional Neural Networks", CVPR 2016.
 ///
-/// An output is cut into tiles of 4×4 pixels. Each needs 6×6 pixels of input; transformed (Bᵀ d B) these are 36 numbers a channel, and so
-/// are the weights (G g Gᵀ). At each of the 36 places the tiles are a matrix, tiles × channels, and one matrix product a place gives the
-/// transformed output (then Aᵀ m A). That is 36 multiplications where the sum takes 144. The gradients of input and weights are
-/// made of the same parts. Sums round differently from the direct way: in fp32 by some 1e-5 of the terms' magnitude.
+/// An output is cut into tiles of 4×4 pixels. Each needs 6×6 pixels of input. Transformed (Bᵀ d B), these are 36 numbers a channel, and
+/// so are the weights (G g Gᵀ). At each of the 36 places the tiles are a matrix, tiles × channels. One matrix product a place gives the
+/// transformed output; Aᵀ m A is then the output. That is 36 multiplications where the sum takes 144. The gradients of input and weights
+/// are made of the same parts. Sums round differently from the direct way: in fp32 by some 1e-5 of the terms' magnitude.
 ///
-/// The products are our own: their inner dimension is a layer's channels, 16 to 128, where those of Eigen and oneDNN need twice the
+/// The products are our own. Their inner dimension is a layer's channels, 16 to 128, and there those of Eigen and oneDNN need twice the
 /// time (docs/performance.md).
 #pragma once
 

@@ -15,13 +15,14 @@ namespace actsearch {
 /// Usable from several threads at once. The device outlives it.
 class CudaAhead {
  public:
-  /// Keeps at most so many that nobody has taken.
+  /// Keeps at most `most` activations that nobody has taken.
   CudaAhead(const CudaDevice& device, std::size_t most) : device_(device), most_(most) {}
 
-  /// Loads the cubin of CudaActivation::source, on the calling thread. Does nothing where it is loaded, where there are many already, and
-  /// where the device refuses: take() then loads it, and tells.
+  /// Loads the cubin of CudaActivation::source, on the calling thread. Does nothing where it is loaded, where there are `most` already,
+  /// and where the device refuses. take() then loads it, or throws.
   void load(const Program& activation, Storage storage, const std::string& cubin);
-  /// What was loaded of this cubin, or it is loaded now. The calling thread has made the device current. CudaError if that fails.
+  /// The activation that was loaded from this cubin; else it is loaded now. The calling thread has made the device current. CudaError if
+  /// that fails.
   std::unique_ptr<CudaActivation> take(const Program& activation, Storage storage, const std::string& cubin);
   /// Unloads what nobody has taken. The calling thread has made the device current.
   void clear();

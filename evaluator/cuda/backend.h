@@ -1,4 +1,4 @@
-/// Training on NVIDIA devices. What the rest of the program knows of CUDA is this.
+/// Training on NVIDIA devices: all that the rest of the program knows of CUDA.
 #pragma once
 
 #include <filesystem>
@@ -13,8 +13,8 @@
 
 namespace actsearch {
 
-/// The names of the devices that are there, by ordinal. CudaMissing, naming what is missing, if the driver, NVRTC, cuDNN, cuBLASLt or a
-/// device is not there, or this program was built without CUDA.
+/// The names of the devices that are there, by ordinal. CudaMissing if the driver, NVRTC, cuDNN, cuBLASLt or a device is not there, or
+/// if this program was built without CUDA. It names what is missing.
 std::vector<std::string> cuda_devices();
 /// Opens the device for a moment. CudaMissing, naming why, if it cannot be used now.
 void require_cuda_device(int ordinal);
@@ -25,7 +25,7 @@ struct CudaOptions {
   int compile_threads = 1;      ///< that compile kernels ahead
   bool deterministic = false;   ///< cuDNN's engines as it proposes them instead of the fastest: every run of a seed gives the same bits
   std::filesystem::path cache;  ///< folder of compiled kernels; empty for the user's own (CubinCache::default_folder)
-  std::function<void(const std::string&)> say;  ///< told what a person should know, on any thread
+  std::function<void(const std::string&)> say;  ///< receives messages for people, on any thread
 };
 
 class CudaBackend {
@@ -38,9 +38,9 @@ class CudaBackend {
 
   /// Begins to compile an activation that will be trained soon.
   void prepare(const Program& activation, Precision precision);
-  /// As train() of evaluator/train/trainer.h does on the CPU (options.threads is ignored); waits where all networks are in use. An
+  /// Trains as train() of evaluator/train/trainer.h does on the CPU; options.threads is ignored. Waits while all networks are in use. An
   /// activation that does not compile fails with the compiler's log. Where memory does not suffice for all jobs there are fewer, and `say`
-  /// is told; CudaOutOfMemory if it does not suffice for one, CudaError if the device is lost. From several threads at once.
+  /// is told. CudaOutOfMemory if it does not suffice for one, CudaError if the device is lost. May be called from several threads at once.
   TrialOutcome train(const Program& activation, const Recipe& recipe, const TrialOptions& options);
 
  private:

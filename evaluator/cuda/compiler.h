@@ -20,8 +20,8 @@ class CudaCompiler {
   CudaCompiler(const CudaCompiler&) = delete;
   CudaCompiler& operator=(const CudaCompiler&) = delete;
 
-  /// Begins to compile; a later cubin() finds it done, or waits for it. `then` is given the cubin on the thread that compiled it, and does
-  /// not throw; not called where the source does not compile.
+  /// Begins to compile; a later cubin() finds it done, or waits for it. `then` receives the cubin on the thread that compiled it, and does
+  /// not throw. It is not called where the source does not compile.
   void prepare(const std::string& source, const std::string& architecture, std::function<void(const std::string& cubin)> then = nullptr);
   /// The cubin, compiled now if it was not prepared. Throws what Nvrtc::compile does.
   std::string cubin(const std::string& source, const std::string& architecture);

@@ -1,6 +1,6 @@
 /// Convolutions of a network on a device: the one place that uses cuDNN, version 9, through its graph interface, loaded at run time.
 ///
-/// Tensors are N × H × W × C (C innermost) in fp32 or bf16, weights out_channels × 3 × 3 × in_channels in the same type; sums are
+/// Tensors are N × H × W × C (C innermost) in fp32 or bf16. Weights are out_channels × 3 × 3 × in_channels in the same type. Sums are
 /// fp32. Calls that fail throw CudaError with cuDNN's own words. Objects belong to one thread at a time, with the device current.
 #pragma once
 
@@ -15,7 +15,7 @@
 
 namespace actsearch {
 
-/// cuDNN for the work of one stream, which outlives it. CudaMissing if there is no cuDNN 9.
+/// cuDNN for the work of one stream. The stream outlives the object. CudaMissing if there is no cuDNN 9.
 class Cudnn {
  public:
   explicit Cudnn(CudaStream& stream);
@@ -71,7 +71,7 @@ class CudnnConvolution {
   CudnnConvolution(CudnnConvolution&&) noexcept;
 
   std::size_t workspace_bytes() const;
-  /// Of x, w and y the pass's result is written. `workspace` has workspace_bytes().
+  /// Writes one of x, w and y: the pass's result. `workspace` has workspace_bytes().
   void run(CudaAddress x, CudaAddress w, CudaAddress y, CudaAddress workspace);
 
  private:

@@ -41,13 +41,14 @@ struct CudaNetworkCubins {
 /// Made once for a recipe, then used for one candidate after the other, by one thread at a time.
 class CudaNetwork : public Learner {
  public:
-  /// Everything outlives the network but the cubins, whose layers are those of the data's shape. CudaOutOfMemory if it does not fit.
+  /// Everything but the cubins outlives the network. The cubins' layers are those of the data's shape. CudaOutOfMemory if it does not fit.
   /// std::invalid_argument if a layer's channels are not a multiple of 8, or the convolution that reads the image has groups.
   CudaNetwork(const CudaDevice& device, const CudaDataset& dataset, const Recipe& recipe, Precision precision, EngineChoices& choices,
               const CudaNetworkCubins& cubins);
   ~CudaNetwork() override;
 
-  /// Starts over with another candidate, on the calling thread from here on: initial weights of the seed. `kernels` are the candidate's.
+  /// Starts over with another candidate and the initial weights of the seed. From here on the calling thread uses the network. `kernels`
+  /// are the candidate's.
   void begin_trial(const Program& activation, std::unique_ptr<CudaActivation> kernels, std::uint64_t seed);
 
   void begin_epoch(const EpochPlan& plan) override;
@@ -64,7 +65,7 @@ class CudaNetwork : public Learner {
   std::size_t memory_bytes() const;
 
   /// For measurements, after begin_trial. Seconds of one training step's convolutions and products alone, and the bytes that the rest of
-  /// the step must at least read and write: with a device's bandwidth they give the least time that a step could take.
+  /// the step must at least read and write. With a device's bandwidth they give the least time that a step could take.
   double library_seconds();
   std::size_t elementwise_bytes() const;
 

@@ -27,7 +27,7 @@ ImageTransform draw_transform(const Augmentation& augmentation, std::uint64_t se
 
 /// Writes images as a network reads them: side × side × channels (NHWC: pixel by pixel, its channels one after the other). Padding is the
 /// value of zero after normalisation (0), as is usual. Pixel (row, column) comes from (row + dy, column + dx) of the image, or from
-/// (row + dy, last - column + dx) where flipped. With a `side` below the image's each value is the mean of a square of those.
+/// (row + dy, last - column + dx) where flipped. With a `side` below the image's, each value is the mean of a square of those.
 class ImageWriter {
  public:
   /// std::invalid_argument if `side` does not divide the image's.

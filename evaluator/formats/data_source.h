@@ -22,9 +22,9 @@ inline constexpr BatchSums kPublishedSums{"5dd7e06a14cb22eb9f671a540d1b7c25", "5
                                           "942cd6a4bcdd0dd3c604fbe906cb4421", "ae636b3ba5c66a11e91e8cb52e771fcb",
                                           "53f37980c15c3d472c316c40844f3f0d", "803d5f7f4d78ea53de84dbe85f74fb6d"};
 
-/// What `data check DIR` reports: the directory, file by file its size, labels per class and MD5, with "as published" or "altered", and
-/// the MD5 of all; lines that end in a newline. Of other formats: the shape, the images of each class, and the source. DataError if
-/// load_dataset would refuse the directory.
+/// What `data check DIR` reports, in lines that end in a newline: the directory, its files and the MD5 of all. A file has its size, its
+/// labels per class, its MD5, and "as published" or "altered". Of other formats: the shape, the images of each class, and the source.
+/// DataError if load_dataset would refuse the directory.
 std::string check_dataset(const std::filesystem::path& directory, const BatchSums& published = kPublishedSums,
                           const LoadOptions& loading = {});
 
@@ -46,7 +46,7 @@ std::filesystem::path fetch_dataset(const std::filesystem::path& directory, cons
                                     const Archive& archive = kOfficialArchive);
 
 /// The data set, first found wins: `requested` (--data), $ACTSEARCH_DATA, data/cifar-10-batches-bin below the working directory, the
-/// archive (fetched to there). The first two are a directory of any format (format.h), "synthetic" for drawn images, or "synthetic:N" for N
+/// archive (fetched to there). The first two are a directory of any format (format.h), or "synthetic" for drawn images. "synthetic:N" has N
 /// training and N/5 test images (10 <= N <= 1,000,000). Nothing falls back silently. A DataError is: a requested directory without the
 /// files, an incomplete data/cifar-10-batches-bin, and a failed download. The last says what was tried and what to do, and leaves no
 /// directory behind. `say` receives plain lines: which data set is used, and why. `loading` says how it is read.
@@ -54,8 +54,8 @@ Dataset find_dataset(const std::optional<std::string>& requested, const std::fun
                      const Archive& archive = kOfficialArchive, LoadOptions loading = {});
 
 namespace detail {
-/// Runs a program found on PATH, without a shell, its standard output sent to standard error, and waits for it. Returns its exit
-/// status, 128 + n if signal n ended it, 127 if there is no such program; DataError if it cannot be started for another reason.
+/// Runs a program found on PATH, without a shell, and waits for it. Its standard output goes to standard error. Returns its exit
+/// status: 128 + n if signal n ended it, 127 if there is no such program. DataError if it cannot be started for another reason.
 int run_program(const std::vector<std::string>& arguments);
 }  // namespace detail
 

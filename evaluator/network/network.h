@@ -1,7 +1,7 @@
 /// A network as a list of layers, each naming what it reads, and the builders of the built-in ones.
 ///
-/// A list says what is computed and nothing of how: evaluator/network/plan.h checks it for an image shape, finds the layers that one kernel
-/// computes together, and places parameters and tensors. docs/networks.md has the words of a network file.
+/// A list says what is computed and nothing of how. evaluator/network/plan.h checks it for an image shape, and places parameters and
+/// tensors. It also finds the layers that one kernel computes together. docs/networks.md has the words of a network file.
 #pragma once
 
 #include <cstdint>
@@ -64,8 +64,8 @@ std::string layers_text(const std::vector<Layer>& layers);
 /// A network of such layers: with a built-in network's text and summary where it has the same layers, else with layers_text.
 Network network_of(std::vector<Layer> layers);
 
-/// VGG (Simonyan and Zisserman, 2015) with batch norm: convolution 3×3 → batch norm → activation for each positive entry, a 2×2 pool for
-/// each kPool; then dense → activation → dropout for each entry of `dense`, then a dense layer to the classes.
+/// VGG (Simonyan and Zisserman, 2015) with batch norm. A positive entry of `features` is convolution 3×3 → batch norm → activation, and
+/// kPool is a 2×2 pool. An entry of `dense` is dense → activation → dropout. A dense layer to the classes comes last.
 struct Vgg {
   static constexpr int kPool = -1;
   std::vector<int> features;  ///< output channels, or kPool
@@ -76,13 +76,13 @@ struct Vgg {
 };
 Network vgg(const Vgg& options);
 
-/// The residual network for small images (He et al., "Deep Residual Learning for Image Recognition", 2016, section 4.2): a 3×3 convolution
-/// of 16 channels, three stages of `blocks` blocks with 16, 32 and 64 channels, global average pool, dense. A block is two 3×3 convolutions
-/// with batch norm; the activation follows the sum. The first block of the later stages halves the side; its shortcut is a 1×1 convolution
-/// of stride 2 with batch norm. ResNet-20 has 3 blocks a stage, ResNet-56 has 9.
+/// The residual network for small images (He et al., "Deep Residual Learning for Image Recognition", 2016, section 4.2). It is a 3×3
+/// convolution of 16 channels, three stages of `blocks` blocks with 16, 32 and 64 channels, global average pool, dense. A block is two 3×3
+/// convolutions with batch norm; the activation follows the sum. The first block of the later stages halves the side; its shortcut is a 1×1
+/// convolution of stride 2 with batch norm. ResNet-20 has 3 blocks a stage, ResNet-56 has 9.
 Network resnet(int blocks);
 
-/// The wide residual network (Zagoruyko and Komodakis, 2016): blocks of batch norm → activation → 3×3 convolution, twice, with `width`
+/// The wide residual network (Zagoruyko and Komodakis, 2016). A block is batch norm → activation → 3×3 convolution, twice, with `width`
 /// times the channels 16, 32 and 64. A block that changes the channels has a 1×1 convolution as its shortcut, which reads what the block's
 /// first activation gives. depth = 6·blocks + 4: WRN-10-2 has 1 block a stage and width 2.
 Network wide_resnet(int blocks, int width);

@@ -1,4 +1,4 @@
-/// A network made ready for an image shape: checked, cut into steps that one kernel each computes, with places for parameters and tensors.
+/// A network made ready for an image shape: checked, cut into steps of one kernel each, with places for parameters and tensors.
 /// The executors of both devices walk the steps, forwards and backwards.
 #pragma once
 
@@ -46,7 +46,7 @@ struct Step {
   std::size_t beta = 0;              ///< offset: activation parameters × channels
 };
 
-/// One step backwards, and where gradients lie. A buffer holds the gradient of one tensor from the first step that adds to it to the step
+/// One step backwards, and where gradients lie. A buffer holds one tensor's gradient: from the first step that adds to it until the step
 /// that made the tensor.
 struct BackwardStep {
   std::size_t step = 0;  ///< of the plan
@@ -61,7 +61,7 @@ struct BackwardStep {
 struct Plan {
   std::vector<TensorShape> tensors;  ///< 0 is the image
   std::vector<Step> steps;           ///< in the order of computing
-  /// Tensors that are never wanted at the same time share a slot. Wanted is a tensor from the step that makes it to the last that reads it,
+  /// Tensors that are never wanted at the same time share a slot. A tensor is wanted from the step that makes it to the last that reads it,
   /// forwards or backwards. -1: the image, the logits, and what is another tensor in place (flatten, dropout).
   std::vector<int> slots;                      ///< of each tensor
   std::vector<std::size_t> slot_elements;      ///< per image, of each slot
@@ -73,12 +73,13 @@ struct Plan {
   int slot(int tensor) const { return slots[static_cast<std::size_t>(tensor)]; }
 };
 
-/// Checks the network for its images and adds its parameters to `parameters`:
-/// gamma and beta at their starts, the rest 0. `activation_parameters` are those of the candidate.
+/// Checks the network for its images and adds its parameters to `parameters`: gamma and beta at their starts, the rest 0.
+/// `activation_parameters` are those of the candidate.
 ///
-/// std::invalid_argument names the layer and says what does not fit: sizes that differ, a side that a pool does not divide, an output that
-/// no layer reads, a name that is unknown, comes later or is there twice, groups that do not divide the channels, no activation, or an end
-/// that is not a dense layer to the classes.
+/// std::invalid_argument names the layer and says what does not fit:
+/// - sizes that differ, a side that a pool does not divide, or groups that do not divide the channels;
+/// - an output that no layer reads, or a name that is unknown, comes later or is there twice;
+/// - no activation, or an end that is not a dense layer to the classes.
 Plan plan(const Network& network, int activation_parameters, Parameters& parameters);
 
 /// The same network for images of another shape, averaged by the same factor. std::invalid_argument where it does not fit them; if it fits

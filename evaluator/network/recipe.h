@@ -28,7 +28,7 @@ struct Schedule {
 
 enum class Precision : std::uint8_t { kFp32, kBf16 };
 
-/// How far single trials of a recipe lie apart that differ in their seed alone, as it was once measured.
+/// How far single trials of a recipe lie apart where their seeds alone differ, as once measured.
 struct MeasuredSpread {
   double deviation = 0;  ///< standard deviation of the validation accuracy
   int degrees = 0;       ///< of freedom of that estimate
@@ -57,11 +57,11 @@ const std::vector<Recipe>& recipes();
 /// std::invalid_argument naming the known ones if there is none of that name.
 const Recipe& find_recipe(std::string_view name);
 
-/// The recipe's full text: every field but `purpose` and `seed_spread`, one line, stable; with the precision it is the identity of a
+/// The recipe's full text: every field but `purpose` and `seed_spread`, in one stable line. With the precision it is the identity of a
 /// trial's conditions.
 std::string to_text(const Recipe& recipe, Precision precision);
 std::string_view to_text(Precision precision);
-/// The way back, from a text that may have more words behind the precision, such as the data's. nullopt where it is of another version, or
+/// The way back. The text may have more words behind the precision, such as the data's. nullopt where it is of another version, or
 /// no recipe's. `purpose` and `seed_spread` are empty.
 std::optional<std::pair<Recipe, Precision>> read_recipe(const std::string& text);
 

@@ -19,8 +19,8 @@ struct TrainingHistory {
   double steps_seconds = 0;          ///< that these took
 };
 
-/// Replaces `file` by a learner's state (Learner::state) and its history: written beside it, flushed to disk, then renamed, so that a
-/// kill leaves the old one or the new one. The name beside it (FILE.….part) is of this process and call alone. `identity` says what run
+/// Replaces `file` by a learner's state (Learner::state) and its history. It is written beside it, flushed to disk, then renamed: a kill
+/// leaves the old one or the new one. The name beside it (FILE.….part) is of this process and call alone. `identity` says what run
 /// this is. std::runtime_error naming the file, and what to do, if it cannot be written; nothing is left beside it then.
 void write_checkpoint(const std::filesystem::path& file, const std::string& identity, const std::vector<std::span<float>>& state,
                       const TrainingHistory& history);
@@ -29,7 +29,7 @@ void write_checkpoint(const std::filesystem::path& file, const std::string& iden
 /// or of another run.
 TrainingHistory read_checkpoint(const std::filesystem::path& file, const std::string& identity, const std::vector<std::span<float>>& state);
 
-/// What stands at the end of a checkpoint, of the bytes before it: a torn or altered file does not match.
+/// The hash at the end of a checkpoint, of the bytes before it: a torn or altered file does not match.
 std::uint64_t checkpoint_hash(std::string_view bytes);
 
 }  // namespace actsearch

@@ -1,4 +1,4 @@
-/// Denormal numbers taken for 0 by this thread and those it starts: a network whose signal dies out computes with little else, and
+/// Denormal numbers taken for 0 by this thread and those it starts. A network whose signal dies out computes with little else, and
 /// each of them costs the processor some hundred cycles.
 #pragma once
 

@@ -38,8 +38,8 @@ struct TrainingPoint {
   friend auto operator<=>(const TrainingPoint&, const TrainingPoint&) = default;
 };
 
-/// What is known of an epoch that a trial has paused in. Loss and accuracy are over the later half of its steps so far: that tells more of
-/// the end than all of them do (docs/results/early-epochs.md).
+/// What is known of an epoch that a trial has paused in. Loss and accuracy are over the later half of its steps so far. These tell more of
+/// the end than all steps do (docs/results/early-epochs.md).
 struct PartialEpoch {
   int epoch = 0;                 ///< from 0
   std::int64_t steps = 0;        ///< trained
@@ -66,7 +66,7 @@ enum class Failure : std::uint8_t {
 };
 std::string_view to_text(Failure failure);
 
-/// A checkpoint that cannot be gone on from: of another run, of another version or damaged. Without the file the trial begins anew.
+/// A checkpoint that no trial can go on from: of another run, of another version or damaged. Without the file the trial begins anew.
 class CheckpointError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -101,8 +101,8 @@ struct TrialOptions {
   std::optional<TrainingPoint> pause_after;
   const std::atomic<bool>* stop = nullptr;            ///< looked at between batches
   std::function<void(const EpochMetrics&)> on_epoch;  ///< called on the training thread, after the checkpoint is on disk
-  /// Called on the training thread with how far the trial has come and the steps of an epoch: at its begin, then after every batch, or
-  /// after as many as the learner trains at once. It is to be cheap.
+  /// Called on the training thread with how far the trial has come and the steps of an epoch. That is at its begin, then after every
+  /// batch, or after as many as the learner trains at once. It is to be cheap.
   std::function<void(const TrainingPoint& reached, std::int64_t epoch_steps)> on_progress;
   /// A file for the state, or empty. It is written after every epoch, at a pause and at a stop (temporary name, fsync, rename). A file that
   /// exists is read first; CheckpointError if it is damaged, or has another recipe, precision, seed or program. The outcome includes its
@@ -113,13 +113,14 @@ struct TrialOptions {
   std::function<bool()> may_save;
 };
 
-/// Training steps of an epoch: whole batches where images are shuffled (what is left over takes part in the next epoch), else as many as
-/// show each image. `training_images` are those of the data set, of which some validate. std::invalid_argument if they do not fill a batch.
+/// Training steps of an epoch. Where images are shuffled these are whole batches: what is left over takes part in the next epoch. Else
+/// there are as many as show each image. `training_images` are those of the data set, of which some validate. std::invalid_argument if they
+/// do not fill a batch.
 std::int64_t steps_per_epoch(const Recipe& recipe, std::size_t training_images);
 
 /// Trains `recipe` with a learner that was made for the activation, the recipe, the data set and the options' seed. With or without pauses
 /// and stops on the way the outcome is the same. CheckpointError where the checkpoint cannot be gone on from, std::runtime_error where it
-/// cannot be written, std::invalid_argument if an epoch has no such step to pause after; and what the learner throws.
+/// cannot be written. std::invalid_argument if an epoch has no such step to pause after. Also what the learner throws.
 TrialOutcome train(Learner& learner, const Program& activation, const Recipe& recipe, const Dataset& dataset, const TrialOptions& options);
 
 }  // namespace actsearch

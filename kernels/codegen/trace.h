@@ -20,8 +20,8 @@ struct IntrinsicNode {
   bool is_instruction = false;            ///< the result of a whole instruction of the Program, so worth a name of its own
 };
 
-/// Every instruction's function recorded as calls of intrinsics. What depends on neither x nor a parameter is computed, in double, so
-/// an argument that is a number is so written, and no call has numbers alone.
+/// Every instruction's function recorded as calls of intrinsics. What depends on neither x nor a parameter is computed, in double. So
+/// an argument that is a number is written as one, and no call has numbers alone.
 struct IntrinsicGraph {
   std::vector<IntrinsicNode> nodes;
   std::uint32_t y = 0, dydx = 0;

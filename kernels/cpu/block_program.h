@@ -19,9 +19,9 @@ struct BlockOperand {
   std::size_t stride = 0;  ///< floats from one pack to the next
 };
 
-/// The steps that compute some of a Program's results. A step is one function, or two or three of which the first only feed the next:
-/// passes over a block cost as much as simple arithmetic, so fewer of them is the speed of this kernel. Slots name blocks: slot 0
-/// is x, slots 1..parameters are the betas, the rest are temporaries, reused as soon as their value is no longer needed.
+/// The steps that compute some of a Program's results. A step is one function, or two or three of which the first only feed the next. A
+/// pass over a block costs as much as simple arithmetic, so fewer passes make this kernel fast. Slots name blocks: slot 0 is x, slots
+/// 1..parameters are the betas, the rest are temporaries. A temporary is reused as soon as its value is no longer needed.
 class BlockProgram {
  public:
   /// `results` are places in the program.
@@ -36,7 +36,7 @@ class BlockProgram {
   void run(float* const* slots, std::size_t n) const;
   /// Where result i is after run().
   BlockOperand result(std::size_t i, float* const* slots) const { return operand(results_[i], slots); }
-  /// The slot of result i if that is a temporary, else kNone. Wherever that slot points at run(), the result comes to lie.
+  /// The slot of result i if that is a temporary, else kNone. run() leaves the result where that slot points.
   std::size_t temporary_of(std::size_t i) const;
   static constexpr std::size_t kNone = ~std::size_t{0};
 

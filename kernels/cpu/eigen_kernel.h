@@ -57,7 +57,7 @@ void add_tensors(Storage storage, const void* a, const void* b, std::size_t n, v
 
 /// Mean and (biased) variance of each channel over the rows; sums are taken about the first row, which guards against cancellation.
 void channel_moments(Storage storage, const void* z, std::size_t rows, std::size_t channels, float* mean, float* variance);
-/// The same bits for the channels from `first` up to `last` alone: what threads share a tensor by whose rows do not divide among them. All
+/// The same bits, for the channels from `first` up to `last` alone. So threads share a tensor whose rows do not divide among them. All
 /// three are multiples of channel_group(). mean, variance: of all channels; the others' stay as they are.
 void channel_moments(Storage storage, const void* z, std::size_t rows, std::size_t channels, std::size_t first, std::size_t last,
                      float* mean, float* variance);

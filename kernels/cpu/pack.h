@@ -1,8 +1,8 @@
 /// One SIMD register of floats as a value type for the functions of grammar/functions.h: a thin wrapper over Eigen's packets.
 ///
 /// Every operation follows IEEE semantics lane by lane: NaN in, NaN out; ±0 and ±Inf as the double reference has them, where a
-/// float can hold the result; but sin and cos beyond 1e13 are only bounded by 1, and exp, expm1, sinh and cosh end at the largest
-/// finite number (less 2e-5 of it) in place of Inf. Accuracies are tested in tests/kernels/cpu/pack_test.cpp.
+/// float can hold the result. There are two exceptions. sin and cos beyond 1e13 are only bounded by 1; exp, expm1, sinh and cosh end at
+/// the largest finite number (less 2e-5 of it) in place of Inf. tests/kernels/cpu/pack_test.cpp tests the accuracies.
 #pragma once
 
 #include <Eigen/Core>
@@ -111,8 +111,8 @@ inline Pack finite(const Pack& a) {
 }
 
 #ifdef __AVX512F__
-/// e^x by 2^n · e^r with |r| <= ln 2 / 2 and the Taylor polynomial of degree 7: relative error below 2 ulp; saturates below the largest
-/// finite number and underflows through the denormals to 0.
+/// e^x by 2^n · e^r with |r| <= ln 2 / 2 and the Taylor polynomial of degree 7. Its relative error is below 2 ulp. It saturates below the
+/// largest finite number and underflows through the denormals to 0.
 inline Pack exp(const Pack& x) {
   // The constant comes first: the processor's min and max return their second operand when one is NaN.
   const Pack c(_mm512_max_ps(Pack(-104.0).v, _mm512_min_ps(Pack(kExpLimit).v, x.v)));
@@ -128,8 +128,9 @@ inline Pack exp(const Pack& x) {
   return Pack(_mm512_scalef_ps(p.v, n.v));
 }
 #else
-/// e^x by 2^m · 2^m · e^r with |r| <= ln 2 and a minimax polynomial (relative error below 2^-24.6): two factors that are normal numbers
-/// reach the largest finite number, where it saturates, and underflow through the denormals to 0 by themselves. Relative error below 2 ulp.
+/// e^x by 2^m · 2^m · e^r with |r| <= ln 2 and a minimax polynomial (relative error below 2^-24.6). Two factors that are normal numbers
+/// reach the largest finite number, where it saturates. They underflow through the denormals to 0 by themselves. Relative error below 2
+/// ulp.
 inline Pack exp(const Pack& x) {
   // x comes first: Eigen's min and max return their first operand when one is NaN.
   const Pack c(Eigen::internal::pmax(Eigen::internal::pmin(x.v, Pack(kExpLimit).v), Pack(-104.0).v));
@@ -149,7 +150,7 @@ inline Pack exp(const Pack& x) {
 
 #ifdef __AVX512F__
 /// 1 / (1 + e^-x). e^-x is 2^n · 2^f: n the whole number nearest to -x / ln 2, 2^f a minimax polynomial (relative error below 2^-22). A
-/// quotient costs as much as the exponential, so it is the processor's estimate and one step of Newton's method (2^-28); results below
+/// quotient costs as much as the exponential, so it is the processor's estimate and one step of Newton's method (2^-28). Results below
 /// the smallest normal number are 0.
 inline Pack logistic(const Pack& x) {
   // The constant comes first: the processor's min returns its second operand when one is NaN.
@@ -168,8 +169,8 @@ inline Pack logistic(const Pack& x) {
 }
 #else
 /// 1 / (1 + e^-x). e^-x is 2^n · e^-s: n the whole number nearest to -x / ln 2, e^-s a polynomial that costs the result at most 1.12
-/// units in its last place. The division is exact, so that every processor has the same result, and goes on beside other packs'
-/// polynomials; results below the smallest normal number are 0.
+/// units in its last place. The division is exact, so that every processor has the same result. It goes on beside other packs'
+/// polynomials. Results below the smallest normal number are 0.
 inline Pack logistic(const Pack& x) {
   const Pack c(Eigen::internal::pmin(x.v, Pack(30.0).v));  // from 18 on the result is 1
   const Pack rounded = multiply_add(c, Pack(-1.44269504088896341), Pack(kRounder)), n = rounded - Pack(kRounder);

@@ -12,7 +12,7 @@
 
 namespace actsearch {
 
-/// What the channels of every tensor must be a multiple of here: a thread reads 16 bytes of them.
+/// Every tensor's channels must be a multiple of this: a thread reads 16 bytes of them.
 inline constexpr int kCudaChannelMultiple = 8;
 /// The WIDTH that goes with it.
 int cuda_width(Storage storage);

@@ -55,7 +55,7 @@ class CudaDevice {
   std::size_t free_memory() const;
   /// What the calling thread does from here on, it does on this device.
   void make_current() const;
-  /// Held shared while a stream records, and alone around calls that wait for the whole device, which would spoil the recording: making
+  /// Held shared while a stream records. Held alone around calls that wait for the whole device, which would spoil the recording: making
   /// and destroying what the libraries keep on it.
   std::shared_mutex& recording() const { return recording_; }
 

@@ -39,8 +39,7 @@ class Nvrtc {
   static constexpr std::string_view kStraightLine = "// straight-line\n";
 
   /// A cubin for an architecture such as "sm_90". CudaCompileError if the source does not compile, std::runtime_error if anything
-  /// else fails. Divisions are good to 2 ulp; denormals are taken for zero, as
-  /// training on the CPU does.
+  /// else fails. Divisions are good to 2 ulp; denormals are taken for zero, as training on the CPU does.
   Compiled compile(const std::string& source, const std::string& architecture) const;
   /// The options that compile() passes beside the architecture, as one line: part of what a stored cubin depends on.
   static std::string options();

@@ -13,8 +13,7 @@
 ///
 /// Launch: blockDim (vectors, lines) with vectors · lines <= 1024, gridDim (blocks, ⌈channels / (vectors · width)⌉) for any number of
 /// blocks. A thread works on `width` neighbouring channels, which divides `channels`; pointers are aligned to `width` elements.
-/// activation_sums needs
-/// lines · vectors · width · (2 + parameters) · 4 bytes of dynamic shared memory.
+/// activation_sums needs lines · vectors · width · (2 + parameters) · 4 bytes of dynamic shared memory.
 #pragma once
 
 #include <string>
@@ -27,8 +26,8 @@ namespace actsearch {
 /// Channels a thread works on: what 16 bytes hold, or 1 where that does not divide the channels.
 int cuda_vector_width(Storage storage, int channels);
 
-/// What all kernels over tensors begin with: WIDTH, the type Stored with load() and store(), Vector with read() and write() of
-/// `WIDTH` neighbouring channels, and KERNEL before a kernel. width as in cuda_source.
+/// What all kernels over tensors begin with. WIDTH; the type Stored with load() and store(); Vector with read() and write() of
+/// `WIDTH` neighbouring channels; and KERNEL, which stands before a kernel. width as in cuda_source.
 std::string cuda_tensor_words(Storage storage, int width);
 
 /// The text; width is 1, 4 or 8 (std::invalid_argument otherwise).

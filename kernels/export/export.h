@@ -16,8 +16,8 @@ namespace actsearch {
 
 /// One activation with everything that the targets write.
 struct ExportedActivation {
-  /// `given_name` is what it is to be called, or empty: then it has its well_known_name, or else one made of the formula's words. `origin`
-  /// says where the formula comes from, a line each; it may hold any text. std::invalid_argument where the formula is too long to lower.
+  /// `given_name` is its name. Where that is empty it has its well_known_name, or else a name made of the formula's words. `origin` says
+  /// where the formula comes from, a line each; it may hold any text. std::invalid_argument where the formula is too long to lower.
   ExportedActivation(const Expression& formula, std::string_view given_name, std::vector<std::string> origin);
 
   Expression expression;  ///< its parameters in order
@@ -52,7 +52,7 @@ std::vector<std::string> header_lines(const ExportedActivation& activation);
 std::string header(const ExportedActivation& activation, std::string_view prefix);
 
 /// The name of the well-known activation that is defined by this formula, arguments of +, *, max and min in either order; else empty. A
-/// formula that only computes the same values has none: no comparison of values proves that two formulas are one function, and files of
+/// formula that only computes the same values has none. No comparison of values proves that two formulas are one function, and files of
 /// different functions must not share a name.
 std::string_view well_known_name(const Expression& formula);
 

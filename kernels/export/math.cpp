@@ -2,7 +2,7 @@
 
 #include <functional>
 
-#include "grammar/notation.h"
+#include "grammar/display.h"
 #include "kernels/codegen/print.h"
 #include "kernels/export/export.h"
 
@@ -27,18 +27,16 @@ std::string required(const ExportedActivation& activation, const std::function<s
   }
 }
 
-/// As to_latex writes them in the formula itself; a derivative may lack some.
-std::vector<std::string> latex_betas(const ExportedActivation& activation) {
-  std::vector<std::string> names;
-  for (std::size_t k = 0; k < activation.parameter_count(); ++k) names.push_back("\\beta_{" + std::to_string(k) + "}");
-  if (names.size() == 1) names[0] = "\\beta";
-  return names;
+/// As the formula itself shows them; a derivative may lack some.
+std::vector<std::string> shown_betas(const ExportedActivation& activation) {
+  if (activation.parameter_count() == 1) return {"beta"};
+  return activation.parameter_names();
 }
 
 }  // namespace
 
 std::string to_latex_file(const ExportedActivation& activation) {
-  const std::vector<std::string> betas = latex_betas(activation);
+  const std::vector<std::string> betas = shown_betas(activation);
   const auto write = [&](const Expression& e) { return to_latex(e, betas); };
   const std::string otherwise = "\\text{(too large to print)}";
   const Derivatives derivatives = differentiate(activation.expression);
@@ -46,13 +44,14 @@ std::string to_latex_file(const ExportedActivation& activation) {
   text += "  f(x) &= " + required(activation, write, "latex") + " \\\\\n";
   text += "  f'(x) &= " + shown(derivatives.dydx, write, otherwise);
   for (std::size_t k = 0; k < activation.parameter_count(); ++k) {
-    text += " \\\\\n  \\frac{\\partial f}{\\partial " + betas[k] + "} &= " + shown(derivatives.dydbeta[k], write, otherwise);
+    text += " \\\\\n  \\frac{\\partial f}{\\partial " + write(Expression::parameter(static_cast<int>(k))) +
+            "} &= " + shown(derivatives.dydbeta[k], write, otherwise);
   }
   return text + "\n\\end{align*}\n";
 }
 
 std::string to_mathml_file(const ExportedActivation& activation) {
-  const std::vector<std::string> betas = latex_betas(activation);
+  const std::vector<std::string> betas = shown_betas(activation);
   const auto write = [&](const Expression& e) { return to_mathml(e, betas); };
   const std::string otherwise = "(too large to show)";
   const Derivatives derivatives = differentiate(activation.expression);

@@ -19,7 +19,8 @@ Kept kept_by(const ExportedActivation& activation);
 ///     BETAS     ", beta0, beta1" or nothing            SLOPES    "(dydx, dydbeta0)"
 ///     CODE      the definitions of _value and _slopes; the latter takes y where only that is needed (kOutput), else x
 ///
-/// `number_like_x` and `beta_like_x` give a value that does not depend on x the shape of x, # being a number, or values of betas.
+/// A value that does not depend on x is given the shape of x: by `number_like_x` a number, by `beta_like_x` what betas give. # is the
+/// value.
 std::vector<std::pair<std::string, std::string>> python_words(const ExportedActivation& activation, const Language& language,
                                                               const std::string& number_like_x, const std::string& beta_like_x);
 

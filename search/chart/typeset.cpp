@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cstdint>
+#include <stdexcept>
 
-#include "grammar/notation.h"
+#include "grammar/display.h"
 
 namespace actsearch {
 namespace {
@@ -51,112 +51,75 @@ std::string shown_number(std::string_view digits) {
   return kept + std::string(kEllipsis);
 }
 
-/// Recursive descent over the LaTeX that to_latex writes.
-class Typesetter {
- public:
-  explicit Typesetter(std::string_view latex) : rest_(latex) {}
+RichText line_of(const Boxes& row);
 
-  RichText until_end() {
-    RichText line;
-    while (!rest_.empty() && rest_.front() != '}') piece(line);
-    return line;
-  }
+RichText shifted(const Boxes& row, int shift) {
+  RichText line;
+  for (const Run& run : line_of(row)) append(line, {run.text, run.italic, shift});
+  return line;
+}
 
- private:
-  void piece(RichText& line) {
-    const char c = rest_.front();
-    if (c == '\\') return command(line);
-    if (c == '^' || c == '_') {
-      rest_.remove_prefix(1);
-      for (const Run& run : group()) append(line, {run.text, run.italic, c == '^' ? 1 : -1});
-    } else if (c == '{') {
-      line = line + group();
-    } else if (std::isdigit(static_cast<unsigned char>(c)) != 0) {
-      append(line, {shown_number(take_while([](char d) { return std::isdigit(static_cast<unsigned char>(d)) != 0 || d == '.'; }))});
-    } else {
-      rest_.remove_prefix(1);
-      append(line, {c == '-' ? "−" : c == '\'' ? "′" : std::string(1, c), std::isalpha(static_cast<unsigned char>(c)) != 0});
-    }
-  }
+RichText in_parentheses(const RichText& inside, bool needed) { return needed ? plain("(") + inside + plain(")") : inside; }
 
-  void command(RichText& line) {
-    rest_.remove_prefix(1);
-    if (rest_.empty()) return;
-    if (std::isalpha(static_cast<unsigned char>(rest_.front())) == 0) {  // \, is the product's space
-      rest_.remove_prefix(1);
-      skip_space();
-      trim(line);
-      return append(line, {std::string(kThinSpace)});
-    }
-    const std::string_view word = take_while([](char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0; });
-    if (word == "frac") return fraction(line);
-    if (word == "sqrt") return root(line);
-    if (word == "operatorname") {
-      for (const Run& run : group()) append(line, {run.text});
-    } else if (word == "lvert" || word == "rvert") {
-      if (word == "lvert") skip_space();
-      if (word == "rvert") trim(line);
-      append(line, {"|"});
-    } else if (word == "beta") {
-      append(line, {"β", true});
-    } else if (word == "sigma") {
-      append(line, {"σ"});
-    } else if (word == "cdot") {
-      append(line, {"·"});
-    } else {  // \max, \sin, …: the word itself
-      append(line, {std::string(word)});
-    }
-  }
+RichText fraction(const Box& box, bool factor) {
+  const auto side = [](const Boxes& row) {
+    const RichText inside = line_of(row);
+    return in_parentheses(inside, composite(inside));
+  };
+  return in_parentheses(side(box.parts[0]) + plain(" / ") + side(box.parts[1]), factor);
+}
 
-  void fraction(RichText& line) {
-    const auto side = [&] {
-      const RichText inside = group();
-      return composite(inside) ? plain("(") + inside + plain(")") : inside;
-    };
-    const RichText above = side();
-    const RichText below = side();
-    const bool factor = (!line.empty() && line.back().text.ends_with(kThinSpace)) || rest_.starts_with(" \\,");
-    const RichText quotient = above + plain(" / ") + below;
-    line = line + (factor ? plain("(") + quotient + plain(")") : quotient);
-  }
+RichText root(const Box& box) {
+  const RichText inside = line_of(box.parts[0]);
+  return plain("√") + in_parentheses(inside, unadorned(inside).size() != 1);
+}
 
-  void root(RichText& line) {
-    const RichText inside = group();
-    const bool bare = unadorned(inside).size() == 1;
-    line = line + plain("√") + (bare ? inside : plain("(") + inside + plain(")"));
+/// `factor`: whether an invisible multiplication sign stands beside the box.
+RichText line_of(const Box& box, bool factor) {
+  using Kind = Box::Kind;
+  switch (box.kind) {
+    case Kind::kNumber:
+      return {{shown_number(box.text)}};
+    case Kind::kVariable:
+      return {{box.text, true}};
+    case Kind::kName:
+      return {{box.text}};
+    case Kind::kSign:
+      return {{"−"}};
+    case Kind::kOperator:
+      return {{" " + box.text + " "}};
+    case Kind::kComma:
+      return {{", "}};
+    case Kind::kProduct:
+      return {{std::string(kThinSpace)}};
+    case Kind::kDot:
+      return {{" · "}};
+    case Kind::kFraction:
+      return fraction(box, factor);
+    case Kind::kRoot:
+      return root(box);
+    case Kind::kFence:
+      return plain(box.text) + line_of(box.parts[0]) + plain(box.text == "(" ? ")" : box.text == "[" ? "]" : "|");
+    case Kind::kSuperscript:
+      return line_of(box.parts[0]) + shifted(box.parts[1], 1);
+    case Kind::kSubscript:
+      return line_of(box.parts[0]) + shifted(box.parts[1], -1);
+    case Kind::kPrime:
+      return line_of(box.parts[0]) + plain("′");
+    case Kind::kArgument:
+      return plain("#" + box.text);
   }
+  throw std::logic_error("a box without a kind");
+}
 
-  /// The group in braces, or the one character, that comes next.
-  RichText group() {
-    if (rest_.empty()) return {};
-    if (rest_.front() != '{') {
-      RichText one;
-      piece(one);
-      return one;
-    }
-    rest_.remove_prefix(1);
-    RichText inside = until_end();
-    if (!rest_.empty()) rest_.remove_prefix(1);
-    return inside;
+RichText line_of(const Boxes& row) {
+  RichText line;
+  const auto is_product = [&](std::size_t i) { return i < row.size() && row[i].kind == Box::Kind::kProduct; };
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    for (const Run& run : line_of(row[i], is_product(i + 1) || (i > 0 && is_product(i - 1)))) append(line, run);
   }
-
-  template <class Condition>
-  std::string_view take_while(Condition holds) {
-    const auto end = std::find_if_not(rest_.begin(), rest_.end(), holds);
-    const std::string_view taken = rest_.substr(0, static_cast<std::size_t>(end - rest_.begin()));
-    rest_.remove_prefix(taken.size());
-    return taken;
-  }
-  void skip_space() {
-    while (rest_.starts_with(' ')) rest_.remove_prefix(1);
-  }
-  static void trim(RichText& line) {
-    while (!line.empty() && line.back().text.ends_with(' ')) line.back().text.pop_back();
-    if (!line.empty() && line.back().text.empty()) line.pop_back();
-  }
-
-  std::string_view rest_;
-};
+  return line;
+}
 
 /// Advance widths of DejaVu Sans 2.37 for the characters from U+0020 to U+007E, in hundredths of the size.
 constexpr std::array<std::uint8_t, 95> kWidths{
@@ -210,8 +173,7 @@ std::string drawable(std::string_view text) {
   return result;
 }
 
-RichText typeset_latex(std::string_view latex) { return Typesetter(latex).until_end(); }
-RichText typeset(const Expression& y) { return typeset_latex(to_latex(y)); }
+RichText typeset(const Expression& y) { return line_of(displayed(y)); }
 RichText plain(std::string_view text) {
   RichText line;
   append(line, {drawable(text)});

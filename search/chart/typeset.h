@@ -8,11 +8,9 @@
 
 namespace actsearch {
 
-/// The formula as one line: `x σ(βx)`, variables in italics, exponents raised, fractions with a slash. Read off its LaTeX, so what a
-/// function looks like is said once, in grammar/functions.h. Numbers of more than six digits end in "…". std::invalid_argument as to_latex.
+/// The formula as one line: `x σ(βx)`, variables in italics, exponents raised, fractions with a slash. Numbers of more than six digits
+/// end in "…". std::invalid_argument as to_latex.
 RichText typeset(const Expression& y);
-/// What `typeset` makes of LaTeX's mathematics mode, as far as to_latex writes it.
-RichText typeset_latex(std::string_view latex);
 
 /// A word or a sentence as it stands.
 RichText plain(std::string_view text);

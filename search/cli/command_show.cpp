@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "grammar/candidate.h"
+#include "grammar/display.h"
 #include "grammar/notation.h"
 #include "grammar/operators.h"
 #include "grammar/properties.h"

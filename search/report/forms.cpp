@@ -5,6 +5,7 @@
 #include <limits>
 #include <stdexcept>
 
+#include "grammar/display.h"
 #include "grammar/notation.h"
 #include "grammar/operators.h"
 #include "grammar/program.h"

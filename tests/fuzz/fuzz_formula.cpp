@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "grammar/display.h"
 #include "grammar/fingerprint.h"
 #include "grammar/notation.h"
 #include "grammar/program.h"

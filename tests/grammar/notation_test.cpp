@@ -276,34 +276,6 @@ TEST(Notation, NumbersPrintTheShortestTextThatReadsBack) {
   EXPECT_EQ(to_text(0.1), "0.1");
 }
 
-TEST(Notation, PrintsLatex) {
-  EXPECT_EQ(to_latex(parse("swish")), "x \\, \\sigma(\\beta \\, x)");
-  EXPECT_EQ(to_latex(parse("div(sin(x), x)")), "\\frac{\\sin(x)}{x + 10^{-7}}");
-  EXPECT_EQ(to_latex(parse("square(x) - square(x + 1)")), "x^2 - (x + 1)^2");
-  EXPECT_EQ(to_latex(parse("beta * x + beta")), "\\beta_{0} \\, x + \\beta_{1}");
-}
-
-TEST(Notation, LatexSetsADotWhereFactorsWouldRunTogether) {
-  EXPECT_EQ(to_latex(parse("2 * 3 * x")), "2 \\cdot 3 \\, x");
-  EXPECT_EQ(to_latex(parse("x * 2")), "x \\cdot 2");
-  EXPECT_EQ(to_latex(parse("x * 1e-07 * 2")), "x \\cdot 10^{-7} \\cdot 2");
-  EXPECT_EQ(to_latex(parse("2 * (3 * x)")), "2 \\, (3 \\, x)");
-  EXPECT_EQ(to_latex(parse("2 * (x / 3)")), "2 \\cdot \\frac{x}{3}") << "not a mixed number";
-  EXPECT_EQ(to_latex(parse("x * (x / 3)")), "x \\, \\frac{x}{3}");
-  EXPECT_EQ(to_latex(parse("2 * square(x)")), "2 \\, x^2");
-}
-
-TEST(Notation, LatexBracketsASignAfterASign) {
-  EXPECT_EQ(to_latex(parse("x - -3")), "x - (-3)");
-  EXPECT_EQ(to_latex(parse("x + -x")), "x + (-x)");
-  EXPECT_EQ(to_latex(parse("--x")), "-(-x)");
-  EXPECT_EQ(to_latex(parse("x - -2 * x")), "x - (-2) \\, x");
-  EXPECT_EQ(to_latex(parse("-x + x")), "-x + x");
-  EXPECT_EQ(to_latex(parse("2 * -x")), "2 \\, (-x)");
-  EXPECT_EQ(to_latex(parse("max(-x, -3)")), "\\max(-x, -3)");
-  EXPECT_EQ(to_latex(parse("x - (-x + 1)")), "x - (-x + 1)");
-}
-
 TEST(Notation, AFormulaBeyondPrintingIsRefused) {
   Expression y = Expression::input();
   for (int i = 0; i < 40; ++i) y = y * y;

@@ -44,19 +44,13 @@ TEST(Typeset, LongNumbersAreCutAndSaySo) {
   EXPECT_EQ(flat("123456.789 + x"), "123456.7… + x");
 }
 
-TEST(Typeset, LeavesNoLatexBehind) {
+TEST(Typeset, EveryFunctionOfTheTableHasALine) {
   for_each_function([]<class F>() {
     std::vector<Expression> arguments(F::arity, Expression::input() + Expression(1.0));
     const std::string text = unadorned(typeset(Expression::call(function_id<F>, arguments)));
-    EXPECT_EQ(text.find_first_of("\\{}#"), std::string::npos) << F::name << ": " << text;
+    EXPECT_EQ(text.find_first_of("\\{}*#"), std::string::npos) << F::name << ": " << text;
     EXPECT_NE(text.find('x'), std::string::npos) << F::name << ": " << text;
   });
-}
-
-TEST(Typeset, UnfinishedLatexIsNoTrap) {
-  for (const char* latex : {"", "\\", "^", "\\frac", "\\frac{x", "{", "x_", "\\sqrt{", "}", "\\operatorname"}) {
-    EXPECT_LT(unadorned(typeset_latex(latex)).size(), 20u) << latex;
-  }
 }
 
 TEST(Typeset, TextIsCutAtACharacter) {

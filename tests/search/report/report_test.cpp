@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "db/sqlite/store.h"
+#include "grammar/display.h"
 #include "grammar/operators.h"
 #include "search/report/page.h"
 #include "search/report/report_data.h"
