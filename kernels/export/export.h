@@ -37,6 +37,7 @@ struct ExportedActivation {
 
 struct ExportTarget {
   std::string_view name;
+  std::string_view extension;  ///< of its files' names: ".py"
   std::string_view description;
   bool is_binary = false;
   std::string (*write)(const ExportedActivation&) = nullptr;

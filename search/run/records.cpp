@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 
 #include "grammar/notation.h"
@@ -48,6 +49,15 @@ KeptCandidate keep(Store& database, const Candidate& met) {
   if (kept && kept->record.name.empty() && !met.name.empty()) database.candidate(to_record(met));  // takes the name
   std::optional<Candidate> candidate = kept ? spelled(met, kept->record.formula) : std::nullopt;
   return {kept ? kept->id : 0, std::move(candidate).value_or(met)};
+}
+
+Candidate stored(const CandidateRecord& record, std::optional<std::uint64_t> place) {
+  auto considered = consider(parse(record.formula));
+  auto* const candidate = std::get_if<Candidate>(&considered);
+  if (!candidate) throw std::logic_error("a candidate of the database is none: " + record.formula);
+  candidate->name = record.name;
+  candidate->index = place;
+  return std::move(*candidate);
 }
 
 EpochRecord to_record(const EpochMetrics& epoch, bool validates) {

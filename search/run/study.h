@@ -53,7 +53,12 @@ struct Conditions {
 /// Absent where the text names a recipe that this version does not have, or other data.
 std::optional<Conditions> read_conditions(const std::string& text, const Dataset& dataset);
 
-/// The rungs in a study's stored conditions; empty where the study is no race.
+/// The record by which the plan's study is found again.
+StudyRecord to_record(const SearchPlan& plan);
+
+/// The rungs and eta in a study's stored conditions; absent where the study is no race.
+std::optional<Racing> read_racing(const std::string& conditions);
+/// The rungs alone; empty where the study is no race.
 std::vector<TrainingPoint> read_rungs(const std::string& conditions);
 
 /// A warning for people who continue a file on a processor that trains in another precision. It says that the stored trials do not count
