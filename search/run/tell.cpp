@@ -142,8 +142,7 @@ Reply Teller::epoch(const Claim& ticket, const ToldEpoch& told) {
     const bool at_rung = race && shown.trial.terms->judged && shown.trial.epochs <= told.epoch;
     if (at_rung && !race->goes_on(shown.trial.candidate, shown.trial.seed, {told.epoch, 0})) {
       if (!tickets_.give_back(ticket)) continue;
-      return {Answer::kPause, "the race keeps it after " + epochs_text(told.epoch) + "; a later ask hands it out again if it is promoted",
-              ""};
+      return {Answer::kPause, "", ""};
     }
     return {Answer::kGoOn, "", look_at(ticket).trial.lease_until};
   }
