@@ -57,6 +57,7 @@ std::string this_machine() {
 }
 
 constexpr std::string_view kTicket = "ticket";
+constexpr std::int64_t kLongestLease = 100'000'000'000;  // seconds: what is longer is a damaged text
 constexpr std::string_view kJudged = "judged", kUnjudged = "unjudged";
 
 template <class Number>
@@ -84,7 +85,8 @@ std::optional<TicketTerms> ticket_terms(std::string_view owner) {
   }
   const auto study = number_of<Id>(parts[2]);
   const auto lease = number_of<std::int64_t>(parts[3]);
-  if (parts[0] != kTicket || !study || !lease || (parts[4] != kJudged && parts[4] != kUnjudged)) return std::nullopt;
+  if (parts[0] != kTicket || !study || !lease || *lease < 0 || *lease > kLongestLease) return std::nullopt;
+  if (parts[4] != kJudged && parts[4] != kUnjudged) return std::nullopt;
   return TicketTerms{*study, std::chrono::seconds(*lease), parts[4] == kJudged};
 }
 

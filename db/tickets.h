@@ -37,7 +37,7 @@ struct TicketTrial {
   TrialStatus status = TrialStatus::kRunning;
   std::optional<TicketTerms> terms;  ///< of the latest ticket; absent where a process claimed the trial last
   std::string handed_out, lease_until;
-  std::chrono::seconds lease_left{};  ///< not above 0 once the lease is over
+  std::chrono::seconds lease_left{};  ///< 0 once the lease is over
   int epochs = 0;                     ///< the furthest that is told
   std::optional<double> train_loss;   ///< of that epoch
   std::optional<double> score;        ///< where it is done

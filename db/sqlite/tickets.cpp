@@ -31,7 +31,7 @@ TicketTrial ticket_trial(const Statement& row) {
           .terms = ticket_terms(stored.owner),
           .handed_out = row.text(14),
           .lease_until = row.text(15),
-          .lease_left = std::chrono::seconds(lease_left_ms(stored) / 1'000),
+          .lease_left = std::chrono::ceil<std::chrono::seconds>(std::chrono::milliseconds(lease_left_ms(stored))),
           .epochs = static_cast<int>(row.integer(16)),
           .train_loss = row.real(17),
           .score = row.real(18),

@@ -31,7 +31,8 @@ std::optional<StoredTrial> find_trial(sqlite::Connection& connection, Id study, 
 /// Machines' wall clocks may differ, and are set; the clock since a machine's start is the same for all its processes.
 std::int64_t lease_left_ms(const StoredTrial& trial) {
   const bool one_clock = trial.lease_until_boot_ms > 0 && shares_boot_clock(trial.owner);
-  return one_clock ? trial.lease_until_boot_ms - boot_clock_ms() : trial.lease_until_ms - now_ms();
+  const std::int64_t end = one_clock ? trial.lease_until_boot_ms : trial.lease_until_ms, now = one_clock ? boot_clock_ms() : now_ms();
+  return end > now ? end - now : 0;
 }
 
 std::optional<ClaimState> settled(const StoredTrial& trial) {

@@ -24,7 +24,7 @@ std::int64_t now_ms();  ///< of the wall clock, which processes compare
 
 std::optional<StoredTrial> find_trial(sqlite::Connection& connection, Id study, Id candidate, Id recipe, std::uint64_t seed);
 
-/// What is left of the lease of a running trial; not above 0 once it is over.
+/// What is left of the lease of a running trial; 0 once it is over.
 std::int64_t lease_left_ms(const StoredTrial& trial);
 
 /// kDone or kTaken; nothing where the trial is free to be taken.

@@ -62,9 +62,7 @@ Asker::Asker(Store& database, const AskPlan& plan)
 }
 
 StudyCandidates& Asker::candidates() {
-  const auto& strategy =
-      *std::find_if(strategies().begin(), strategies().end(), [&](const StrategyInfo& one) { return one.name == plan_.strategy; });
-  if (candidates_ && strategy.make(plan_.space, 0)->learns() && database_.observations(study_).size() != observed_) candidates_.reset();
+  if (candidates_ && candidates_->learns() && database_.observations(study_).size() != observed_) candidates_.reset();
   if (!candidates_) {
     observed_ = database_.observations(study_).size();
     candidates_.emplace(database_, study_, plan_, interrupt_);

@@ -282,6 +282,7 @@ class PageTest(unittest.TestCase):
         self.assertIn("1 of 4", browser.run("return document.querySelector('#race').innerText"))
         self.assertIn("out of memory", browser.run("return document.body.textContent"))
         self.assertIn("25 %", browser.run("return document.getElementById('running').innerText"))
+        self.assertIn("Time of a trial\n–", text)
         self.assertNotIn("NaN", text)
         self.assertNotIn("undefined", text)
 

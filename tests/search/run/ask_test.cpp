@@ -3,6 +3,7 @@
 #include "search/run/ask.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -478,8 +479,16 @@ TEST(AskTellProcesses, ThatAreKilledBetweenAskAndTellLoseNothing) {
     SqliteStore store(file, Store::Access::kCreate);
     return Asker(store, small_ask()).ask(count, lease);
   };
-  EXPECT_TRUE(ended_well(in_a_process([&] { ask(3, kLease); })));  // it ends, its tickets do not
-  EXPECT_TRUE(ended_well(in_a_process([&] { ask(4, 0s); })));      // of these the lease ends too
+  const auto killed = [&](int count, std::chrono::seconds lease) {
+    int status = 0;
+    const pid_t child = in_a_process([&] {
+      ask(count, lease);
+      kill(getpid(), SIGKILL);
+    });
+    return waitpid(child, &status, 0) == child && WIFSIGNALED(status);
+  };
+  EXPECT_TRUE(killed(3, kLease)) << "its tickets live on";
+  EXPECT_TRUE(killed(4, 0s)) << "of these the lease ends too";
   SqliteStore store(file, Store::Access::kCreate);
   Teller teller(store);
   const auto out = store.tickets().out();
