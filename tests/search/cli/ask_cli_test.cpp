@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "tests/search/command_line.h"
@@ -217,6 +218,24 @@ TEST_F(AskTellCommands, ASpaceThatIsExhaustedSaysSo) {
   EXPECT_EQ(json::parse(all.out).size(), 6u) << all.out;
   EXPECT_NE(all.err.find("no more trials to hand out now"), std::string::npos) << all.err;
   EXPECT_EQ(run(asking(small)).out, "[]\n");
+}
+
+TEST_F(AskTellCommands, TheLoopOfTheDocumentRunsAsItStands) {
+  if (std::system("jq --version > /dev/null 2>&1") != 0) GTEST_SKIP() << "jq is not installed";
+  const std::string document = read_text(std::filesystem::path(ACTSEARCH_SOURCE_DIR) / "docs/own-training.md");
+  const std::size_t begin = document.find("```bash\n") + 8;
+  std::string loop = document.substr(begin, document.find("```", begin) - begin);
+  const std::string rounds = "seq 10";
+  ASSERT_NE(loop.find(rounds), std::string::npos) << loop;
+  loop.replace(loop.find(rounds), rounds.size(), "seq 3");
+  std::ofstream(path("loop.sh")) << "set -eu\n" << loop;
+  std::filesystem::create_directories(path("bin"));
+  std::filesystem::create_symlink(ACTSEARCH_PROGRAM, path("bin/actsearch"));
+  const std::string command = "cd '" + directory_.path().string() + "' && PATH=\"$PWD/bin:$PATH\" bash loop.sh > out 2> err";
+  EXPECT_EQ(std::system(command.c_str()), 0) << read_text(path("err"));
+  EXPECT_EQ(read_text(path("err")), "");
+  EXPECT_EQ(run({"query", "--db", db(), "SELECT sum(attempts) FROM trials", "--format", "csv"}).out, "sum(attempts)\n12\n");
+  EXPECT_EQ(json::parse(run({"ask", "--db", db(), "--list", "--format", "json"}).out).size(), 0u) << "each was told, or is paused";
 }
 
 }  // namespace
