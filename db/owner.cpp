@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -55,7 +56,39 @@ std::string this_machine() {
   return std::string(host.data()) + "/" + boot + "/" + pid_namespace;
 }
 
+constexpr std::string_view kTicket = "ticket";
+constexpr std::int64_t kLongestLease = 100'000'000'000;  // seconds: what is longer is a damaged text
+constexpr std::string_view kJudged = "judged", kUnjudged = "unjudged";
+
+template <class Number>
+std::optional<Number> number_of(std::string_view text) {
+  Number number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
 }  // namespace
+
+std::string ticket_owner(const TicketTerms& terms) {
+  return std::string(kTicket) + "/" + this_boot() + "/" + std::to_string(terms.study) + "/" + std::to_string(terms.lease.count()) + "/" +
+         std::string(terms.judged ? kJudged : kUnjudged);
+}
+
+std::optional<TicketTerms> ticket_terms(std::string_view owner) {
+  std::array<std::string_view, 5> parts;  // ticket/boot/study/lease/judged
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const std::size_t end = i + 1 < parts.size() ? owner.find('/') : owner.size();
+    if (end == std::string_view::npos) return std::nullopt;
+    parts.at(i) = owner.substr(0, end);
+    owner.remove_prefix(std::min(end + 1, owner.size()));
+  }
+  const auto study = number_of<Id>(parts[2]);
+  const auto lease = number_of<std::int64_t>(parts[3]);
+  if (parts[0] != kTicket || !study || !lease || *lease < 0 || *lease > kLongestLease) return std::nullopt;
+  if (parts[4] != kJudged && parts[4] != kUnjudged) return std::nullopt;
+  return TicketTerms{*study, std::chrono::seconds(*lease), parts[4] == kJudged};
+}
 
 std::string new_owner() {
   static std::atomic<std::uint64_t> counter{0};

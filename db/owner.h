@@ -1,9 +1,13 @@
-/// Who holds a claim: a text that names a process so that others on the same machine can see whether it still lives.
+/// Who holds a claim: a text that names a process, so that others on the same machine can see whether it still lives, or a ticket, which
+/// lives as long as its lease.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+
+#include "db/tickets.h"
 
 namespace actsearch {
 
@@ -15,7 +19,14 @@ std::string new_owner();
 /// one that cannot be looked at, is never gone: its lease decides.
 bool owner_is_gone(std::string_view owner);
 
-/// True if the owner's process runs, or ran, under the kernel that runs now: then both read the same boot_clock_ms.
+/// The owner of a claim that a ticket holds: ticket/boot/study/lease/judged. It is never gone. `boot` is of the machine that handed the
+/// trial out: there its lease is judged by boot_clock_ms until the next start, and elsewhere by the wall clock.
+std::string ticket_owner(const TicketTerms& terms);
+/// Absent where the owner is no ticket.
+std::optional<TicketTerms> ticket_terms(std::string_view owner);
+
+/// True if the owner's process runs, or ran, under the kernel that runs now, or its ticket was given out there: then both read the same
+/// boot_clock_ms.
 bool shares_boot_clock(std::string_view owner);
 
 /// Milliseconds since the machine was started, those included in which it was suspended (CLOCK_BOOTTIME). Nobody can set this clock.

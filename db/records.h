@@ -30,7 +30,7 @@ using Id = std::int64_t;
 
 /// The conditions of a study. Equal conditions are the same study; that is how a search is resumed.
 struct StudyRecord {
-  std::string kind;   ///< "search", "rerun" or "finalists"
+  std::string kind;   ///< "search", "rerun", "finalists", or "told" for results from elsewhere
   std::string space;  ///< "core1", with the operator subsets in `conditions`
   std::string strategy;
   std::uint64_t seed = 0;
@@ -60,11 +60,12 @@ struct CandidateStudy {
   StudyRecord record;
 };
 
+/// What is known of an epoch. Who tells from elsewhere may know little of it.
 struct EpochRecord {
-  int epoch = 0;
-  double learning_rate = 0, train_loss = 0, train_accuracy = 0;
+  int epoch = 0;  ///< from 0
+  std::optional<double> learning_rate, train_loss, train_accuracy;
   std::optional<double> validation_loss, validation_accuracy, test_accuracy;
-  double seconds = 0;
+  std::optional<double> seconds;
 };
 
 /// How far a trial has come: whole epochs, then steps of the next epoch, which has `epoch_steps` in all.
@@ -88,17 +89,18 @@ struct TrialRecord {
   std::optional<double> best_test_accuracy, final_test_accuracy;
   std::optional<double> train_loss;  ///< of the last epoch
   std::string beta;                  ///< JSON array of {mean, deviation, min, max} per parameter; "[]" without
-  double seconds = 0;
+  std::optional<double> seconds;
   std::string failure;  ///< empty, or the reason's name
   std::string failure_detail;
 };
 
-/// A trial that this process has claimed.
+/// A trial that this process, or a ticket (db/tickets.h), has claimed.
 struct Claim {
   Id trial = 0;
-  /// 1 at first, 2 after another process died with the trial, and so on. Two processes that both believe they hold the trial have
-  /// different attempts.
+  /// 1 at first, 2 after another process died with the trial, and so on; one more with each ticket. Two that both believe they hold the
+  /// trial have different attempts.
   int attempt = 1;
+  friend bool operator==(const Claim&, const Claim&) = default;
 };
 
 enum class ClaimState : std::uint8_t {

@@ -18,6 +18,7 @@ namespace actsearch {
 
 class Reads;
 class ReportReads;
+class Tickets;
 
 /// Questions in SQL: a feature that a store may have.
 class Queries {
@@ -55,6 +56,10 @@ class Store {
   /// or where it says false, the call throws a DatabaseError that is busy(). It runs on the waiting thread and must not call this object.
   /// `renew` and `add_epoch` never ask. They throw, so that training is not held up.
   virtual void when_busy(std::function<bool()> wait_on) = 0;
+
+  /// Claims that no process holds: db/tickets.h. They live as long as the store.
+  virtual Tickets& tickets() = 0;
+  virtual const Tickets& tickets() const = 0;
 
   // Claims. A claim belongs to this object until its lease runs out, its process ends, or one of the calls below ends it.
 

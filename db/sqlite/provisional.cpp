@@ -13,7 +13,7 @@ UPDATE trial SET (reached, reached_loss) = (
   SELECT epochs, loss FROM (
     SELECT whole.n + coalesce(1.0 * p.step / p.epoch_steps, 0) AS epochs,
            coalesce(p.train_loss, (SELECT e.train_loss FROM epoch e WHERE e.trial = trial.id AND e.epoch = whole.n - 1)) AS loss
-    FROM (SELECT count(*) AS n FROM epoch WHERE epoch.trial = trial.id) whole
+    FROM (SELECT coalesce(max(epoch) + 1, 0) AS n FROM epoch WHERE epoch.trial = trial.id) whole
     LEFT JOIN pause p ON p.trial = trial.id AND p.epoch = whole.n ORDER BY p.step DESC LIMIT 1)
   WHERE loss IS NOT NULL) WHERE )sql";
 

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "db/sqlite/trial.h"
+
 namespace actsearch {
 namespace {
 
@@ -13,12 +15,6 @@ using sqlite::text_of;
 
 /// Columns of the view `trials`, by Score.
 constexpr std::array<std::string_view, 3> kScoreColumns{"validation_accuracy", "final_test_accuracy", "best_test_accuracy"};
-
-TrialStatus status_of(const std::string& text) {
-  if (text == "done") return TrialStatus::kDone;
-  if (text == "failed") return TrialStatus::kFailed;
-  return text == "released" ? TrialStatus::kReleased : TrialStatus::kRunning;
-}
 
 }  // namespace
 
@@ -87,7 +83,7 @@ std::int64_t SqliteReads::epoch_steps(Id study) const {
 
 std::vector<StudyTrial> SqliteReads::trials(Id study, Id recipe) const {
   return file_.rows(
-      "WITH trial AS (SELECT t.trial, t.status, (SELECT count(*) FROM epochs e WHERE e.trial = t.trial) AS whole"
+      "WITH trial AS (SELECT t.trial, t.status, (SELECT coalesce(max(epoch) + 1, 0) FROM epochs e WHERE e.trial = t.trial) AS whole"
       " FROM study_trials s JOIN trials t ON t.trial = s.trial WHERE s.study = ?1 AND t.recipe_id = ?2)"
       " SELECT status, whole, (SELECT max(step) FROM pauses p WHERE p.trial = trial.trial AND p.epoch = whole) FROM trial",
       [](const Statement& row) {

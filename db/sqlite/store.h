@@ -13,6 +13,7 @@
 #include "db/sqlite/file.h"
 #include "db/sqlite/reads.h"
 #include "db/sqlite/report_reads.h"
+#include "db/sqlite/tickets.h"
 #include "db/store.h"
 
 namespace actsearch {
@@ -66,6 +67,8 @@ class SqliteStore : public Store, public Queries {
   Table query(std::string_view sql, std::size_t row_limit) const override;
 
   void when_busy(std::function<bool()> wait_on) override { file_.when_busy(std::move(wait_on)); }
+  Tickets& tickets() override { return tickets_; }
+  const Tickets& tickets() const override { return tickets_; }
   const Reads& reads() const override { return reads_; }
   const ReportReads& report_reads() const override { return report_reads_; }
   std::string change_token() const override { return reads_.change_token(); }
@@ -76,6 +79,7 @@ class SqliteStore : public Store, public Queries {
   std::string view_names() const;  ///< what `query` reads, with commas between
 
   mutable sqlite::File file_;  ///< guards itself
+  SqliteTickets tickets_{file_};
   SqliteReads reads_{file_};
   SqliteReportReads report_reads_{file_};
   std::string owner_;

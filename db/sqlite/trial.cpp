@@ -6,6 +6,12 @@
 
 namespace actsearch {
 
+TrialStatus status_of(const std::string& text) {
+  if (text == "done") return TrialStatus::kDone;
+  if (text == "failed") return TrialStatus::kFailed;
+  return text == "released" ? TrialStatus::kReleased : TrialStatus::kRunning;
+}
+
 std::int64_t now_ms() {
   using namespace std::chrono;
   return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
@@ -22,19 +28,16 @@ std::optional<StoredTrial> find_trial(sqlite::Connection& connection, Id study, 
                      row.integer(4), row.integer(5), row.integer(6), row.integer(7) != 0};
 }
 
-namespace {
-
 /// Machines' wall clocks may differ, and are set; the clock since a machine's start is the same for all its processes.
-bool lease_is_over(const StoredTrial& trial) {
+std::int64_t lease_left_ms(const StoredTrial& trial) {
   const bool one_clock = trial.lease_until_boot_ms > 0 && shares_boot_clock(trial.owner);
-  return one_clock ? trial.lease_until_boot_ms <= boot_clock_ms() : trial.lease_until_ms <= now_ms();
+  const std::int64_t end = one_clock ? trial.lease_until_boot_ms : trial.lease_until_ms, now = one_clock ? boot_clock_ms() : now_ms();
+  return end > now ? end - now : 0;
 }
-
-}  // namespace
 
 std::optional<ClaimState> settled(const StoredTrial& trial) {
   if (trial.status == "done" || trial.status == "failed") return ClaimState::kDone;
-  if (trial.status == "running" && !lease_is_over(trial) && !owner_is_gone(trial.owner)) return ClaimState::kTaken;
+  if (trial.status == "running" && lease_left_ms(trial) > 0 && !owner_is_gone(trial.owner)) return ClaimState::kTaken;
   return std::nullopt;
 }
 

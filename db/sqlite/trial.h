@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "db/records.h"
+#include "db/reads.h"
 #include "db/sqlite/connection.h"
 
 namespace actsearch {
@@ -18,9 +18,14 @@ struct StoredTrial {
   bool in_study = false;
 };
 
+TrialStatus status_of(const std::string& text);  ///< as the column has it
+
 std::int64_t now_ms();  ///< of the wall clock, which processes compare
 
 std::optional<StoredTrial> find_trial(sqlite::Connection& connection, Id study, Id candidate, Id recipe, std::uint64_t seed);
+
+/// What is left of the lease of a running trial; 0 once it is over.
+std::int64_t lease_left_ms(const StoredTrial& trial);
 
 /// kDone or kTaken; nothing where the trial is free to be taken.
 std::optional<ClaimState> settled(const StoredTrial& trial);

@@ -141,17 +141,17 @@ std::string to_mathml_file(const ExportedActivation& activation);
 
 const std::vector<ExportTarget>& export_targets() {
   static const std::vector<ExportTarget> targets{
-      {"pytorch", "a module with per-channel betas, and an autograd function that keeps only what backward needs", false, to_pytorch,
-       nullptr, ".py"},
-      {"jax", "a pure function with its own derivative, and a Flax module", false, to_jax, nullptr, ".py"},
-      {"keras", "a Keras 3 layer with per-channel betas, for any backend", false, to_keras, nullptr, ".py"},
-      {"onnx", "a model: the function, its derivatives, and a graph that calls both (opset 17, fp32)", true, to_onnx, to_inlined_onnx,
-       ".onnx"},
-      {"cuda", "a header with __device__ functions: value, and derivatives by x and beta", false, to_cuda_header, nullptr, ".cuh"},
-      {"c", "a C99 header with the same, in double and in single precision", false, to_c, nullptr, ".h"},
-      {"latex", "the formula and its derivatives, for display", false, to_latex_file, nullptr, ".tex"},
-      {"sympy", "the formula and its derivatives as SymPy expressions", false, to_sympy, nullptr, ".py"},
-      {"mathml", "the formula and its derivatives as MathML Core, for a page", false, to_mathml_file, nullptr, ".html"},
+      {"pytorch", ".py", "a module with per-channel betas, and an autograd function that keeps only what backward needs", false, to_pytorch,
+       nullptr},
+      {"jax", ".py", "a pure function with its own derivative, and a Flax module", false, to_jax, nullptr},
+      {"keras", ".py", "a Keras 3 layer with per-channel betas, for any backend", false, to_keras, nullptr},
+      {"onnx", ".onnx", "a model: the function, its derivatives, and a graph that calls both (opset 17, fp32)", true, to_onnx,
+       to_inlined_onnx},
+      {"cuda", ".cuh", "a header with __device__ functions: value, and derivatives by x and beta", false, to_cuda_header, nullptr},
+      {"c", ".h", "a C99 header with the same, in double and in single precision", false, to_c, nullptr},
+      {"latex", ".tex", "the formula and its derivatives, for display", false, to_latex_file, nullptr},
+      {"sympy", ".py", "the formula and its derivatives as SymPy expressions", false, to_sympy, nullptr},
+      {"mathml", ".mml", "the formula and its derivatives as MathML Core, for a page", false, to_mathml_file, nullptr},
   };
   return targets;
 }

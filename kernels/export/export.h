@@ -37,11 +37,11 @@ struct ExportedActivation {
 
 struct ExportTarget {
   std::string_view name;
+  std::string_view extension;  ///< of its files' names: ".py"
   std::string_view description;
   bool is_binary = false;
   std::string (*write)(const ExportedActivation&) = nullptr;
   std::string (*write_inlined)(const ExportedActivation&) = nullptr;  ///< without functions of its own; null where a file has no such form
-  std::string_view extension;                                         ///< of such a file's name: ".py"
 };
 /// pytorch, jax, keras, onnx, cuda, c, latex, sympy, mathml. `write` returns the whole file, or throws InexpressibleError.
 const std::vector<ExportTarget>& export_targets();

@@ -10,6 +10,8 @@ namespace actsearch {
 using Words = std::vector<std::string>;
 
 int search_command(const Words& words);
+int ask_command(const Words& words);
+int tell_command(const Words& words);
 int leaderboard_command(const Words& words);
 int query_command(const Words& words);
 int rerun_command(const Words& words);

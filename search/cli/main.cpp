@@ -29,6 +29,8 @@ struct Command {
 
 constexpr auto kCommands = std::to_array<Command>({
     {"search", "trains and ranks formulas until a budget ends", search_command},
+    {"ask", "hands out formulas for your own program to train", ask_command},
+    {"tell", "takes in what became of them, and answers what to do", tell_command},
     {"leaderboard", "shows the best of a database, or what failed", leaderboard_command},
     {"query", "runs a read-only SELECT on a database", query_command},
     {"rerun", "trains the best, or given formulas, at full length, with test accuracy", rerun_command},

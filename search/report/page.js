@@ -41,12 +41,21 @@ function grouped(rows, key) {
   return groups;
 }
 
-/** A recipe's text: its name, then fields name=value, the last of which, data, may hold blanks. */
+/** The words of a user, quoted as in JSON. */
+function unquoted(text) {
+  try {
+    return String(JSON.parse(text));
+  } catch {
+    return text;  // as it is stored
+  }
+}
+
+/** A recipe's text: its name, then fields name=value, the last of which, data or a user's own conditions, may hold blanks. */
 function fieldsOf(text) {
-  const [before, data] = text.split(/ data=(.*)/s);
+  const [before, last, value] = text.split(/ (data|conditions)=(.*)/s);
   const [name, ...words] = before.split(" ");
-  const fields = words.map((word) => word.split(/=(.*)/s).slice(0, 2)).map(([key, value]) => [key.replaceAll("_", " "), value ?? ""]);
-  return [["name", name], ...fields, ...(data === undefined ? [] : [["data", data]])];
+  const fields = words.map((word) => word.split(/=(.*)/s).slice(0, 2)).map(([key, said]) => [key.replaceAll("_", " "), said ?? ""]);
+  return [["name", name], ...fields, ...(last === undefined ? [] : [[last, last === "data" ? value : unquoted(value)]])];
 }
 
 /** Nanoseconds an element, both passes; null where it was not measured. */
@@ -137,7 +146,7 @@ function viewOf(data) {
 const conditionsLabel = (recipe) => {
   const fields = Object.fromEntries(fieldsOf(recipe.text));
   const parts = [
-    recipe.name, fields.epochs && `${fields.epochs} epochs`, fields.precision, fields.data?.split(",")[0],
+    recipe.name, fields.epochs && `${fields.epochs} epochs`, fields.precision, fields.data?.split(",")[0], fields.conditions,
     fields.data?.endsWith(" rerun") && "rerun", plural(recipe.counts.done ?? 0, "trial")
   ];
   return parts.filter(Boolean).join(" · ");

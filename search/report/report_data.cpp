@@ -150,8 +150,9 @@ class RecipeData {
       columns.add("tied_last", row.tied ? json(row.tied->last) : json(nullptr));
       columns.add("best", rounded(row.best));
       columns.add("beta", rounded(row.beta));
-      columns.add("epochs", row.epochs);
-      columns.add("seconds", rounded(row.seconds));
+      // Of trials that somebody else trained neither need be known.
+      columns.add("epochs", row.epochs > 0 ? json(row.epochs) : json(nullptr));
+      columns.add("seconds", row.seconds > 0 ? rounded(row.seconds) : json(nullptr));
     }
     left_out_["functions"] = reads_.ranked_functions(recipe_) - static_cast<std::int64_t>(rows_.size());
     return columns.take();

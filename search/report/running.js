@@ -1,4 +1,5 @@
-// The trials that processes are at work on. A trial whose lease runs out without news is one whose process is gone: it leaves the list.
+// The trials that processes are at work on, and those that were asked for. A trial whose lease runs out without news is one whose process
+// is gone: it leaves the list.
 
 let runningTimer = 0;
 
@@ -18,7 +19,8 @@ function drawRunning(view) {
   ];
   put(section, heading("running", "Running now"),
       el("p", {class: "note"},
-         isLive() ? "Told by the searches every five seconds." : `As of when this page was made, ${view.data.made} UTC.`),
+         isLive() ? "Told by the searches every five seconds, and by whoever trains what was asked for." :
+                    `As of when this page was made, ${view.data.made} UTC.`),
       plainTable(columns, rows));
   if (isLive()) {
     const next = Math.min(...rows.map((row) => row.lease)) - age;

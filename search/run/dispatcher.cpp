@@ -5,7 +5,6 @@
 #include <thread>
 #include <utility>
 
-#include "grammar/notation.h"
 #include "search/run/records.h"
 
 namespace actsearch {
@@ -17,16 +16,6 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kPatience = std::chrono::milliseconds(250);
 /// How long to wait before looking again whether a stretch has come to its stop.
 constexpr auto kStopping = std::chrono::milliseconds(10);
-
-/// A candidate of the database, as the source would give it.
-std::shared_ptr<const Candidate> stored(const CandidateRecord& record, std::optional<std::uint64_t> place) {
-  auto considered = consider(parse(record.formula));
-  auto* const candidate = std::get_if<Candidate>(&considered);
-  if (!candidate) throw std::logic_error("a candidate of the database is none: " + record.formula);
-  candidate->name = record.name;
-  candidate->index = place;
-  return std::make_shared<const Candidate>(std::move(*candidate));
-}
 
 }  // namespace
 
@@ -119,7 +108,8 @@ std::shared_ptr<const Task> Dispatcher::next_unfinished() {
     }
     std::shared_ptr<Task> task;
     if (stretch) {
-      task = std::make_shared<Task>(Task{stored(trial->record, trial->place), trial->candidate, trial->seed, *stretch, {}});
+      task = std::make_shared<Task>(
+          Task{std::make_shared<const Candidate>(stored(trial->record, trial->place)), trial->candidate, trial->seed, *stretch, {}});
       if (claim(task) != ClaimState::kClaimed) task = nullptr;
     }
     trial = unfinished_->erase(trial);
@@ -142,7 +132,8 @@ std::shared_ptr<const Task> Dispatcher::first_with_room(const std::vector<Race::
   for (const Race::Promotion& promoted : promotions) {
     if (run_.account.room_for(promoted.stretch) < least) continue;  // one with less before it may still fit
     const RungTrial& trial = promoted.trial;
-    auto task = std::make_shared<Task>(Task{stored(trial.record, trial.place), trial.candidate, trial.seed, promoted.stretch, {}});
+    auto task = std::make_shared<Task>(
+        Task{std::make_shared<const Candidate>(stored(trial.record, trial.place)), trial.candidate, trial.seed, promoted.stretch, {}});
     if (claim(task) == ClaimState::kClaimed) return task;
   }
   return nullptr;

@@ -51,9 +51,18 @@ std::vector<Race::Promotion> Race::waiting(const Chosen& chosen) const {
 }
 
 std::vector<Race::Promotion> Race::promotions() const {
-  return waiting([this](const RungTrial& /*trial*/, std::size_t place, std::size_t there) {
-    return place < static_cast<std::size_t>(static_cast<double>(there) / racing_.eta);
-  });
+  return waiting([this](const RungTrial& /*trial*/, std::size_t place, std::size_t there) { return among_the_best(place, there); });
+}
+
+bool Race::among_the_best(std::size_t place, std::size_t there) const {
+  return place < static_cast<std::size_t>(static_cast<double>(there) / racing_.eta);
+}
+
+bool Race::goes_on(Id candidate, std::uint64_t seed, const TrainingPoint& rung) const {
+  const std::vector<RungTrial> there = database_.rung(study_, recipe_, rung.epochs, rung.steps);
+  const auto trial =
+      std::find_if(there.begin(), there.end(), [&](const RungTrial& one) { return one.candidate == candidate && one.seed == seed; });
+  return among_the_best(static_cast<std::size_t>(trial - there.begin()), there.size());
 }
 
 std::vector<Race::Promotion> Race::references() const {

@@ -47,6 +47,9 @@ class Race {
   /// Whether the function of this name goes on whatever its loss.
   bool always(const std::string& name) const;
 
+  /// Whether a trial that has come to a rung is among the best there, and so goes on at once.
+  bool goes_on(Id candidate, std::uint64_t seed, const TrainingPoint& rung) const;
+
   /// The training of a trial that enters the race: up to the first rung. Where another study gave it back beyond that rung, it goes on
   /// from there to the next rung, or to the end. Absent where it waits in this race.
   std::optional<Stretch> entry(Id candidate, std::uint64_t seed) const;
@@ -59,6 +62,7 @@ class Race {
   /// Of those that wait at a rung, which `chosen` picks from (trial, its place at the rung, how many came there).
   template <class Chosen>
   std::vector<Promotion> waiting(const Chosen& chosen) const;
+  bool among_the_best(std::size_t place, std::size_t there) const;
   /// The rung there or further, else the end.
   TrainingPoint next_rung(const TrainingPoint& at) const;
   TrainingPoint after(std::size_t rung) const { return rung + 1 < racing_.rungs.size() ? racing_.rungs[rung + 1] : end_; }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 
 #include "grammar/notation.h"
@@ -51,10 +52,19 @@ KeptCandidate keep(Store& database, const Candidate& met) {
   return {kept ? kept->id : 0, std::move(candidate).value_or(met)};
 }
 
+Candidate stored(const CandidateRecord& record, std::optional<std::uint64_t> place) {
+  auto considered = consider(parse(record.formula));
+  auto* const candidate = std::get_if<Candidate>(&considered);
+  if (!candidate) throw std::logic_error("a candidate of the database is none: " + record.formula);
+  candidate->name = record.name;
+  candidate->index = place;
+  return std::move(*candidate);
+}
+
 namespace {
 
 /// The user's own training need not tell everything; what it did not tell is a NaN.
-std::optional<double> told(double value) { return std::isnan(value) ? std::nullopt : std::optional(value); }
+std::optional<double> if_told(double value) { return std::isnan(value) ? std::nullopt : std::optional(value); }
 
 }  // namespace
 
@@ -68,8 +78,8 @@ EpochRecord to_record(const EpochMetrics& epoch, bool validates) {
                      .test_accuracy = epoch.test_accuracy,
                      .seconds = epoch.seconds};
   if (validates) {
-    record.validation_loss = told(epoch.validation_loss);
-    record.validation_accuracy = told(epoch.validation_accuracy);
+    record.validation_loss = if_told(epoch.validation_loss);
+    record.validation_accuracy = if_told(epoch.validation_accuracy);
   }
   return record;
 }
@@ -104,7 +114,7 @@ TrialRecord to_record(const TrialOutcome& outcome, bool validates) {
       record.best_test_accuracy = std::max(record.best_test_accuracy.value_or(0), *epoch.test_accuracy);
       record.final_test_accuracy = epoch.test_accuracy;
     }
-    record.train_loss = told(epoch.train_loss);
+    record.train_loss = if_told(epoch.train_loss);
   }
   return record;
 }

@@ -1,6 +1,8 @@
 /// Turns candidates and outcomes of training into the records that the database stores.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "db/store.h"
@@ -17,6 +19,9 @@ struct KeptCandidate {
 /// The candidate in the one spelling of its function that is trained. It is the database's spelling; a new function gets the canonical one,
 /// which is stored. So checkpoints, parameters and learned β mean the same in every trial of a function. Name and place stay as given.
 KeptCandidate keep(Store& database, const Candidate& met);
+
+/// A candidate of the database, as a source would give it. std::logic_error where its formula is no candidate.
+Candidate stored(const CandidateRecord& record, std::optional<std::uint64_t> place);
 
 /// `validates`: whether the recipe has validation images. Without them the record has no validation scores.
 EpochRecord to_record(const EpochMetrics& epoch, bool validates);

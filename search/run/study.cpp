@@ -18,6 +18,20 @@ std::vector<std::string> names(const std::vector<const OperatorInfo*>& operators
   return list;
 }
 
+/// The references first, the others in their order; the first one last.
+std::vector<const NamedActivation*> baselines_in_turn() {
+  const auto place = [](const NamedActivation* named) {
+    return std::find(std::begin(kReferences), std::end(kReferences), named->name) - std::begin(kReferences);
+  };
+  std::vector<const NamedActivation*> all;
+  for (const NamedActivation& named : baselines()) all.push_back(&named);
+  std::stable_sort(all.begin(), all.end(), [&](const NamedActivation* a, const NamedActivation* b) { return place(a) < place(b); });
+  std::reverse(all.begin(), all.end());
+  return all;
+}
+
+}  // namespace
+
 StudyRecord to_record(const SearchPlan& plan) {
   nlohmann::ordered_json conditions = {{"unary", names(plan.space.unary())},
                                        {"binary", names(plan.space.binary())},
@@ -41,20 +55,6 @@ StudyRecord to_record(const SearchPlan& plan) {
           .commit = plan.commit,
           .machine = plan.machine};
 }
-
-/// The references first, the others in their order; the first one last.
-std::vector<const NamedActivation*> baselines_in_turn() {
-  const auto place = [](const NamedActivation* named) {
-    return std::find(std::begin(kReferences), std::end(kReferences), named->name) - std::begin(kReferences);
-  };
-  std::vector<const NamedActivation*> all;
-  for (const NamedActivation& named : baselines()) all.push_back(&named);
-  std::stable_sort(all.begin(), all.end(), [&](const NamedActivation* a, const NamedActivation* b) { return place(a) < place(b); });
-  std::reverse(all.begin(), all.end());
-  return all;
-}
-
-}  // namespace
 
 Recipe fitted(Recipe recipe, const Dataset& dataset) {
   try {
@@ -121,18 +121,24 @@ ScoreScale score_scale(const std::string& conditions) {
           .negated = external->minimize};
 }
 
-std::vector<TrainingPoint> read_rungs(const std::string& conditions) {
-  std::vector<TrainingPoint> rungs;
+std::optional<Racing> read_racing(const std::string& conditions) {
   const auto stored = nlohmann::json::parse(conditions, nullptr, /*allow_exceptions=*/false);
   const auto racing = stored.is_object() ? stored.find("racing") : stored.end();
-  if (racing == stored.end() || !racing->is_object() || !racing->contains("rungs")) return rungs;
+  if (racing == stored.end() || !racing->is_object() || !racing->contains("rungs")) return std::nullopt;
+  Racing race{.rungs = {}, .steps_per_epoch = 1, .eta = Racing{}.eta, .always = {}};
   for (const auto& rung : racing->at("rungs")) {
     if (rung.is_number_integer())
-      rungs.push_back({rung.get<int>(), 0});
+      race.rungs.push_back({rung.get<int>(), 0});
     else if (rung.is_array() && rung.size() == 2 && rung[0].is_number_integer() && rung[1].is_number_integer())
-      rungs.push_back({rung[0].get<int>(), rung[1].get<std::int64_t>()});
+      race.rungs.push_back({rung[0].get<int>(), rung[1].get<std::int64_t>()});
   }
-  return rungs;
+  if (const auto eta = racing->find("eta"); eta != racing->end() && eta->is_number()) race.eta = eta->get<double>();
+  return race;
+}
+
+std::vector<TrainingPoint> read_rungs(const std::string& conditions) {
+  const auto racing = read_racing(conditions);
+  return racing ? racing->rungs : std::vector<TrainingPoint>{};
 }
 
 std::string note_on_precision(const Store& database, const RunPlan& run) {

@@ -56,7 +56,12 @@ std::optional<Conditions> read_conditions(const std::string& text, const Dataset
 /// How scores under these conditions (conditions_text, or to_text of ExternalConditions) are written.
 ScoreScale score_scale(const std::string& conditions);
 
-/// The rungs in a study's stored conditions; empty where the study is no race.
+/// The record by which the plan's study is found again.
+StudyRecord to_record(const SearchPlan& plan);
+
+/// The rungs and eta in a study's stored conditions; absent where the study is no race.
+std::optional<Racing> read_racing(const std::string& conditions);
+/// The rungs alone; empty where the study is no race.
 std::vector<TrainingPoint> read_rungs(const std::string& conditions);
 
 /// A warning for people who continue a file on a processor that trains in another precision. It says that the stored trials do not count
@@ -82,6 +87,7 @@ class StudyCandidates : public CandidateSource {
   std::optional<Candidate> next() override;
   void observe(const Candidate& candidate, std::optional<double> accuracy) override;
 
+  bool learns() const { return strategy_->learns(); }  ///< whether what comes next depends on what was observed
   std::int64_t candidates() const { return static_cast<std::int64_t>(fingerprints_.size()); }
   std::int64_t rejected() const { return rejected_; }
   std::int64_t repeated() const { return repeated_; }

@@ -176,7 +176,7 @@ std::vector<Column> columns_for_people(const Provisional& provisional, const Sco
       {scale.header("bound"), true, scaled(scale, &Row::bound, &ScoreScale::value)},
       {scale.header("best"), true, scaled(scale, &Row::best, &ScoreScale::value)},
       {"beta", true, [](const Row& r) { return optional_cell(r, &Row::beta, three_digits); }},
-      {"s/trial", true, [](const Row& r) { return fixed(r.seconds, 1); }},
+      {"s/trial", true, [](const Row& r) { return r.seconds > 0 ? Cell(fixed(r.seconds, 1)) : std::nullopt; }},
       {"status", false, [](const Row&) { return "finished"; }, [&](const Paused& r) { return status(r, provisional); }},
       {"training loss", true, [](const Row&) { return std::nullopt; }, [](const Paused& r) { return fixed(r.train_loss, 4); }},
   };
@@ -203,8 +203,9 @@ std::vector<Column> columns_for_programs(const Provisional& provisional, const S
       {scale.header("bound"), true, scaled(scale, &Row::bound, &ScoreScale::exact_value)},
       {scale.header("best"), true, scaled(scale, &Row::best, &ScoreScale::exact_value)},
       {"beta", true, [](const Row& r) { return optional_cell(r, &Row::beta, exact); }},
-      {"epochs", true, [](const Row& r) { return std::to_string(r.epochs); }, [](const Paused& r) { return exact(r.epochs); }},
-      {"seconds", true, [](const Row& r) { return exact(r.seconds); }},
+      {"epochs", true, [](const Row& r) { return r.epochs > 0 ? Cell(std::to_string(r.epochs)) : std::nullopt; },
+       [](const Paused& r) { return exact(r.epochs); }},
+      {"seconds", true, [](const Row& r) { return r.seconds > 0 ? Cell(exact(r.seconds)) : std::nullopt; }},
       {"train_loss", true, [](const Row&) { return std::nullopt; }, [](const Paused& r) { return exact(r.train_loss); }},
   };
 }

@@ -45,6 +45,8 @@ void databases(const fs::path& directory) {
         else
           db.finish(claim.trial, result, {epoch});
       }
+      HandedOut out;
+      db.tickets().hand_out(candidate, recipe, 4, {.study = study, .lease = 60s, .judged = true}, 4, &out);
     }
     db.reject(study, "x - x", "constant");
   }

@@ -38,6 +38,9 @@ void read(const std::filesystem::path& file) {
   guarded([&] { db.rung(1, 1, 1, 0); });
   guarded([&] { db.unfinished(1, 1); });
   guarded([&] { db.counts(1); });
+  guarded([&] { db.tickets().out(); });
+  for (Id trial = 1; trial < 6; ++trial) guarded([&] { db.tickets().find(trial); });
+  guarded([&] { db.tickets().begun(1, 1, 0, 2); });
   for (const char* view : {"trials", "epochs", "running", "paused", "leaderboard", "standings", "failures"}) {
     guarded([&] { db.query(std::string("SELECT * FROM ") + view + " LIMIT 100"); });
   }
@@ -60,6 +63,13 @@ void write(const std::filesystem::path& file) {
       db.pause(claim.trial, {epoch}, {});
     else
       db.finish(claim.trial, result, {epoch});
+  }
+  for (const std::uint64_t seed : {2, 77, 78}) {
+    HandedOut out;
+    guarded([&] { db.tickets().hand_out(candidate, recipe, seed, {.study = study, .lease = 60s, .judged = true}, 3, &out); });
+    guarded([&] { db.tickets().add_epoch(out.ticket, {}); });
+    guarded([&] { db.tickets().renew(out.ticket, {}); });
+    guarded([&] { seed == 2 ? db.tickets().finish(out.ticket, {}) : db.tickets().give_back(out.ticket); });
   }
 }
 

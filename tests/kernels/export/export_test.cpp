@@ -287,5 +287,12 @@ TEST(Protobuf, WritesVarintsAndLengths) {
   EXPECT_EQ(ProtobufMessage().integer(25, 0).serialized(), std::string("\xc8\x01\x00", 3));
 }
 
+TEST(ExportTargets, HaveAnExtensionForTheirFiles) {
+  for (const ExportTarget& target : export_targets()) {
+    EXPECT_EQ(target.extension.find('.'), 0u) << target.name;
+    EXPECT_GT(target.extension.size(), 1u) << target.name;
+  }
+}
+
 }  // namespace
 }  // namespace actsearch

@@ -249,6 +249,43 @@ class PageTest(unittest.TestCase):
         self.assertEqual(self.column(browser, "mean"), ["60.00"])
         self.assertEqual(browser.severe(), [])
 
+    def test_trials_that_somebody_else_trains_are_shown_with_what_was_told(self):
+        db = self.path("told.db")
+        conditions = 'two words, "quoted" epochs=7'
+
+        def ask(*more):
+            words = [PROGRAM, "ask", "--db", db, "--conditions", conditions, "--epochs", "4", "--racing", "--rungs", "1", "--eta", "2"]
+            done = subprocess.run([*words, "--format", "json", *more], check=True, capture_output=True, text=True)
+            return [row["trial"] for row in json.loads(done.stdout)]
+
+        def tell(trial, *more):
+            words = [PROGRAM, "tell", "--db", db, "--trial", trial, *more]
+            return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
+
+        trials = ask("--count", "4")
+        self.assertEqual(tell(trials[0], "--score", "0.75"), "stored")
+        self.assertEqual(tell(trials[1], "--epoch", "1", "--train-loss", "0.5"), "pause")
+        self.assertEqual(tell(trials[2], "--failed", "out of memory"), "stored")
+        self.assertEqual(tell(trials[3], "--epoch", "1", "--train-loss", "0.4"), "go on")
+        out = self.path("told")
+        subprocess.run([PROGRAM, "report", "--db", db, "--out", out], check=True, capture_output=True)
+        browser = self.browser(pathlib.Path(out, "index.html").as_uri())
+        self.assertEqual(browser.severe(), [])
+        self.assertEqual(self.column(browser, "mean"), ["75.00"])
+        facts = browser.run("""
+            return Object.fromEntries([...document.querySelectorAll('#conditions dl:first-of-type dt')].map(
+                (name) => [name.innerText, name.nextElementSibling.innerText]))""")
+        self.assertEqual(facts["conditions"], conditions)
+        self.assertEqual(facts["epochs"], "4")
+        self.assertNotIn("words,", facts)
+        text = browser.run("return document.body.innerText")
+        self.assertIn("1 of 4", browser.run("return document.querySelector('#race').innerText"))
+        self.assertIn("out of memory", browser.run("return document.body.textContent"))
+        self.assertIn("25 %", browser.run("return document.getElementById('running').innerText"))
+        self.assertIn("Time of a trial\n–", text)
+        self.assertNotIn("NaN", text)
+        self.assertNotIn("undefined", text)
+
     def test_light_and_dark_by_the_system_and_by_hand(self):
         ground = "return getComputedStyle(document.body).backgroundColor"
         address = self.report("small")

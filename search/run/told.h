@@ -1,0 +1,34 @@
+/// What ask and tell share: the conditions of trials that the user's own loop trains, and how people write a ticket.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "db/records.h"
+
+namespace actsearch {
+
+inline constexpr std::string_view kToldRecipe = "told";         ///< the recipe's name of every such trial
+inline constexpr std::string_view kToldFailed = "told failed";  ///< TrialRecord::failure of one that was told to have failed
+inline constexpr std::size_t kLongestConditions = 1'000;        ///< bytes
+inline constexpr std::size_t kLongestFailure = 500;             ///< characters
+
+/// What a user's trials are: their scores are comparable only where both are equal.
+struct ToldConditions {
+  std::string text;  ///< the user's own words
+  int epochs = 1;    ///< of a whole trial
+};
+
+/// The recipe's text, one line: told epochs=N metric=score conditions="…", the words quoted and escaped as in JSON. std::invalid_argument
+/// where the words are empty or too long, or the epochs are not above 0.
+std::string to_text(const ToldConditions& conditions);
+/// Absent where the text is of other trials.
+std::optional<ToldConditions> read_told(std::string_view recipe_text);
+
+/// "17" for a trial's first ticket, "17.2" for its second.
+std::string ticket_text(const Claim& ticket);
+/// std::invalid_argument where the text is no ticket.
+Claim read_ticket(std::string_view text);
+
+}  // namespace actsearch
