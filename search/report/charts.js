@@ -68,8 +68,8 @@ const canvas = (width, height, label) =>
 /** Those that no other beats in both: less x and more y. In the order of x. */
 function paretoFront(points) {
   let best = -Infinity;
-  const sorted = [...points].sort((a, b) => a.x - b.x || b.y - a.y);
-  return sorted.filter((point) => point.y > best && ((best = point.y), true));
+  const sorted = [...points].sort((a, b) => a.x - b.x || b.good - a.good);
+  return sorted.filter((point) => point.good > best && ((best = point.good), true));
 }
 
 /** Texts beside their points, where they overlap no other text and the fewest dots. */
@@ -109,9 +109,9 @@ function showTip(event, lines) {
 const hideTip = () => (byId("tip").hidden = true);
 
 /**
- * Points {x, y, margin, text, name, rank, index, known}: dots, the Pareto front as a line of diamonds, names beside the best of the front
- * and the references (`known`), which have squares; whoever has a name has its margin as a bar. `chosen` is ringed; a click on a point
- * calls `choose` with its index.
+ * Points {x, y, good, margin, text, name, rank, index, known}: dots, the Pareto front as a line of diamonds, names beside the best of the
+ * front and the references (`known`), which have squares; whoever has a name has its margin as a bar. `chosen` is ringed; a click on a
+ * point calls `choose` with its index.
  */
 function scatter(width, {points, xLabel, yLabel, logarithmic, whole, label, chosen, choose, unit}) {
   const picture = canvas(width, HEIGHT, label);
@@ -152,7 +152,8 @@ function scatter(width, {points, xLabel, yLabel, logarithmic, whole, label, chos
     if (point)
       showTip(event, [
         shortened(point.text, 60),
-        `${fixed(point.y, 2)}${isNumber(point.margin) ? ` ± ${fixed(point.margin, 2)}` : ""} % · ${short(point.x)} ${unit}`
+        `${fixed(point.y, scaleDigits())}${isNumber(point.margin) ? ` ± ${fixed(point.margin, scaleDigits())}` : ""}${
+            scoreScale.share ? " %" : ""} · ${short(point.x)} ${unit}`
       ]);
     else
       hideTip();

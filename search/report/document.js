@@ -29,7 +29,29 @@ function fixed(value, digits) {
   return value < 0 && Number(text) !== 0 ? "−" + text : text;
 }
 const percent = (value, digits = 2) => (isNumber(value) ? fixed(100 * value, digits) : NONE);
-const signedPercent = (value, digits = 2) => (isNumber(value) && value > 0 ? "+" : "") + percent(value, digits);
+/**
+ * How the scores of the chosen recipe are shown: an accuracy in per cent, or another metric as the user's own training told it. Higher is
+ * better in what is stored, so a metric of which the lower is the better is stored as its negative.
+ */
+const ACCURACY = {
+  name: "accuracy",
+  share: true,
+  negated: false
+};
+let scoreScale = ACCURACY;
+const scaleFactor = () => (scoreScale.share ? 100 : scoreScale.negated ? -1 : 1);
+const scaleDigits = () => (scoreScale.share ? 2 : 4);
+/** "accuracy %", "perplexity"; the same behind another word: "best %", "best". */
+const scoreName = (word = scoreScale.name) => (scoreScale.share ? `${word} %` : word);
+const differenceUnit = () => (scoreScale.share ? "points" : scoreScale.name);
+/** A stored score in its scale, or the size of an amount, such as half of an interval. */
+const inScale = (value) => (isNumber(value) ? scaleFactor() * value : null);
+const amountInScale = (value) => (isNumber(value) ? Math.abs(scaleFactor()) * value : null);
+const scoreText = (value) => fixed(inScale(value), scaleDigits());
+const amountText = (value) => fixed(amountInScale(value), scaleDigits());
+const differenceText = (value) => (isNumber(value) && inScale(value) > 0 ? "+" : "") + scoreText(value);
+/** Two ends of an interval, the lower first. */
+const intervalInScale = (low, high) => [inScale(low), inScale(high)].sort((a, b) => a - b);
 /** About three digits. */
 const short = (value) => (isNumber(value) ? fixed(value, Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2) : NONE);
 const count = (value) => String(value ?? 0).replace(/\B(?=(\d{3})+$)/g, "\u2009");

@@ -2,16 +2,16 @@
 
 const PAGE_SIZES = [25, 50, 200];
 
-/** The name that what ranks has everywhere: the mean of a function's trials. */
-const ACCURACY = "accuracy %";
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
-/** A share as a number of per cent, for CSV. */
+/** A number for CSV: a share in per cent, a score in its scale, an amount. */
 const inPercent = (value) => (isNumber(value) ? Number((100 * value).toPrecision(8)) : null);
+const scoreNumber = (value) => (isNumber(value) ? Number(inScale(value).toPrecision(8)) : null);
+const amountNumber = (value) => (isNumber(value) ? Number(amountInScale(value).toPrecision(8)) : null);
 
 /** The ranks that a function is not told apart from, where there are several. */
 const tiedText = (row) => (row.tied_first && row.tied_first < row.tied_last ? `${row.tied_first}–${row.tied_last}` : null);
 /** Where ± comes from. */
-const spreadText = ({deviation, source}) => `one seed deviates by ${percent(deviation)} points (${source})`;
+const spreadText = ({deviation, source}) => `one seed deviates by ${amountText(deviation)} ${differenceUnit()} (${source})`;
 
 /** Columns: what sorts (`value`), what is shown (`show`), the first direction of a sort, whether a narrow screen has it. */
 function leaderboardColumns(view) {
@@ -36,13 +36,13 @@ function leaderboardColumns(view) {
       narrow: true,
       text: true
     },
-    {key: "mean", label: capital(ACCURACY), value: (r) => r.mean, show: (r) => percent(r.mean), first: -1, narrow: true},
+    {key: "mean", label: capital(scoreName()), value: (r) => r.mean, show: (r) => scoreText(r.mean), first: -1, narrow: true},
     spread && {
       key: "margin",
-      label: "± %",
+      label: scoreName("±"),
       hint: `half of the 95 % interval: ${spreadText(spread)}`,
       value: (r) => r.margin,
-      show: (r) => percent(r.margin),
+      show: (r) => amountText(r.margin),
       first: 1
     },
     view.several && {
@@ -50,7 +50,7 @@ function leaderboardColumns(view) {
       label: "Lower bound",
       hint: "what the mean of so few seeds is worth",
       value: (r) => r.bound,
-      show: (r) => percent(r.bound),
+      show: (r) => scoreText(r.bound),
       first: -1
     },
     {key: "n", label: "Seeds", value: (r) => r.n, show: (r) => r.n, first: -1, narrow: true},
@@ -76,12 +76,19 @@ function leaderboardColumns(view) {
   const difference = (r) => view.comparison.of.get(r.function);
   const label = `− ${labelOf(view.data.functions, view.comparison.reference)}`;
   const show = (r) =>
-      (difference(r) ? [signedPercent(difference(r).difference), el("div", {class: "under"}, verdictOf(difference(r)))] : NONE);
-  columns.push(
-      {key: "difference", label, hint: "points, over the seeds that both have", value: (r) => difference(r)?.difference, show, first: -1});
+      (difference(r) ? [differenceText(difference(r).difference), el("div", {class: "under"}, verdictOf(difference(r)))] : NONE);
+  columns.push({
+    key: "difference",
+    label,
+    hint: `${differenceUnit()}, over the seeds that both have`,
+    value: (r) => difference(r)?.difference,
+    show,
+    first: -1
+  });
   return columns;
 }
-const intervalText = (row) => (isNumber(row.low) ? `${percent(row.low)} – ${percent(row.high)}` : NONE);
+const intervalText = (row) =>
+    (isNumber(row.low) ? intervalInScale(row.low, row.high).map((end) => fixed(end, scaleDigits())).join(" – ") : NONE);
 
 /** A function that is shown in detail when pressed; text alone where it is not ranked. */
 function functionButton(view, index) {
@@ -165,11 +172,12 @@ const leaderboardCsv =
         csvText(
             [
               ["rank", (r) => r.rank], ["tied_first", (r) => r.tied_first], ["tied_last", (r) => r.tied_last],
-              ["formula", (r) => r.formula], ["name", (r) => r.name], [ACCURACY, (r) => inPercent(r.mean)],
-              ["± %", (r) => inPercent(r.margin)], ["n", (r) => r.n], ["low %", (r) => inPercent(r.low)],
-              ["high %", (r) => inPercent(r.high)], ["bound %", (r) => inPercent(r.bound)], ["best %", (r) => inPercent(r.best)],
-              ["beta", (r) => r.beta], ["operations", (r) => r.operations], ["kernel_ns", (r) => r.kernel], ["epochs", (r) => r.epochs],
-              ["seconds", (r) => r.seconds]
+              ["formula", (r) => r.formula], ["name", (r) => r.name], [scoreName(), (r) => scoreNumber(r.mean)],
+              [scoreName("±"), (r) => amountNumber(r.margin)], ["n", (r) => r.n],
+              [scoreName("low"), (r) => scoreNumber(scoreScale.negated ? r.high : r.low)],
+              [scoreName("high"), (r) => scoreNumber(scoreScale.negated ? r.low : r.high)], [scoreName("bound"), (r) => scoreNumber(r.bound)],
+              [scoreName("best"), (r) => scoreNumber(r.best)], ["beta", (r) => r.beta], ["operations", (r) => r.operations],
+              ["kernel_ns", (r) => r.kernel], ["epochs", (r) => r.epochs], ["seconds", (r) => r.seconds]
             ],
             rows);
 

@@ -50,12 +50,23 @@ function unquoted(text) {
   }
 }
 
-/** A recipe's text: its name, then fields name=value, the last of which, data or a user's own conditions, may hold blanks. */
+/**
+ * A recipe's text: its name, then words and fields name=value. A value of the user's own is a JSON string; the data, at the end of other
+ * texts, may hold blanks.
+ */
 function fieldsOf(text) {
-  const [before, last, value] = text.split(/ (data|conditions)=(.*)/s);
-  const [name, ...words] = before.split(" ");
-  const fields = words.map((word) => word.split(/=(.*)/s).slice(0, 2)).map(([key, said]) => [key.replaceAll("_", " "), said ?? ""]);
-  return [["name", name], ...fields, ...(last === undefined ? [] : [[last, last === "data" ? value : unquoted(value)]])];
+  const fields = [["name", text.split(" ", 1)[0]]];
+  const field = / ([^ =]+)(?:=("(?:[^"\\]|\\.)*"|[^ ]*))?/sy;
+  field.lastIndex = fields[0][1].length;
+  for (let found = field.exec(text); found; found = field.exec(text)) {
+    const [, key, value] = found;
+    if (key === "data") {
+      fields.push([key, text.slice(field.lastIndex - (value ?? "").length)]);
+      break;
+    }
+    fields.push([key.replaceAll("_", " "), value?.startsWith("\"") ? unquoted(value) : value ?? ""]);
+  }
+  return fields;
 }
 
 /** Nanoseconds an element, both passes; null where it was not measured. */
@@ -66,6 +77,7 @@ const kernelOf = (functions, index) => {
 
 function viewOf(data) {
   const recipe = data.recipes[state.recipe], {functions} = data;
+  scoreScale = recipe.scale ?? ACCURACY;
   const rows = rowsOf(recipe.ranking).map((row, i) => {
     const formula = functions.formula[row.function], name = functions.name?.[row.function] ?? null;
     return {

@@ -19,6 +19,7 @@
 #include "grammar/operators.h"
 #include "search/run/funnel.h"
 #include "search/run/known_spread.h"
+#include "search/run/study.h"
 #include "search/text/machine.h"
 #include "search/text/version.h"
 
@@ -406,6 +407,8 @@ std::string report_json(const Store& database, const std::string& name, Forms& f
     json recipe = RecipeData(database, functions, share, one.id, one.text).take();
     recipe["name"] = one.name;
     recipe["text"] = one.text;
+    if (const ScoreScale scale = score_scale(one.text); !(scale == ScoreScale{}))
+      recipe["scale"] = {{"name", scale.name}, {"share", scale.share}, {"negated", scale.negated}};
     const auto count = counts.find(one.id);
     recipe["counts"] = count == counts.end() ? json::object() : count->second;
     recipes.push_back(std::move(recipe));

@@ -16,7 +16,8 @@ function drawOverview(view) {
   put(byId("overview"),
       best ? el("div", {class: "tile lead"}, el("p", {class: "tile-label"}, "Best so far"),
                 el("p", {class: "tile-formula"}, formulaNodes(view, best.function, {large: true})),
-                el("p", {class: "muted"}, `${percent(best.mean)}${isNumber(best.margin) ? ` ± ${percent(best.margin)}` : ""} %`,
+                el("p", {class: "muted"},
+                   `${scoreText(best.mean)}${isNumber(best.margin) ? ` ± ${amountText(best.margin)}` : ""}${scoreScale.share ? " %" : ""}`,
                    `, ${plural(best.n, "seed")}`, tiedText(best) ? `; not told apart from ranks ${tiedText(best)}` : "")) :
                                                                    "",
       tile("Functions ranked", count(rows.length + view.leftOut.functions), plural(view.rejected, "spelling"), " refused before training"),
@@ -66,7 +67,7 @@ function seedTable(trials) {
   const tested = trials.some((trial) => isNumber(trial.final_test_accuracy));
   const columns = [
     ["Seed", (trial) => String(trial.seed)],
-    [capital(ACCURACY), (trial) => percent(trial.accuracy), "number"],
+    [capital(scoreName()), (trial) => scoreText(trial.accuracy), "number"],
     tested && ["Final test accuracy %", (trial) => percent(trial.final_test_accuracy), "number"],
     ["Last loss", (trial) => fixed(trial.train_loss, 4), "number"],
     ["Time", (trial) => duration(trial.seconds), "number"],
@@ -86,10 +87,10 @@ function drawDetail(view) {
   const facts =
       el("dl", {class: "facts"}, fact("Rank", `${row.rank} of ${count(view.rows.length + view.leftOut.functions)}`),
          tiedText(row) ? fact("Not told apart from", `ranks ${tiedText(row)}`) : [],
-         fact(capital(ACCURACY), `${percent(row.mean)}${isNumber(row.margin) ? ` ± ${percent(row.margin)}` : ""}`),
+         fact(capital(scoreName()), `${scoreText(row.mean)}${isNumber(row.margin) ? ` ± ${amountText(row.margin)}` : ""}`),
          isNumber(row.low) ? fact("95 % interval of its own seeds", intervalText(row)) : [],
-         isNumber(row.bound) ? fact("Lower bound %", percent(row.bound)) : [], fact("Best trial %", percent(row.best)),
-         fact("Seeds", row.n), fact("Operations", row.operations ?? NONE),
+         isNumber(row.bound) ? fact(scoreName(scoreScale.negated ? "Upper bound" : "Lower bound"), scoreText(row.bound)) : [],
+         fact(scoreName("Best trial"), scoreText(row.best)), fact("Seeds", row.n), fact("Operations", row.operations ?? NONE),
          isNumber(row.kernel) ?
              fact("Kernel", `${fixed(row.forward_ns, 2)} + ${fixed(row.backward_ns, 2)} ns an element, forward + backward`) :
              [],
@@ -106,14 +107,14 @@ function drawDetail(view) {
 function drawTradeoffs(view) {
   const pointOf = (row, x) => {
     const {name, rank, formula: text, function: index} = row;
-    const margin = isNumber(row.margin) ? 100 * row.margin : null;
-    return {x: row[x], y: 100 * row.mean, margin, text, name, rank, index, known: view.references.includes(index)};
+    const margin = amountInScale(row.margin);
+    return {x: row[x], y: inScale(row.mean), good: row.mean, margin, text, name, rank, index, known: view.references.includes(index)};
   };
   const points = (x) => view.rows.filter((row) => isNumber(row[x]) && row[x] > 0).map((row) => pointOf(row, x));
   const best = (all) => {
     if (!view.state.half || all.length < 8) return all;
-    const middle = [...all].sort((a, b) => b.y - a.y)[Math.floor(all.length / 2)].y;
-    return all.filter((point) => point.y >= middle || point.known);
+    const middle = [...all].sort((a, b) => b.good - a.good)[Math.floor(all.length / 2)].good;
+    return all.filter((point) => point.good >= middle || point.known);
   };
   const unmeasured = view.rows.filter((row) => row.operations !== null && !isNumber(row.kernel)).length;
   const width = widthOf("tradeoffs"), half = width > 900 ? Math.floor((width - 32) / 2) : width;
@@ -123,7 +124,7 @@ function drawTradeoffs(view) {
     const {picture, front} = scatter(half, {
       points: all,
       xLabel,
-      yLabel: ACCURACY,
+      yLabel: scoreName(),
       logarithmic,
       label: `${title}: ${plural(all.length, "function")}`,
       chosen: view.selected,
@@ -132,7 +133,9 @@ function drawTradeoffs(view) {
       whole: x === "operations"
     });
     const members = front.map(
-        (p) => el("li", {}, functionButton(view, p.index), el("span", {class: "muted"}, ` ${fixed(p.y, 2)} %, ${short(p.x)} ${unit}`)));
+        (p) =>
+            el("li", {}, functionButton(view, p.index),
+               el("span", {class: "muted"}, ` ${fixed(p.y, scaleDigits())}${scoreScale.share ? " %" : ""}, ${short(p.x)} ${unit}`)));
     return el(
         "figure", {}, el("figcaption", {}, title), picture,
         el("details", {}, el("summary", {}, `Pareto front: ${plural(front.length, "function")}`),
@@ -157,10 +160,10 @@ function drawTradeoffs(view) {
              unmeasured > 0 ? ` For ${plural(unmeasured, "function")} of lower rank there was no time.` : ""));
 }
 
-const CURVES = [
-  ["validation_accuracy", "Validation accuracy %", 100], ["test_accuracy", "Test accuracy %", 100],
-  ["train_accuracy", "Training accuracy %", 100], ["train_loss", "Training loss, nats", 1], ["validation_loss", "Validation loss, nats", 1]
-];
+const curves = () => [
+    ["validation_accuracy", capital(scoreName(`validation ${scoreScale.name}`)), scaleFactor()], ["test_accuracy", "Test accuracy %", 100],
+    ["train_accuracy", "Training accuracy %", 100], ["train_loss", "Training loss, nats", 1],
+    ["validation_loss", "Validation loss, nats", 1]];
 
 /**
  * The functions whose curves are drawn: the chosen one, those in training, the references, and the best; others in the order of the
@@ -188,7 +191,7 @@ function openTrials(view, index) {
 }
 function drawCurves(view) {
   const section = byId("curves");
-  const known = CURVES.filter(([key]) => view.epochKeys.has(key));
+  const known = curves().filter(([key]) => view.epochKeys.has(key));
   section.hidden = known.length === 0;
   if (section.hidden) return;
   const [key, label, factor] = known.find(([one]) => one === view.state.curve) ?? known[0];
@@ -250,16 +253,16 @@ function stripList(section, view, {items, domain, zero, unit, key, label, side})
 
 function drawSeeds(view) {
   const section = byId("seeds");
-  const items =
-      view.rows.filter((row) => view.trialsOf.has(row.function)).map((row) => ({
-                                                                       index: row.function,
-                                                                       low: isNumber(row.margin) ? 100 * (row.mean - row.margin) : null,
-                                                                       high: isNumber(row.margin) ? 100 * (row.mean + row.margin) : null,
-                                                                       value: 100 * row.mean,
-                                                                       points: view.trialsOf.get(row.function).map((t) => 100 * t.accuracy),
-                                                                       tick: row.n > 1,
-                                                                       row
-                                                                     }));
+  const items = view.rows.filter((row) => view.trialsOf.has(row.function))
+                    .map((row) => ({
+                           index: row.function,
+                           low: isNumber(row.margin) ? inScale(row.mean) - amountInScale(row.margin) : null,
+                           high: isNumber(row.margin) ? inScale(row.mean) + amountInScale(row.margin) : null,
+                           value: inScale(row.mean),
+                           points: view.trialsOf.get(row.function).map((t) => inScale(t.accuracy)),
+                           tick: row.n > 1,
+                           row
+                         }));
   section.hidden = items.length === 0;
   if (section.hidden) return;
   put(section, heading("seeds", "Seeds", csvButton("trials", () => trialsCsv(view))),
@@ -271,10 +274,10 @@ function drawSeeds(view) {
   stripList(section, view, {
     items,
     domain,
-    unit: `${ACCURACY} (seeds)`,
+    unit: `${scoreName()} (seeds)`,
     key: "seeds",
     label: "functions",
-    side: (item) => `${fixed(item.value, 2)} (${item.row.n})`
+    side: (item) => `${fixed(item.value, scaleDigits())} (${item.row.n})`
   });
 }
 
@@ -288,9 +291,12 @@ function drawComparison(view) {
   if (section.hidden) return;
   const functions = view.data.functions;
   const name = labelOf(functions, view.comparison.reference);
-  const items =
-      view.comparison.rows.map((row) => ({index: row.function, low: 100 * row.low, high: 100 * row.high, value: 100 * row.difference, row}))
-          .sort((a, b) => b.value - a.value);
+  const items = view.comparison.rows
+                    .map((row) => {
+                      const [low, high] = intervalInScale(row.low, row.high);
+                      return {index: row.function, low, high, value: inScale(row.difference), row};
+                    })
+                    .sort((a, b) => b.row.difference - a.row.difference);
   const redraw = (reference) => {
     view.state.reference = functions.formula[reference];
     view.compare();
@@ -303,7 +309,8 @@ function drawComparison(view) {
           choice("Reference", comparisons.map((c) => [c.reference, labelOf(functions, c.reference)]), view.comparison.reference, redraw),
           csvButton("comparison", () => comparisonCsv(view, name))),
       el("p", {class: "note"},
-         `Differences in points of accuracy over the seeds that both have, with 95 % intervals. Better or worse: a paired t test, ` +
+         `Differences in ${scoreScale.share ? "points of " : ""}${
+             scoreScale.name} over the seeds that both have, with 95 % intervals. Better or worse: a paired t test, ` +
              `corrected for all ${count(items.length)} comparisons (Holm), gives p below 0.05. ` +
              "Else the two are not told apart, which does not make them equal."));
   const visible = firstOf(view, "comparison", items);
@@ -313,11 +320,11 @@ function drawComparison(view) {
     items,
     domain,
     zero: 0,
-    unit: "points, p (Holm)",
+    unit: `${differenceUnit()}, p (Holm)`,
     key: "comparison",
     label: "functions",
     side: (item) =>
-        [`${signedPercent(item.row.difference)}, p ${probability(item.row.p_holm)}`, el("div", {class: "under"}, verdictOf(item.row))]
+        [`${differenceText(item.row.difference)}, p ${probability(item.row.p_holm)}`, el("div", {class: "under"}, verdictOf(item.row))]
   });
 }
 
@@ -443,22 +450,23 @@ const plainColumns = (names) => names.map((name) => [name, (r) => r[name]]);
 const percentColumns = (names) => Object.entries(names).map(([name, label]) => [label, (r) => inPercent(r[name])]);
 const trialsCsv = (view) => csvText(
     [
-      ...named(view), ["seed", (r) => r.seed],
-      ...percentColumns({accuracy: ACCURACY, best_test_accuracy: "best test accuracy %", final_test_accuracy: "final test accuracy %"}),
+      ...named(view), ["seed", (r) => r.seed], [scoreName(), (r) => scoreNumber(r.accuracy)],
+      ...percentColumns({best_test_accuracy: "best test accuracy %", final_test_accuracy: "final test accuracy %"}),
       ...plainColumns(["train_loss", "epochs", "seconds"]), ["beta", (r) => (r.beta ? JSON.stringify(r.beta) : null)]
     ],
     marked(view, view.trials));
 const epochsCsv = (view) => csvText(
     [
       ...named(view), ["seed", (r) => r.seed], ["epoch", (r) => r.epoch],
-      ...percentColumns(
-          {validation_accuracy: "validation accuracy %", test_accuracy: "test accuracy %", train_accuracy: "training accuracy %"}),
+      [scoreName(`validation ${scoreScale.name}`), (r) => scoreNumber(r.validation_accuracy)],
+      ...percentColumns({test_accuracy: "test accuracy %", train_accuracy: "training accuracy %"}),
       ...plainColumns(["train_loss", "validation_loss"])
     ],
     marked(view, [...view.epochsOf.values()].flat()));
 const comparisonCsv = (view, name) => csvText(
     [
-      ...named(view), ["reference", () => name], ["n", (r) => r.n], ...percentColumns({difference: "difference", low: "low", high: "high"}),
+      ...named(view), ["reference", () => name], ["n", (r) => r.n], ["difference", (r) => scoreNumber(r.difference)],
+      ["low", (r) => scoreNumber(scoreScale.negated ? r.high : r.low)], ["high", (r) => scoreNumber(scoreScale.negated ? r.low : r.high)],
       ...plainColumns(["p", "p_holm"]), ["verdict", verdictOf]
     ],
     marked(view, view.comparison.rows));

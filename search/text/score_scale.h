@@ -11,6 +11,7 @@ struct ScoreScale {
   std::string name = "accuracy";
   bool share = true;     ///< 0..1, shown in per cent
   bool negated = false;  ///< stored as its negative
+  bool operator==(const ScoreScale&) const = default;
 
   /// "accuracy %", "perplexity"; the same behind another word: "best %", "best".
   std::string header() const { return share ? name + " %" : name; }
