@@ -47,7 +47,7 @@ function leaderboardColumns(view) {
     },
     view.several && {
       key: "bound",
-      label: "Lower bound",
+      label: scoreScale.negated ? "Upper bound" : "Lower bound",
       hint: "what the mean of so few seeds is worth",
       value: (r) => r.bound,
       show: (r) => scoreText(r.bound),
@@ -175,9 +175,10 @@ const leaderboardCsv =
               ["formula", (r) => r.formula], ["name", (r) => r.name], [scoreName(), (r) => scoreNumber(r.mean)],
               [scoreName("±"), (r) => amountNumber(r.margin)], ["n", (r) => r.n],
               [scoreName("low"), (r) => scoreNumber(scoreScale.negated ? r.high : r.low)],
-              [scoreName("high"), (r) => scoreNumber(scoreScale.negated ? r.low : r.high)], [scoreName("bound"), (r) => scoreNumber(r.bound)],
-              [scoreName("best"), (r) => scoreNumber(r.best)], ["beta", (r) => r.beta], ["operations", (r) => r.operations],
-              ["kernel_ns", (r) => r.kernel], ["epochs", (r) => r.epochs], ["seconds", (r) => r.seconds]
+              [scoreName("high"), (r) => scoreNumber(scoreScale.negated ? r.low : r.high)],
+              [scoreName("bound"), (r) => scoreNumber(r.bound)], [scoreName("best"), (r) => scoreNumber(r.best)], ["beta", (r) => r.beta],
+              ["operations", (r) => r.operations], ["kernel_ns", (r) => r.kernel], ["epochs", (r) => r.epochs],
+              ["seconds", (r) => r.seconds]
             ],
             rows);
 

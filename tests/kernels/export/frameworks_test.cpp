@@ -164,6 +164,32 @@ TEST(PytorchResnetExample, LearnsItsNoiseByHeartWithTheExportedActivation) {
   EXPECT_EQ(losses_of(python, "--steps 1 --batch 16 --relu").size(), 1u);
 }
 
+TEST(OwnTrainingExample, GoesOnWhereItPausedAndAnswersInJson) {
+  const std::string python = python_with("torch");
+  if (python.empty()) GTEST_SKIP() << "no Python here imports torch (scripts/setup.sh --with-torch)";
+  const Folder folder;
+  folder.write("the module/activation.py", written("pytorch", ExportedActivation(parse("x * sigmoid(beta * x)"), "activation", {})));
+  folder.write("state/none", "");
+  const std::string command = python + " " ACTSEARCH_SOURCE_DIR "/examples/own_training/train.py --module '" +
+                              folder / "the module/activation.py" + "' --seed 3 --images 192 --width 4";
+  const auto lines = [](const Shell& ran) {
+    EXPECT_EQ(ran.code, 0) << ran.output;
+    std::vector<Json> read;
+    std::istringstream text(ran.output);
+    for (std::string line; std::getline(text, line);) read.push_back(Json::parse(line));
+    return read;
+  };
+  const auto whole = lines(shell(command + " --epochs 2"));
+  ASSERT_EQ(whole.size(), 3u);
+  EXPECT_EQ(whole[0].at("epoch"), 1);
+  EXPECT_EQ(whole[2].at("score"), whole[1].at("accuracy"));
+  const std::string state = " --state " + folder / "state";
+  EXPECT_EQ(lines(shell(command + state + " --epochs 1")).front(), whole[0]);
+  const auto rest = lines(shell(command + state + " --epochs 2"));
+  ASSERT_EQ(rest.size(), 2u) << "the first epoch is not trained again";
+  EXPECT_EQ(rest[0], whole[1]) << "paused or not, it is the same training";
+}
+
 TEST(PytorchResnetExample, HasTheActivationThatIsExportedToday) {
   std::ifstream file(ACTSEARCH_SOURCE_DIR "/examples/pytorch_resnet/swish.py");
   std::stringstream text;
