@@ -200,6 +200,20 @@ TEST_F(AskTell, ConditionsAreOneLineWhateverTheirWords) {
   EXPECT_NE(invalid([] { to_text({"a", 0}); }), "");
 }
 
+TEST_F(AskTell, TheSameWordsWithOtherEpochsAreNoticed) {
+  EXPECT_EQ(note_on_epochs(database_, {"words", 10}), "") << "an empty file";
+  AskPlan plan = small_ask();
+  plan.conditions = {"words", 10};
+  asked(plan);
+  EXPECT_EQ(note_on_epochs(database_, {"words", 10}), "");
+  EXPECT_EQ(note_on_epochs(database_, {"other words", 1}), "");
+  EXPECT_EQ(note_on_epochs(database_, {"words", 1}),
+            "note: the file has these conditions with --epochs 10, and with --epochs 1 they are ranked separately");
+  plan.conditions.epochs = 1;
+  asked(plan);
+  EXPECT_EQ(note_on_epochs(database_, {"words", 1}), "") << "who has begun there knows";
+}
+
 TEST_F(AskTell, TicketsAreWrittenAsPeopleReadThem) {
   EXPECT_EQ(ticket_text({17, 1}), "17");
   EXPECT_EQ(ticket_text({17, 3}), "17.3");
