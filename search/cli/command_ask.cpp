@@ -189,6 +189,7 @@ int ask_command(const Words& words) {
   if (modules) std::filesystem::create_directories(modules->directory);
 
   const auto store = open_store(file, Store::Access::kCreate);
+  if (const std::string note = note_on_epochs(*store, plan.conditions); !note.empty()) std::cerr << note << '\n';
   Asker asker(*store, plan);
   const std::vector<AskedTrial> asked = asker.ask(count, lease);
   std::vector<std::string> files(asked.size());

@@ -123,6 +123,7 @@ int tell_command(const Words& words) {
     (void)to_text(trial.conditions);  // or they cannot be: before a file is made
     require_usable(file);
     const auto store = open_store(file, Store::Access::kCreate);
+    if (const std::string note = note_on_epochs(*store, trial.conditions); !note.empty()) std::cerr << note << '\n';
     write_reply(options, "", Teller(*store).elsewhere(trial, result));
     return 0;
   }

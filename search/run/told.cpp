@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "db/reads.h"
 #include "grammar/nearest.h"
 
 namespace actsearch {
@@ -45,6 +46,19 @@ std::optional<ToldConditions> read_told(std::string_view recipe_text) {
   const auto quoted = nlohmann::json::parse(recipe_text.substr(words + kWords.size()), nullptr, /*allow_exceptions=*/false);
   if (!epochs || !quoted.is_string()) return std::nullopt;
   return ToldConditions{quoted.get<std::string>(), *epochs};
+}
+
+std::string note_on_epochs(const Store& database, const ToldConditions& conditions) {
+  std::optional<int> other;
+  for (const StoredRecipe& recipe : database.reads().recipes()) {
+    const auto known = read_told(recipe.text);
+    if (!known || known->text != conditions.text) continue;
+    if (known->epochs == conditions.epochs) return "";
+    other = known->epochs;
+  }
+  if (!other) return "";
+  return "note: the file has these conditions with --epochs " + std::to_string(*other) + ", and with --epochs " +
+         std::to_string(conditions.epochs) + " they are ranked separately";
 }
 
 std::string ticket_text(const Claim& ticket) {

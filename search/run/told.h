@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "db/records.h"
+#include "db/store.h"
 
 namespace actsearch {
 
@@ -25,6 +25,10 @@ struct ToldConditions {
 std::string to_text(const ToldConditions& conditions);
 /// Absent where the text is of other trials.
 std::optional<ToldConditions> read_told(std::string_view recipe_text);
+
+/// A note for people whose conditions are new to the store, where it has the same words with other epochs: these rank separately. Empty
+/// where there is nothing to say.
+std::string note_on_epochs(const Store& database, const ToldConditions& conditions);
 
 /// "17" for a trial's first ticket, "17.2" for its second.
 std::string ticket_text(const Claim& ticket);

@@ -1,41 +1,24 @@
-// Ask and tell: what is handed out, what the answers are, and that many who ask and tell at once lose and double nothing.
+// Ask and tell: what is handed out, and what the answers are.
 
 #include "search/run/ask.h"
 
 #include <gtest/gtest.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
+#include <cmath>
+#include <functional>
+#include <limits>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
-#include <thread>
 
 #include "grammar/hash.h"
 #include "search/run/tell.h"
-#include "tests/search/support.h"
+#include "tests/search/run/small_ask.h"
 
 namespace actsearch::testing {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int kFunctions = 12;  // x+x, x+s, x+t, s+s, s+t, t+t and the same products
-constexpr auto kLease = 600s;
-
-AskPlan small_ask(int epochs = 10) {
-  return {.conditions = {"resnet20 on my data, train.py v3", epochs},
-          .space = small_plan().space,
-          .strategy = "exhaustive",
-          .seed = 0,
-          .seeds = 1,
-          .baselines = false,
-          .given = {},
-          .race = std::nullopt,
-          .commit = "abc",
-          .machine = "a machine"};
-}
 AskPlan racing_ask(double eta = 2) {
   AskPlan plan = small_ask();
   plan.race = AskPlan::Race{{1, 3}, eta};
@@ -198,6 +181,20 @@ TEST_F(AskTell, ConditionsAreOneLineWhateverTheirWords) {
   EXPECT_NE(invalid([] { to_text({" \n", 1}); }).find("empty"), std::string::npos);
   EXPECT_NE(invalid([] { to_text({std::string(kLongestConditions + 1, 'a'), 1}); }).find("at most 1000"), std::string::npos);
   EXPECT_NE(invalid([] { to_text({"a", 0}); }), "");
+}
+
+TEST_F(AskTell, TheSameWordsWithOtherEpochsAreNoticed) {
+  EXPECT_EQ(note_on_epochs(database_, {"words", 10}), "") << "an empty file";
+  AskPlan plan = small_ask();
+  plan.conditions = {"words", 10};
+  asked(plan);
+  EXPECT_EQ(note_on_epochs(database_, {"words", 10}), "");
+  EXPECT_EQ(note_on_epochs(database_, {"other words", 1}), "");
+  EXPECT_EQ(note_on_epochs(database_, {"words", 1}),
+            "note: the file has these conditions with --epochs 10, and with --epochs 1 they are ranked separately");
+  plan.conditions.epochs = 1;
+  asked(plan);
+  EXPECT_EQ(note_on_epochs(database_, {"words", 1}), "") << "who has begun there knows";
 }
 
 TEST_F(AskTell, TicketsAreWrittenAsPeopleReadThem) {
@@ -422,85 +419,6 @@ TEST_F(AskTell, ResultsFromElsewhereAreTakenIn) {
   EXPECT_NE(
       refused([&] { teller_.elsewhere(same, {.score = 0.5, .failure = std::nullopt}); }).find("tell --trial " + ticket_text(ticket(held))),
       std::string::npos);
-}
-
-/// Runs `body` in a process of its own, which ends without leaving anything behind. The parent has no store open.
-pid_t in_a_process(const std::function<void()>& body) {
-  const pid_t child = fork();
-  if (child != 0) return child;
-  try {
-    body();
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "child process: %s\n", error.what());
-    _exit(1);
-  }
-  _exit(0);
-}
-bool ended_well(pid_t child) {
-  int status = 0;
-  return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-TEST(AskTellProcesses, ThatAskAndTellAtOnceLoseAndDoubleNothing) {
-  constexpr int kProcesses = 4, kSeeds = 3;
-  const TemporaryDirectory directory;
-  const std::filesystem::path file = directory.path() / "search.db";
-  AskPlan plan = small_ask();
-  plan.seeds = kSeeds;
-  const auto loop = [&] {
-    SqliteStore store(file, Store::Access::kCreate);
-    Teller teller(store);
-    for (;;) {
-      const auto trials = Asker(store, plan).ask(2, kLease);  // as a command that is run each time
-      if (trials.empty()) return;
-      for (const AskedTrial& trial : trials) {
-        if (teller.epoch(trial.handed_out.ticket, {1, 0.5, 0.5}).answer != Answer::kGoOn) throw std::runtime_error("it is ours");
-        const double score = 0.5 + 0.01 * static_cast<double>(trial.seed);
-        if (teller.result(trial.handed_out.ticket, {.score = score, .failure = std::nullopt}).answer != Answer::kStored)
-          throw std::runtime_error("it was told before");
-      }
-    }
-  };
-  std::vector<pid_t> children;
-  for (int i = 0; i < kProcesses; ++i) children.push_back(in_a_process(loop));
-  for (const pid_t child : children) EXPECT_TRUE(ended_well(child));
-  const SqliteStore store(file, Store::Access::kReadOnly);
-  EXPECT_EQ(
-      cell(store,
-           "SELECT count(*) || ' ' || sum(status = 'done') || ' ' || max(attempts) || ' ' || (SELECT count(*) FROM epochs) FROM trials"),
-      std::to_string(kFunctions * kSeeds) + " " + std::to_string(kFunctions * kSeeds) + " 1 " + std::to_string(kFunctions * kSeeds));
-  EXPECT_EQ(cell(store, "SELECT count(*) || ' ' || min(n) || ' ' || max(n) FROM leaderboard"), std::to_string(kFunctions) + " 3 3");
-}
-
-TEST(AskTellProcesses, ThatAreKilledBetweenAskAndTellLoseNothing) {
-  const TemporaryDirectory directory;
-  const std::filesystem::path file = directory.path() / "search.db";
-  const auto ask = [&](int count, std::chrono::seconds lease) {
-    SqliteStore store(file, Store::Access::kCreate);
-    return Asker(store, small_ask()).ask(count, lease);
-  };
-  const auto killed = [&](int count, std::chrono::seconds lease) {
-    int status = 0;
-    const pid_t child = in_a_process([&] {
-      ask(count, lease);
-      kill(getpid(), SIGKILL);
-    });
-    return waitpid(child, &status, 0) == child && WIFSIGNALED(status);
-  };
-  EXPECT_TRUE(killed(3, kLease)) << "its tickets live on";
-  EXPECT_TRUE(killed(4, 0s)) << "of these the lease ends too";
-  SqliteStore store(file, Store::Access::kCreate);
-  Teller teller(store);
-  const auto out = store.tickets().out();
-  ASSERT_EQ(out.size(), 7u);
-  for (const TicketTrial& trial : out) {
-    if (trial.lease_left <= 0s) continue;
-    EXPECT_EQ(teller.result(trial.ticket, {.score = 0.5, .failure = std::nullopt}).answer, Answer::kStored) << "any process may tell";
-  }
-  const auto rest = ask(100, kLease);
-  EXPECT_EQ(rest.size(), kFunctions - 3u);
-  for (const AskedTrial& trial : rest) teller.result(trial.handed_out.ticket, {.score = 0.5, .failure = std::nullopt});
-  EXPECT_EQ(cell(store, "SELECT count(*) || ' ' || max(attempts) FROM trials WHERE status = 'done'"), std::to_string(kFunctions) + " 2");
 }
 
 }  // namespace
