@@ -124,7 +124,7 @@ std::string write_module(const Modules& modules, const AskedTrial& trial, const 
                                       "), target " + std::string(target.name) + "."};
   const std::filesystem::path file = modules.directory / ("trial-" + number + std::string(target.extension));
   try {
-    write_file(file, target.write(ExportedActivation(parse(trial.candidate.formula), "", std::move(origin))), /*force=*/true);
+    write_file(file, target.write(ExportedActivation(parse(trial.candidate.formula), "activation", std::move(origin))), /*force=*/true);
   } catch (const InexpressibleError& error) {
     std::cerr << "trial " << number << ": no file is written: " << error.what() << '\n';
     return "";

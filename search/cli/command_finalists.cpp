@@ -13,6 +13,7 @@
 #include "search/report/recipe_choice.h"
 #include "search/run/finalists.h"
 #include "search/run/study.h"
+#include "search/run/told.h"
 #include "search/text/format.h"
 #include "search/text/machine.h"
 #include "search/text/version.h"
@@ -318,6 +319,12 @@ int finalists_command(const Words& words) {
   const auto store = open_store(file, Store::Access::kCreate);
   require_known_recipe(*store, "--from", options.text("from"));
   FinalistsPlan plan = chosen_finalists(options, *store, static_cast<int>(*top));
+  if (read_told(plan.search_text)) {
+    throw UsageError(
+        "the trials of this file were told by a loop of your own, which finalists cannot train: ask for the best again with\n"
+        "`ask --expr … --seed " +
+        std::to_string(kFirstFreshSeed) + " --seeds 5`, under conditions that say that these are fresh seeds");
+  }
   if (const auto searched = read_external_conditions(plan.search_text))
     return finalists_of_command(options, *store, std::move(plan), *searched, format);
   return finalists_of_images(options, *store, std::move(plan), static_cast<int>(full), format);

@@ -221,9 +221,10 @@ function drawLeaderboard(view) {
          el("table", {class: "ranking"}, el("thead", {}, head), body)),
       foot,
       el("p", {class: "note"},
-         view.several ? "Ranked by the lower bound: the mean less t·s/√n, with the deviation of a trial pooled over the functions " +
-                 "that have several seeds. " :
-                        "No function has several seeds yet: single trials, by their accuracy. ",
+         view.several ?
+             `Ranked by the ${scoreScale.negated ? "upper bound: the mean plus" : "lower bound: the mean less"} t·s/√n, with the ` +
+                 "deviation of a trial pooled over the functions that have several seeds. " :
+             `No function has several seeds yet: single trials, by their ${scoreScale.name}. `,
          view.recipe.spread ? `± is half of a 95 % interval: ${
                                   spreadText(view.recipe.spread)}. The ranks under a rank are those that it is not told apart from. ` :
                               "How far seeds deviate is not known here, so near ranks may be chance. ",

@@ -147,12 +147,14 @@ function drawTradeoffs(view) {
   };
   put(byId("tradeoffs"),
       heading(
-          "tradeoffs", "What accuracy costs", choice("Functions shown", [[false, "All"], [true, "Better half"]], view.state.half, redraw)),
+          "tradeoffs", `What ${scoreScale.name} costs`,
+          choice("Functions shown", [[false, "All"], [true, "Better half"]], view.state.half, redraw)),
       el("p", {class: "note"},
          "◆ on the line: the Pareto front, those that nothing shown beats in both. ■ the references. The upright bars are ±, where it " +
              "is known. Point at a dot for its formula; press it to see the function in detail."),
-      el("div", {class: "pair"}, one("Accuracy and the kernel's time", "kernel", "kernel, ns an element, forward and backward", "ns", true),
-         one("Accuracy and complexity", "operations", "operations in the formula", "operations", false)),
+      el("div", {class: "pair"},
+         one(`${capital(scoreScale.name)} and the kernel's time`, "kernel", "kernel, ns an element, forward and backward", "ns", true),
+         one(`${capital(scoreScale.name)} and complexity`, "operations", "operations in the formula", "operations", false)),
       points("kernel").length > 0 &&
           el("p", {class: "note"},
              `Kernel times were measured when this page was made, on one core of ${

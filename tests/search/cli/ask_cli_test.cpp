@@ -48,6 +48,7 @@ TEST_F(AskTellCommands, AskWritesModulesAndTellMakesALeaderboard) {
     EXPECT_NE(module.find("# y = " + row["formula"].get<std::string>()), std::string::npos);
     EXPECT_NE(module.find("# To be trained under: told epochs=10 metric=score"), std::string::npos) << module.substr(0, 600);
     EXPECT_NE(module.find("import torch"), std::string::npos);
+    EXPECT_NE(module.find("class Activation("), std::string::npos) << "one name for every formula";
     EXPECT_EQ(row["from_epoch"], 0);
     EXPECT_EQ(row["to_epoch"], 10);
     EXPECT_EQ(row["lease_until"].get<std::string>().back(), 'Z');
@@ -106,6 +107,9 @@ TEST_F(AskTellCommands, ToldFilesCompareReportAndAnswerQueriesAsOthersDo) {
   EXPECT_EQ(report.code, 0) << report.err;
   EXPECT_NE(read_text(path("page/index.html")).find("told epochs=10 metric=score"), std::string::npos);
   EXPECT_EQ(run({"export", "--db", db(), "--rank", "1", "--to", "c"}).code, 0);
+  const Ran finalists = run({"finalists", "--db", db(), "--top", "2"});
+  EXPECT_EQ(finalists.code, kUsage);
+  EXPECT_NE(finalists.err.find("told by a loop of your own"), std::string::npos) << finalists.err;
 }
 
 TEST_F(AskTellCommands, ARaceIsToldWhomToPauseAndGoesOnFromThere) {
