@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <utility>
 
 #include "db/open/open_store.h"
 #include "grammar/notation.h"
@@ -11,6 +12,7 @@
 #include "search/cli/command.h"
 #include "search/cli/options.h"
 #include "search/report/recipe_choice.h"
+#include "search/run/study.h"
 #include "search/text/format.h"
 #include "search/text/output_file.h"
 #include "search/text/version.h"
@@ -23,10 +25,12 @@ std::string written_by(const ExportTarget& target) {
          std::string(target.name) + ".";
 }
 
-std::string score_line(const LeaderboardRow& row) {
-  std::string line = "Score: accuracy " + fixed(100 * row.mean, 2) + " %, n = " + std::to_string(row.n);
+std::string score_line(const LeaderboardRow& row, const ScoreScale& scale) {
+  const std::string unit = scale.share ? " %" : "";
+  std::string line = "Score: " + scale.name + " " + scale.value(row.mean) + unit + ", n = " + std::to_string(row.n);
   if (row.low && row.high) {
-    line += ", 95 % interval " + fixed(100 * *row.low, 2) + " to " + fixed(100 * *row.high, 2) + " % (Student's t over the seeds)";
+    const auto [low, high] = scale.negated ? std::pair(*row.high, *row.low) : std::pair(*row.low, *row.high);
+    line += ", 95 % interval " + scale.value(low) + " to " + scale.value(high) + unit + " (Student's t over the seeds)";
   } else {
     line += ", so without an interval";
   }
@@ -63,8 +67,9 @@ Chosen of_leaderboard(const Options& options, const std::string& file) {
   const LeaderboardRow& row = rows.back();
   const CandidateRecord candidate = database.top_candidates(query).back();
   std::vector<std::string> origin = study_lines(database.studies_with(candidate.fingerprint, query.recipe));
-  if (const auto ranked = database.ranked_recipe(query.recipe)) origin.push_back("Trained under: " + ranked->text);
-  origin.push_back(score_line(row));
+  const auto ranked = database.ranked_recipe(query.recipe);
+  if (ranked) origin.push_back("Trained under: " + ranked->text);
+  origin.push_back(score_line(row, ranked ? score_scale(ranked->text) : ScoreScale{}));
   if (row.beta)
     origin.push_back("Learned: beta0 ended at " + fixed(*row.beta, 3) + ", the mean over channels and seeds; here betas start at 1.");
   try {

@@ -22,9 +22,6 @@ void write_csv(std::ostream& out, const Table& table);
 void write_json(std::ostream& out, const Table& table);
 void write(std::ostream& out, const Table& table, Format format);
 
-/// What ranks, by this name in every table, header and page: the mean of a function's trials, in per cent.
-inline constexpr const char* kAccuracy = "accuracy %";
-
 /// Scores are written by the scale. The finished rows by rank, then the provisional ones without a rank; the column `status` tells which is
 /// which. For people accuracies are in per cent and a column that would be empty is left out; CSV and JSON have every field in full. With
 /// the name of a reference also what the rows' comparison with it says.

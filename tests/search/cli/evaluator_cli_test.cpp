@@ -123,6 +123,9 @@ TEST_F(EvaluatorCommand, MayBeMinimized) {
   EXPECT_EQ(ran.code, 0) << ran.err;
   EXPECT_NE(ran.out.find("perplexity"), std::string::npos) << ran.out;
   EXPECT_EQ(ran.out.find("-7.5"), std::string::npos) << "shown as it was told: " << ran.out;
+  const Ran exported = run({"export", "--db", path("own.db"), "--rank", "1", "--to", "c"});
+  EXPECT_NE(exported.out.find("Score: perplexity "), std::string::npos) << exported.out << exported.err;
+  EXPECT_EQ(exported.out.find("perplexity -"), std::string::npos) << exported.out;
   EXPECT_EQ(ask("SELECT formula FROM leaderboard ORDER BY mean DESC LIMIT 1"),
             ask("SELECT formula FROM candidates ORDER BY length(formula), formula LIMIT 1"));
 }
