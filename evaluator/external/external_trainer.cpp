@@ -313,13 +313,21 @@ class ExternalTrainer::Trial {
     metrics.train_loss = answer.train_loss.value_or(kUntold);
     metrics.train_accuracy = answer.train_accuracy.value_or(kUntold);
     metrics.validation_loss = answer.validation_loss.value_or(kUntold);
-    metrics.validation_accuracy = answer.score ? shared_.conditions.stored(*answer.score) : answer.accuracy.value_or(kUntold);
+    metrics.validation_accuracy = validation_score(answer);
     metrics.seconds = seconds_since(epoch_begun_);
     epoch_begun_ = Clock::now();
     epochs.push_back(metrics);
     save();
     if (options_.on_progress) options_.on_progress({epoch + 1, 0}, 1);
     if (options_.on_epoch) options_.on_epoch(metrics);
+  }
+
+  /// An epoch's score, in the scale of the trial's: the metric itself, or an accuracy where that is on the same scale.
+  double validation_score(const Answer& answer) const {
+    const ExternalConditions& conditions = shared_.conditions;
+    if (answer.score) return conditions.stored(*answer.score);
+    const bool share = !conditions.minimize && conditions.lowest == 0 && conditions.highest == 1;
+    return share ? answer.accuracy.value_or(kUntold) : kUntold;
   }
 
   /// The script began anew though the trial had come further: it costs time and changes nothing else.

@@ -166,6 +166,9 @@ TEST_F(ExternalTrials, MayBeMinimized) {
   const TrialOutcome outcome = train("echo '{\"epoch\": 1, \"loss\": 3}'; echo '{\"loss\": 2.5}'");
   EXPECT_EQ(outcome.failure, Failure::kNone) << outcome.detail;
   EXPECT_EQ(outcome.validation_accuracy, -2.5) << "higher is better in what is stored";
+  const TrialOutcome with_accuracy = train("echo '{\"epoch\": 1, \"accuracy\": 0.8}'; echo '{\"loss\": 2.5}'");
+  ASSERT_EQ(with_accuracy.epochs.size(), 1u);
+  EXPECT_TRUE(std::isnan(with_accuracy.epochs[0].validation_accuracy)) << "an accuracy is no loss";
 }
 
 TEST_F(ExternalTrials, AreOfOneCommandAlone) {
