@@ -40,9 +40,7 @@ Options declared() {
   options.value("space", "NAME", "the formulas to search: core1, core2 or core3, as in `search` [core1]");
   options.value("unary", "A,B,...", "only these unary operators [all; `actsearch operators` lists them]");
   options.value("binary", "A,B,...", "only these binary operators [all]");
-  std::string listed;
-  for (const StrategyInfo& info : strategies()) listed.append(listed.empty() ? "" : "; ").append(info.name).append(": ").append(info.about);
-  options.value("strategy", "NAME", "how it proposes formulas. " + listed + " [" + std::string(strategies().front().name) + "]");
+  declare_strategy(options);
   options.values("expr", "E", "also hand out this formula or name, in turn with the proposals; may be given several times");
   options.flag("baselines", "also hand out ReLU, Swish and the other named functions of the paper, in turn with the proposals");
   options.value("seeds", "N", "trials of each formula, with different seeds [1]");

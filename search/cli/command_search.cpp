@@ -24,13 +24,6 @@
 namespace actsearch {
 namespace {
 
-/// "random: …; exhaustive: …", with the default at the end.
-std::string strategies_listed() {
-  std::string text;
-  for (const StrategyInfo& info : strategies()) text.append(text.empty() ? "" : "; ").append(info.name).append(": ").append(info.about);
-  return text.append(" [").append(strategies().front().name).append("]");
-}
-
 constexpr std::int64_t kAny = std::numeric_limits<std::int64_t>::max();
 constexpr int kShown = 10;
 // Measured: docs/results/early-epochs.md.
@@ -50,7 +43,7 @@ Options declared() {
                 "units, one after the other [core1]");
   options.value("unary", "A,B,...", "only these unary operators [all; `actsearch operators` lists them]");
   options.value("binary", "A,B,...", "only these binary operators [all]");
-  options.value("strategy", "NAME", "how it proposes formulas. " + strategies_listed());
+  declare_strategy(options);
   options.values("expr", "E", "also train this formula or name, in turn with the proposals; may be given several times");
   options.flag("baselines", "also train ReLU, Swish and the other named functions of the paper, in turn with the proposals");
   declare_training(options, kDefaultSearchRecipe);

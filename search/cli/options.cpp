@@ -8,6 +8,7 @@
 #include <iostream>
 #include <iterator>
 #include <limits>
+#include <utility>
 
 #include "evaluator/cpu/dnn.h"
 #include "evaluator/formats/folder.h"
@@ -15,6 +16,7 @@
 #include "evaluator/train/trainer.h"
 #include "grammar/nearest.h"
 #include "search/run/budget.h"
+#include "search/strategies/strategy.h"
 
 namespace actsearch {
 namespace {
@@ -207,6 +209,13 @@ LoadOptions chosen_loading(const Options& options) {
     loading.side = static_cast<int>(*side);
   loading.skip_unreadable = options.has("skip-unreadable");
   return loading;
+}
+
+void declare_strategy(Options& options) {
+  std::string text = "how it proposes formulas. ";
+  std::string_view between;
+  for (const StrategyInfo& info : strategies()) text.append(std::exchange(between, "; ")).append(info.name).append(": ").append(info.about);
+  options.value("strategy", "NAME", text.append(" [").append(strategies().front().name).append("]"));
 }
 
 void declare_training(Options& options, const std::string& default_recipe) {

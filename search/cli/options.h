@@ -70,6 +70,8 @@ class Options {
   boost::program_options::variables_map map_;
 };
 
+/// --strategy, with what each does and the default.
+void declare_strategy(Options& options);
 /// --recipe with --epochs, --batch, --rate, --precision and --data: what several commands share.
 void declare_training(Options& options, const std::string& default_recipe);
 /// --image-side and --skip-unreadable, which declare_training has too.
