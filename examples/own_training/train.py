@@ -69,8 +69,10 @@ def drawn(count, generator):
 
 
 def cifar10(directory, count):
-    bytes_ = torch.frombuffer(bytearray(open(os.path.join(directory, "data_batch_1.bin"), "rb").read()), dtype=torch.uint8)
-    records = bytes_.view(-1, 3073)[:count]
+    """The first images of CIFAR-10's training files, 10,000 in each of five."""
+    files = [os.path.join(directory, f"data_batch_{1 + i}.bin") for i in range(-(-count // 10_000))]
+    records = b"".join(open(file, "rb").read() for file in files)
+    records = torch.frombuffer(bytearray(records), dtype=torch.uint8).view(-1, 3073)[:count]
     return (records[:, 1:].float() / 255 - 0.47).view(-1, 3, 32, 32) / 0.25, records[:, 0].long()
 
 
