@@ -60,7 +60,7 @@ struct CandidateStudy {
   StudyRecord record;
 };
 
-/// What is known of an epoch. Who tells from elsewhere may know little of it.
+/// What is known of an epoch. A trainer outside of this program may tell only some of it.
 struct EpochRecord {
   int epoch = 0;  ///< from 0
   std::optional<double> learning_rate, train_loss, train_accuracy;
@@ -97,8 +97,8 @@ struct TrialRecord {
 /// A trial that this process, or a ticket (db/tickets.h), has claimed.
 struct Claim {
   Id trial = 0;
-  /// 1 at first, 2 after another process died with the trial, and so on; one more with each ticket. Two that both believe they hold the
-  /// trial have different attempts.
+  /// 1 at first. One more whenever a process died with the trial, and with each new ticket. So two holders that both believe they hold
+  /// the trial have different attempts.
   int attempt = 1;
   friend bool operator==(const Claim&, const Claim&) = default;
 };
@@ -139,8 +139,8 @@ struct LeaderboardQuery {
   static constexpr int kOwnDegrees = 10;
 };
 
-/// The ranks that a function may really have. Its score differs from all scores before and after this range by more than seeds explain
-/// (SeedSpread). Counting ends after 10,000 functions and five times the rows asked for; `last` is then where it ended.
+/// The ranks that a function may really have. Its score differs from every score outside of this range by more than seeds explain
+/// (SeedSpread). Counting stops after 10,000 functions and five times the rows asked for; `last` is then the place where it stopped.
 struct RankRange {
   int first = 0, last = 0;
 };
@@ -187,7 +187,7 @@ struct FailureRow {
   std::uint64_t seed = 0;
 };
 
-/// How a trial ended whose place in the study's space is known.
+/// How a trial ended. Its place in the study's space is known.
 struct Observation {
   std::uint64_t place = 0;
   std::optional<double> accuracy;  ///< absent where it failed

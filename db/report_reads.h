@@ -1,5 +1,5 @@
-/// What the page of a whole search reads beside its rankings (search/report/report_data): typed rows, oldest first where not said
-/// otherwise.
+/// What the page of a whole search reads beside its rankings (search/report/report_data), as typed rows. The oldest come first, unless a
+/// comment says otherwise.
 #pragma once
 
 #include <cstdint>

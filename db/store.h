@@ -52,9 +52,9 @@ class Store {
   /// Remembers, once a study, why a formula was refused before training: "constant", "not finite", ….
   virtual void reject(Id study, std::string_view formula, std::string_view reason) = 0;
 
-  /// `wait_on` is asked whenever a call has waited its usual time for another process's lock. True means: wait as long again. Without it,
-  /// or where it says false, the call throws a DatabaseError that is busy(). It runs on the waiting thread and must not call this object.
-  /// `renew` and `add_epoch` never ask. They throw, so that training is not held up.
+  /// `wait_on` is called whenever a call has waited its usual time for another process's lock. If it returns true, the call waits as long
+  /// again. If it returns false, or if there is none, the call throws a DatabaseError that is busy(). `wait_on` runs on the waiting thread
+  /// and must not call this object. `renew` and `add_epoch` never call it: they throw, so that training is not held up.
   virtual void when_busy(std::function<bool()> wait_on) = 0;
 
   /// Claims that no process holds: db/tickets.h. They live as long as the store.

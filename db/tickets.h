@@ -1,4 +1,4 @@
-/// Trials that are handed out to somebody who is no process of ours: claims that a ticket holds. Ask and tell are made of them.
+/// Trials that are handed out to a trainer outside of this program. A ticket holds their claim. Ask and tell are made of these.
 #pragma once
 
 #include <chrono>
@@ -26,7 +26,7 @@ struct HandedOut {
   std::string lease_until;  ///< UTC, as docs/schema.md writes times
 };
 
-/// A trial, as those see it who show a ticket for it.
+/// A trial, as the holder of a ticket sees it.
 struct TicketTrial {
   Claim ticket;  ///< the latest of the trial. Older ones hold nothing
   Id candidate = 0;
@@ -62,9 +62,9 @@ class Tickets {
   Tickets(const Tickets&) = delete;
   Tickets& operator=(const Tickets&) = delete;
 
-  /// Claims the trial of (candidate, recipe, seed) for a new ticket, which ends all earlier ones. Of a trial that was paused or given back
-  /// the told epochs stay, and `from_epoch` is how many they are. Of one whose lease ran out they are deleted: nobody knows whether
-  /// anything is left of that training. Otherwise it is kDone or kTaken, and `out` has only the trial's latest ticket. `place` as in
+  /// Claims the trial of (candidate, recipe, seed) for a new ticket, which ends all earlier ones. If the trial was paused or given back,
+  /// its told epochs stay, and `from_epoch` is their number. If its lease ran out, they are deleted: nobody knows whether anything is left
+  /// of that training. Where the trial cannot be claimed the result is kDone or kTaken, and `out` has only its latest ticket. `place` as in
   /// Store::claim.
   virtual ClaimState hand_out(Id candidate, Id recipe, std::uint64_t seed, const TicketTerms& terms, std::optional<std::uint64_t> place,
                               HandedOut* out) = 0;
@@ -82,8 +82,8 @@ class Tickets {
   virtual bool add_epoch(const Claim& ticket, const EpochRecord& epoch) = 0;
   /// Ends the ticket before the trial's end. The told epochs stay.
   virtual bool give_back(const Claim& ticket) = 0;
-  /// Stores the result beside the told epochs. The latest ticket may do so although its lease is over or the trial was given back, as long
-  /// as it has not been handed out again.
+  /// Stores the result beside the told epochs. The latest ticket may do so even after its lease, and after it was given back, as long as
+  /// the trial has not been handed out again.
   virtual bool finish(const Claim& ticket, const TrialRecord& result) = 0;
 };
 

@@ -65,7 +65,7 @@ using Item = std::variant<Lines, Discs, TextLine>;
 
 struct Drawing {
   double width = 0, height = 0;
-  std::string title, description;  ///< for who cannot see it
+  std::string title, description;  ///< for people who cannot see it
   std::vector<Item> items;
 };
 

@@ -1,5 +1,5 @@
-/// Drawings as PNG, through cairo. A build without cairo (ACTSEARCH_PNG=OFF: that of scripts/bundle.sh) has search/png_absent.cpp in its
-/// place.
+/// Drawings as PNG, through cairo. A build without cairo (ACTSEARCH_PNG=OFF: that of scripts/bundle.sh) has search/chart/png_absent.cpp in
+/// its place.
 #pragma once
 
 #include <stdexcept>

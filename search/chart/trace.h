@@ -29,12 +29,12 @@ struct View {
 
 /// The graph of f within the view, to a twentieth of a pixel and in the drawing's coordinates. The pen is lifted where f is not finite,
 /// leaves the view, or jumps (so no line goes up a pole); kinks and the edges of f's domain are where they belong. f is called at most 300
-/// times a pixel of width; what oscillates faster than that is drawn as it was met.
+/// times a pixel of width; faster oscillations are drawn from those values alone.
 std::vector<Line> trace(const RealFunction& f, const View& view);
 
-/// A vertical range in which the functions can be read, each over x: all their values, or, of one that runs away (a pole, a fast power),
-/// those that 90 % of x have. 0 is in it where that costs little. Never empty; absent where a function, whose place is given then, is
-/// nowhere finite.
+/// A vertical range in which the functions can be read, each over x. It holds all values; of a function that runs away (a pole, a fast
+/// power) it holds those of 90 % of x. 0 is in it where that costs little. Never empty. Absent where a function is nowhere finite; its
+/// place is given then.
 struct VerticalRange {
   Interval y;
   std::optional<std::size_t> nowhere_finite;

@@ -1,4 +1,4 @@
-/// Ctrl-C: it ends a command at once or, where there is something to keep, the first asks for an end and the second ends at once.
+/// Ctrl-C ends a command at once. Where there is something to keep, the first Ctrl-C asks for an end, and a second one ends at once.
 #pragma once
 
 #include <atomic>

@@ -1,4 +1,4 @@
-/// The flags of a search that the user's own command trains for.
+/// The flags of a search whose trials the user's own command trains.
 #pragma once
 
 #include <chrono>

@@ -14,11 +14,11 @@ namespace actsearch {
 /// failed it is 0, the worst there is.
 struct Agreement {
   std::string recipe;  ///< whole text
-  int functions = 0;   ///< that both have tried
+  int functions = 0;   ///< how many both have tried
   double seeds = 0;    ///< mean number of finished trials a function, of those that did not fail
   std::optional<RankCorrelation> rank;
-  int top = 0;         ///< of the truth's best so many,
-  int top_shared = 0;  ///< so many are among the recipe's best so many
+  int top = 0;         ///< how many of the truth's best are looked at
+  int top_shared = 0;  ///< how many of these are also among the recipe's `top` best
   double seconds = 0;  ///< mean of a finished trial
 };
 

@@ -21,7 +21,7 @@ struct KernelTime {
 class KernelBench {
  public:
   KernelBench(Storage storage, std::size_t rows, std::size_t channels);
-  /// The fastest of so many calls of each pass, as training has them: fused with batch norm, every β at 1.
+  /// The fastest of `calls` calls of each pass. The kernels are those of training: fused with batch norm, every β at 1.
   KernelTime operator()(const Program& program, int repetitions);
 
  private:

@@ -1,4 +1,4 @@
-/// What training made of a candidate's parameters, and which candidate has which rank: from a database.
+/// What training made of a candidate's parameters, for candidates by their rank in a database.
 #pragma once
 
 #include <optional>
@@ -20,7 +20,7 @@ struct RankedFunction {
 };
 
 /// The candidates of these ranks (from 1) of the leaderboard in its usual order, under the recipe as in LeaderboardQuery.
-/// std::invalid_argument for a rank that there is not; std::runtime_error for stored statistics that are none.
+/// std::invalid_argument for a rank that does not exist; std::runtime_error for stored statistics that cannot be read.
 std::vector<RankedFunction> ranked_functions(const Store& database, const std::vector<int>& ranks,
                                              const std::optional<std::string>& recipe);
 

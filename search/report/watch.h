@@ -30,7 +30,7 @@ class Watch {
   /// Reads once; DatabaseError where that fails. Later trouble goes to `log` and into the snapshot.
   Watch(std::filesystem::path database, std::ostream& log);
   Snapshot snapshot() const;
-  /// The newest, as soon as it is newer than `version`; what there is at the latest after `patience`, or once close() was called.
+  /// Waits until the state is newer than `version`, at most for `patience` or until close() is called. Returns the newest state.
   Snapshot wait_for_news(std::uint64_t version, std::chrono::milliseconds patience) const;
   /// No waiting any more.
   void close();

@@ -35,7 +35,8 @@ enum class Room : std::uint8_t {
 class Account {
  public:
   using Seconds = std::chrono::duration<double>;
-  using Stop = std::shared_ptr<std::atomic<bool>>;  ///< looked at between batches. Of one stretch: it tells it from a later one
+  /// A stretch ends at the next batch once this is set. Each stretch has its own, which tells it from a later stretch of the same trial.
+  using Stop = std::shared_ptr<std::atomic<bool>>;
 
   /// Plan and race outlive the account; without a race `race` is null. `best` is what the store had before.
   Account(const RunPlan& plan, const Race* race, std::optional<BestFunction> best);
@@ -52,7 +53,7 @@ class Account {
   // What may be begun.
 
   Room room_for(const Stretch& stretch);
-  /// Whether racers at work may turn out to be the last trials of the budget, or may pause and leave it to others.
+  /// Whether it depends on the racers at work if the budget allows another trial: they may use it up, or pause and leave some of it.
   bool racers_decide();
   bool racers_in_progress();
   bool reference_at_work();  ///< one that goes on whatever its loss
@@ -63,9 +64,9 @@ class Account {
   void begin(const Task& task);
   Stop stop_of(const Task& task);
   void note_progress(const Task& task, const TrainingPoint& reached, std::int64_t epoch_steps);
-  /// What a checkpoint of it holds for certain; absent where another process has taken the trial over.
+  /// How far a checkpoint of the stretch certainly reaches; absent where another process has taken the trial over.
   std::optional<TrialProgress> saved(const Task& task);
-  /// What is at work: how far it has come, and what stops it.
+  /// The stretches at work: how far each has come, and the flag that stops it.
   struct Reached {
     std::vector<std::pair<Id, TrialProgress>> progress;
     std::map<Id, Stop> stops;
@@ -101,11 +102,11 @@ class Account {
     std::shared_ptr<const Candidate> candidate;
     std::uint64_t seed = 0;
     bool to_the_end = false;                        ///< rather than to a rung of a race, where it may stay
-    bool begun = false;                             ///< it has told where it begins:
-    double begun_epochs = 0;                        ///< so far,
-    std::chrono::steady_clock::time_point since{};  ///< and then
+    bool begun = false;                             ///< whether it has told where it begins
+    double begun_epochs = 0;                        ///< the point where it began
+    std::chrono::steady_clock::time_point since{};  ///< when it began
     TrialProgress reached;
-    TrialProgress saved;  ///< of that what a checkpoint holds for certain
+    TrialProgress saved;  ///< the part of `reached` that a checkpoint holds for certain
     Stop stop = std::make_shared<std::atomic<bool>>(false);
     bool lost = false;  ///< another process has taken the trial over
   };
@@ -127,12 +128,12 @@ class Account {
   std::mutex mutex_;  ///< around everything below
   RunReport report_;
   std::int64_t running_ = 0;
-  double running_epochs_ = 0;  ///< that those will train for, as far as they are to go now
+  double running_epochs_ = 0;  ///< sum of the epochs that the stretches at work will train
   std::map<Id, AtWork> at_work_;
   std::list<std::shared_ptr<Task>> lost_;
   std::set<Id> judged_;       ///< trials that have ended or come to a rung in this run
-  double timed_epochs_ = 0;   ///< of stretches that came to their end,
-  Seconds timed_seconds_{0};  ///< and how long they took
+  double timed_epochs_ = 0;   ///< epochs of the stretches that came to their end
+  Seconds timed_seconds_{0};  ///< how long those took
   std::optional<double> best_;
   std::string best_label_;
 };

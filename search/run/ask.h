@@ -24,7 +24,7 @@ struct AskPlan {
   Space space;
   std::string strategy = "random";
   std::uint64_t seed = 0;  ///< of the first trial of every function; the order of proposals follows from it too
-  int seeds = 1;           ///< trials a function: seed, seed + 1, …
+  int seeds = 1;           ///< trials of each function: seed, seed + 1, …
   bool baselines = false;
   std::vector<Candidate> given = {};
   struct Race {
@@ -55,9 +55,9 @@ class Asker {
   Asker(const Asker&) = delete;
   Asker& operator=(const Asker&) = delete;
 
-  /// Hands out up to `count` trials for a lease: first those that were given back or whose lease is over, then those that the race lets go
-  /// on, then further seeds of functions that have some, then new functions. Fewer where there are no more now: the rest is told, out or
-  /// paused. A strategy that learns knows all scores that are told until then. After an exception nothing stays handed out.
+  /// Hands out up to `count` trials for a lease. First come those that were given back or whose lease is over, then those that the race
+  /// lets go on, then further seeds of functions that have some, then new functions. There may be fewer: the rest is told, out or
+  /// paused. A strategy that learns knows all scores told so far. After an exception nothing stays handed out.
   std::vector<AskedTrial> ask(int count, std::chrono::seconds lease);
 
   Id study() const { return study_; }

@@ -1,8 +1,8 @@
 /// The best of a search, judged again: fresh seeds, images that the search never validated on, then full length.
 ///
-/// Who is best of many looks better than it is. So the search's own score only chooses the finalists. They are trained again under the
-/// search's recipe with seeds of their own, and another fold of the training images validates (stratified_split): in that score no
-/// choice has been made. The best of it are trained at full length, with test accuracy. All three scores are kept apart.
+/// The best of many looks better than it is. So the search's own score only chooses the finalists. They are trained again under the
+/// search's recipe with new seeds, and another fold of the training images validates (stratified_split). Nothing was chosen by that score.
+/// The best of them are trained at full length, with test accuracy. All three scores are kept apart.
 #pragma once
 
 #include <cstdint>

@@ -14,9 +14,9 @@ namespace actsearch {
 
 using Seconds = std::chrono::duration<double>;
 
-/// How long one step of a trial takes while all jobs of the plan are at work: a few steps of as many trials at once, as the run will train
-/// them (Swish-1 in each), after one that is not timed. It takes as long as these steps, at most about two seconds where a step takes less
-/// than one, and stores nothing. Absent where the evaluator tells no progress or fails, and after an interrupt.
+/// How long one step of a trial takes while all jobs of the plan are at work. It trains Swish-1 in every job at once for a few steps; the
+/// first is not timed. That takes about two seconds, or longer where a step takes more than one. Nothing is stored. Absent where the
+/// evaluator tells no progress or fails, and after an interrupt.
 std::optional<Seconds> timed_step(const Evaluator& evaluator, const RunPlan& plan, const std::atomic<bool>& interrupt);
 
 struct Forecast {

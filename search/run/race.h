@@ -59,7 +59,7 @@ class Race {
   std::optional<Stretch> unfinished(const std::optional<GivenBack>& given_back) const;
 
  private:
-  /// Of those that wait at a rung, which `chosen` picks from (trial, its place at the rung, how many came there).
+  /// The trials that wait at a rung and that `chosen` picks, called with (trial, its place at the rung, how many came there).
   template <class Chosen>
   std::vector<Promotion> waiting(const Chosen& chosen) const;
   bool among_the_best(std::size_t place, std::size_t there) const;

@@ -25,7 +25,7 @@ std::string rerun_conditions_text(const Recipe& recipe, Precision precision, con
 
 struct RerunReport {
   RunReport run;
-  /// One row a (candidate, seed) of the plan, in the order of the candidates: formula, name, seed, status, epochs,
+  /// One row for each (candidate, seed) of the plan, in the order of the candidates: formula, name, seed, status, epochs,
   /// best_test_accuracy, final_test_accuracy, seconds.
   Table results;
 };

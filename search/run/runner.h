@@ -50,7 +50,7 @@ struct RunPlan {
   std::string recipe_text;  ///< with precision and data: the conditions of its trials
   ScoreScale scale = {};    ///< how its scores are written (score_scale)
   std::uint64_t seed = 0;   ///< of the first trial of every candidate
-  int seeds = 1;            ///< trials a candidate: seed, seed + 1, …
+  int seeds = 1;            ///< trials of each candidate: seed, seed + 1, …
   Budget budget;
   int jobs = 1;                                              ///< trials at once
   int threads = 1;                                           ///< inside each

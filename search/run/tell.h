@@ -1,4 +1,4 @@
-/// Tell: what became of a trial that was asked for, and what its trainer is to do next.
+/// Tell: takes in what became of a trial that was asked for, and answers what its trainer is to do next.
 #pragma once
 
 #include <chrono>

@@ -19,7 +19,7 @@ struct HttpRequest {
   std::string host, range, sec_fetch_site;  ///< headers; empty where there is none
 };
 
-/// Why a request is none, or none that is answered: a status of HTTP and a line for people.
+/// Why a request is refused: HTTP's status code and a line for people.
 struct HttpRefusal {
   int status = 400;
   std::string why;
@@ -32,7 +32,7 @@ void bound(HttpParser& parser);
 /// What the parser has read, `error` being how that ended.
 std::variant<HttpRequest, HttpRefusal> understood(const HttpParser& parser, const boost::system::error_code& error);
 
-/// Of a whole text, as the server reads it. Never throws for what somebody sent.
+/// Reads a whole text as the server would. Never throws, whatever somebody sent.
 std::variant<HttpRequest, HttpRefusal> read_request(std::string_view text);
 
 }  // namespace actsearch

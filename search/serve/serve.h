@@ -20,12 +20,12 @@ struct ServePlan {
 /// Range and Sec-Fetch-Site. So nothing of a request can reach SQL or HTML.
 ///
 /// Bounds: 100 requests at once and 50 a second, 128 connections, 16 streams, two seconds and 16 KiB for a request's line and headers
-/// (search/serve/http.h), no body. Bound to this machine, it answers only under this machine's names (a foreign page cannot reach it by
-/// pointing a name of its own here).
+/// (search/serve/http.h), no body. On a loopback address it answers only to this machine's names, so a foreign page cannot reach it by
+/// pointing a name of its own here.
 class LiveServer {
  public:
-  /// Reads the database and takes the port. DatabaseError where it cannot be read, std::runtime_error where the port cannot be had. A
-  /// database that later is replaced, changed or gone is said on `log` and, where it cannot be read, on the page, which keeps the last
+  /// Reads the database and takes the port. DatabaseError where it cannot be read, std::runtime_error where the port cannot be had. If the
+  /// database is later replaced, changed or removed, `log` says so. If it can no longer be read, the page says so too and keeps its last
   /// state.
   LiveServer(const ServePlan& plan, std::ostream& log);
   ~LiveServer();

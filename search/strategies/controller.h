@@ -10,8 +10,8 @@
 
 namespace actsearch {
 
-/// In double, small enough that a library would only be in the way. Choices are Space::choices; operators, inputs and binary operators
-/// each have one table of embeddings and one head, whatever unit they are for.
+/// In double precision. It is so small that a library would only be in the way. Choices are Space::choices; operators, inputs and binary
+/// operators each have one table of embeddings and one head, whatever unit they are for.
 class Controller {
  public:
   struct Size {
@@ -47,7 +47,7 @@ class Controller {
   std::size_t options(std::size_t choice) const { return space_.radices()[choice]; }
   std::size_t head_offset(std::size_t choice) const { return layout_.head[static_cast<std::size_t>(Space::kind(choice))]; }
   std::size_t token_of(std::size_t choice, std::size_t value) const;
-  /// One step on from the state before (null at the start): gates, cell, hidden state and the distribution of the choice.
+  /// One step from the state before it (null at the start): gates, cell, hidden state and the distribution of the choice.
   Trace step(std::size_t choice, std::size_t token, const Trace* before) const;
   std::vector<Trace> run(const std::vector<std::size_t>& choices) const;
 

@@ -13,7 +13,7 @@ namespace actsearch {
 struct PpoOptions {
   Controller::Size size;
   std::size_t batch = 16;        ///< observations to an update
-  int passes = 4;                ///< over the batch in an update
+  int passes = 4;                ///< passes over the batch in an update
   double rate = 0.006;           ///< Adam's step (D. Kingma and J. Ba, 2015; its other constants are the usual ones)
   double clip = 0.2;             ///< a choice's probability may move by this share in an update before its gradient stops
   double entropy = 0.05;         ///< bonus for a nat of a choice's entropy, in units of the rewards' spread

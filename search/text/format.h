@@ -22,9 +22,9 @@ void write_csv(std::ostream& out, const Table& table);
 void write_json(std::ostream& out, const Table& table);
 void write(std::ostream& out, const Table& table, Format format);
 
-/// Scores are written by the scale. The finished rows by rank, then the provisional ones without a rank; the column `status` tells which is
-/// which. For people accuracies are in per cent and a column that would be empty is left out; CSV and JSON have every field in full. With
-/// the name of a reference also what the rows' comparison with it says.
+/// Scores are written by the scale. The finished rows come first, by rank, then the provisional ones without a rank; the column `status`
+/// tells them apart. For people accuracies are in per cent, and a column that would be empty is left out. CSV and JSON have every field
+/// in full. With the name of a reference there are columns for each row's comparison with it.
 Table leaderboard_table(const std::vector<LeaderboardRow>& rows, const Provisional& provisional, Format format,
                         const std::optional<std::string>& reference = std::nullopt, const ScoreScale& scale = {});
 /// "better" or "worse" where Holm's p is below 0.05, else "not told apart": that is not the same as equal.

@@ -12,7 +12,7 @@ int available_cores();
 /// "Intel(R) Xeon(R) …, 2 cores".
 std::string machine_text();
 
-/// Vector instruction sets that the program is built with, and those that the processor has: "AVX2 FMA AVX-512F …"; "none" without.
+/// The vector instruction sets that the program is built with, or that the processor has: "AVX2 FMA AVX-512F …"; "none" without.
 std::string built_instruction_sets();
 std::string processor_instruction_sets();
 
