@@ -19,13 +19,17 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--module", required=True, help="the activation's file, with a class Activation")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--epochs", type=int, default=1, help="train until so many epochs are done")
+    parser.add_argument("--epochs", type=int, default=4, help="train until so many epochs are done")
+    parser.add_argument("--whole", type=int, default=4, help="epochs of a whole training, at whose end the learning rate is 0")
     parser.add_argument("--state", help="a directory that keeps what a training needs to go on")
     parser.add_argument("--data", help="a directory with CIFAR-10's binary files; without it, images are drawn")
     parser.add_argument("--images", type=int, default=2_000, help="how many train; half as many validate")
     parser.add_argument("--width", type=int, default=8, help="channels of the first layer")
     parser.add_argument("--threads", type=int, default=1)
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.epochs > args.whole:
+        parser.error("a training of more epochs than --whole has no learning rate left")
+    return args
 
 
 def activation_class(path):
@@ -85,7 +89,7 @@ def main():
     train, test = slice(0, args.images), slice(args.images, None)
 
     model = network(args.width, activation_class(args.module)).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
     done, accuracy = 0, 0.0
     checkpoint = args.state and os.path.join(args.state, "checkpoint.pt")
     if checkpoint and os.path.exists(checkpoint):  # (3) go on where an earlier call paused
@@ -98,7 +102,10 @@ def main():
         order = torch.randperm(args.images, generator=torch.Generator().manual_seed(1_000 * args.seed + epoch))
         model.train()
         loss_sum = 0.0
-        for batch in order.split(64):
+        batches = order.split(64)
+        for step, batch in enumerate(batches):
+            progress = (epoch + step / len(batches)) / args.whole
+            optimizer.param_groups[0]["lr"] = 0.1 * min(progress / 0.2, (1 - progress) / 0.8)  # up for a fifth, then down
             optimizer.zero_grad()
             loss = F.cross_entropy(model(images[train][batch]), labels[train][batch])
             loss.backward()
