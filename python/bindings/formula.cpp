@@ -121,7 +121,8 @@ void Formula::slopes(std::span<const double> x, const std::vector<double>& beta,
 
 std::string Formula::svg(double low, double high, bool derivative, const std::vector<double>& beta) const {
   constexpr double kFarthest = 1e9, kNearest = 1e-6;  // the latter relative to the ends, as `actsearch plot` has them
-  if (!(low < high) || std::max(std::abs(low), std::abs(high)) > kFarthest || high - low < kNearest * std::max(std::abs(low), std::abs(high))) {
+  if (!(low < high) || std::max(std::abs(low), std::abs(high)) > kFarthest ||
+      high - low < kNearest * std::max(std::abs(low), std::abs(high))) {
     throw std::invalid_argument("a range is two numbers within 1e9, the smaller one first");
   }
   const std::vector<double> betas = used(beta);
@@ -129,10 +130,11 @@ std::string Formula::svg(double low, double high, bool derivative, const std::ve
   const RichText argument = plain("(") + RichText{{"x", true}} + plain(")");
   const RichText f = RichText{{"f", true}} + argument;
   Chart chart{.title = f + plain(" = ") + typeset(expression_), .description = "The function " + text(), .x = x, .panels = {}};
-  chart.panels.push_back(panel(f, [this, &betas](double at) { return evaluate_forward(program_, at, betas); }, x));
+  chart.panels.push_back(panel(
+      f, [this, &betas](double at) { return evaluate_forward(program_, at, betas); }, x));
   if (derivative) {
-    chart.panels.push_back(
-        panel(RichText{{"f′", true}} + argument, [this, &betas](double at) { return evaluate(program_, at, betas).dydx; }, x));
+    chart.panels.push_back(panel(
+        RichText{{"f′", true}} + argument, [this, &betas](double at) { return evaluate(program_, at, betas).dydx; }, x));
   }
   return to_svg(draw(chart));
 }
@@ -141,10 +143,11 @@ std::string Formula::exported(std::string_view target, const std::string& given_
   std::string known;
   for (const ExportTarget& one : export_targets()) {
     if (one.name == target) {
-      return one.write({expression_, given_name,
-                        {"Given in Python, not taken from a search.", "Written by actsearch " + std::string(program_version()) + " (commit " +
-                                                                          std::string(program_commit()) + "), target " +
-                                                                          std::string(target) + "."}});
+      return one.write(
+          {expression_,
+           given_name,
+           {"Given in Python, not taken from a search.", "Written by actsearch " + std::string(program_version()) + " (commit " +
+                                                             std::string(program_commit()) + "), target " + std::string(target) + "."}});
     }
     known += (known.empty() ? "" : ", ") + std::string(one.name);
   }

@@ -62,8 +62,8 @@ class Formula {
   std::vector<std::string> parameter_names() const;
   std::vector<double> used(const std::vector<double>& beta) const;
 
-  Expression expression_;              ///< its parameters in order
-  std::vector<std::size_t> numbers_;   ///< of its k-th parameter: which beta that is
+  Expression expression_;             ///< its parameters in order
+  std::vector<std::size_t> numbers_;  ///< of its k-th parameter: which beta that is
   std::size_t parameter_count_ = 0;
   Program program_;
 };

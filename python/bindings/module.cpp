@@ -94,9 +94,9 @@ py::list to_list(const Ranking& ranking) {
 
 py::dict to_dict(const AskedTrial& trial) {
   using namespace py::literals;
-  return py::dict("number"_a = trial.handed_out.ticket.trial, "attempt"_a = trial.handed_out.ticket.attempt, "text"_a = trial.candidate.formula,
-                  "name"_a = trial.candidate.name, "seed"_a = trial.seed, "from_epoch"_a = trial.handed_out.from_epoch,
-                  "epochs"_a = trial.to_epoch);
+  return py::dict("number"_a = trial.handed_out.ticket.trial, "attempt"_a = trial.handed_out.ticket.attempt,
+                  "text"_a = trial.candidate.formula, "name"_a = trial.candidate.name, "seed"_a = trial.seed,
+                  "from_epoch"_a = trial.handed_out.from_epoch, "epochs"_a = trial.to_epoch);
 }
 
 py::dict to_dict(const TicketTrial& trial) {
@@ -150,8 +150,8 @@ auto calling(const Call& call) {
 
 std::unique_ptr<Session> make_session(const std::string& path, const std::string& conditions, int epochs, const std::string& space,
                                       const std::optional<std::vector<std::string>>& unary,
-                                      const std::optional<std::vector<std::string>>& binary, const std::string& strategy, std::uint64_t seed,
-                                      int seeds, bool baselines, const std::vector<std::string>& formulas,
+                                      const std::optional<std::vector<std::string>>& binary, const std::string& strategy,
+                                      std::uint64_t seed, int seeds, bool baselines, const std::vector<std::string>& formulas,
                                       const std::optional<std::pair<std::vector<int>, std::optional<double>>>& racing) {
   if (seed > kLargestSeed) throw std::invalid_argument("a seed is at most " + std::to_string(kLargestSeed));
   std::optional<AskPlan::Race> race;
@@ -198,7 +198,8 @@ void bind_formula(py::module_& module) {
       .def("slopes", [](const Formula& f, const py::buffer& x, const std::vector<double>& beta,
                         const py::buffer& dydx) { over(f, &Formula::slopes, x, beta, dydx); })
       .def("svg", &Formula::svg, unlocked)
-      .def("exported", [](const Formula& f, const std::string& target, const std::string& name) { return py::bytes(f.exported(target, name)); })
+      .def("exported",
+           [](const Formula& f, const std::string& target, const std::string& name) { return py::bytes(f.exported(target, name)); })
       .def("exported_names", &Formula::exported_names);
 }
 
@@ -228,7 +229,9 @@ void bind_session(py::module_& module) {
              return to_pair(calling([&] { return session.renew({trial, attempt}, std::nullopt); }));
            })
       .def("give_back",
-           [](Session& session, Id trial, int attempt) { return to_pair(calling([&] { return session.give_back({trial, attempt}); })); })
+           [](Session& session, Id trial, int attempt) {
+             return to_pair(calling([&] { return session.give_back({trial, attempt}); }));
+           })
       .def("elsewhere",
            [](Session& session, const std::string& formula, std::uint64_t seed, const std::optional<double>& score,
               const std::optional<std::string>& failure) {

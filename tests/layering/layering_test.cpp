@@ -123,7 +123,8 @@ std::string violation(const std::string& path, const Include& include) {
   if (include.quoted) {
     const std::string folder = folder_of(include.header);
     const auto& [own, visible] = *rule;
-    const bool inner = folder != "tests" && folder != "bench" && folder != "search/cli" && folder != "python/bindings";  // what nothing else includes
+    const bool inner =
+        folder != "tests" && folder != "bench" && folder != "search/cli" && folder != "python/bindings";  // what nothing else includes
     if (folder.empty()) return path + ": \"" + include.header + "\" is in no folder with a dependency rule";
     if (folder != own && !visible.contains(folder) && !(visible.contains("*") && inner && !visible.contains("!" + folder)))
       return path + ": " + own + "/ may not see " + include.header;
