@@ -42,11 +42,13 @@ if(ACTSEARCH_SANITIZE)
   endif()
 endif()
 
-# actsearch_library(NAME sources… DEPENDS targets…): the folder's library, alias actsearch::NAME.
+# actsearch_library(NAME sources… DEPENDS targets…): the folder's library, alias actsearch::NAME. Programs and the Python extension link the
+# same objects: these are position-independent, and hidden symbols keep the calls between them direct.
 function(actsearch_library name)
   cmake_parse_arguments(ARG "" "" "DEPENDS;PRIVATE" ${ARGN})
   add_library(actsearch_${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
   add_library(actsearch::${name} ALIAS actsearch_${name})
+  set_target_properties(actsearch_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
   target_link_libraries(actsearch_${name} PUBLIC actsearch_options ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE})
 endfunction()
 

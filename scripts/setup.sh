@@ -12,7 +12,8 @@
 # --with-browser also Chromium and its driver (125 MB to fetch), in which the tests open the pages of report and serve
 # --with-frameworks
 #                also a Python environment in build/frameworks (1 GB) with the other frameworks that tests/kernels/export runs exports in: ONNX
-#                Runtime, JAX, Flax, Keras, SymPy (tests/kernels/export/requirements.txt), from the Python Package Index
+#                Runtime, JAX, Flax, Keras, SymPy, and what python/tests tries the Python package with: pandas, pyarrow, TensorBoard, MLflow
+#                (tests/kernels/export/requirements.txt), from the Python Package Index
 # --with-clang-tools
 #                also clang-format 14 and clang-tidy 16 (90 MB to fetch), which scripts/format.sh and scripts/tidy.sh run
 # --with-onednn3 also oneDNN 3 in build/onednn (tests/evaluator/train/requirements.txt, 40 MB to fetch), from there too, for the preset onednn3
@@ -29,6 +30,7 @@ packages=(
   pkg-config libcpp-httplib-dev                                   # finding libmd; tests of the served page
   libgtest-dev libbenchmark-dev                                   # tests, benchmarks
   curl ca-certificates python3                                    # fetching CIFAR-10, checks and comparisons
+  python3-dev pybind11-dev python3-pytest                         # the Python package and its tests
 )
 check=false
 environments=()  # each the folder below build, and the list of what it holds

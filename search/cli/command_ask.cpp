@@ -21,7 +21,6 @@
 namespace actsearch {
 namespace {
 
-constexpr double kUsualEta = 2.2;  // as a search's
 constexpr std::chrono::hours kUsualLease{24};
 
 Options declared() {

@@ -28,7 +28,6 @@ constexpr std::int64_t kAny = std::numeric_limits<std::int64_t>::max();
 constexpr int kShown = 10;
 // Measured: docs/results/early-epochs.md.
 const std::vector<double> kUsualRungs{0.0625, 0.25, 0.5};
-constexpr double kUsualEta = 2.2;
 
 Options declared() {
   Options options("search", "--db FILE [flags]",

@@ -10,6 +10,8 @@
 
 namespace actsearch {
 
+inline constexpr double kUsualEta = 2.2;  ///< Racing::eta where nothing else is asked for
+
 /// Asynchronous successive halving (L. Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2020). A trial pauses at each
 /// rung. It goes on from its checkpoint once its training loss is among the lowest 1/eta of all trials that reached the rung.
 struct Racing {
