@@ -1,6 +1,7 @@
 #include "db/comparisons.h"
 
 #include <Eigen/Dense>
+#include <Eigen/SparseCore>
 #include <algorithm>
 #include <boost/math/distributions/chi_squared.hpp>
 #include <boost/math/distributions/students_t.hpp>
@@ -25,9 +26,10 @@ double integral(const Function& f, double low, double high, int pieces) {
   return sum;
 }
 
+constexpr double kFar = 8.5;  // beyond it lies 2e-17 of the normal distribution
+
 /// P(|T| <= t for all) where the deviation is known: each T is √weight·Z + √(1 − weight)·(a normal number of its own), Z common to all.
-double with_known_deviation(double t, std::span<const DunnettGroup> groups) {
-  constexpr double kFar = 8.5;  // beyond it lies 2e-17 of the normal distribution
+double dunnett_with_known_deviation(double t, std::span<const DunnettGroup> groups) {
   const auto given = [&](double z) {
     double product = std::exp(-z * z / 2) / std::sqrt(2 * std::numbers::pi);
     for (const auto& [weight, comparisons] : groups) {
@@ -37,6 +39,39 @@ double with_known_deviation(double t, std::span<const DunnettGroup> groups) {
     return product;
   };
   return integral(given, -kFar, kFar, 6);
+}
+
+/// P(largest − smallest of so many normal numbers <= range).
+double range_with_known_deviation(double range, int numbers) {
+  const auto given = [&](double smallest) {
+    const double within = normal_probability(smallest + range) - normal_probability(smallest);
+    return numbers * std::exp(-smallest * smallest / 2) / std::sqrt(2 * std::numbers::pi) * std::pow(within, numbers - 1);
+  };
+  return integral(given, -kFar, kFar, 6);
+}
+
+/// `probability`, which takes a bound in units of the true deviation, for one in units of the estimated deviation: its mean over that.
+template <class Probability>
+double with_estimated_deviation(const Probability& probability, double bound, int degrees) {
+  constexpr int kAsKnown = 1'000'000;
+  if (degrees > kAsKnown) return probability(bound);
+  const boost::math::chi_squared squares(degrees);
+  constexpr double kTail = 1e-12;
+  const auto deviation = [&](double square) { return std::sqrt(square / degrees); };
+  const auto weighted = [&](double s) { return boost::math::pdf(squares, s * s * degrees) * 2 * s * degrees * probability(bound * s); };
+  return integral(weighted, deviation(boost::math::quantile(squares, kTail)),
+                  deviation(boost::math::quantile(boost::math::complement(squares, kTail))), 2);
+}
+
+/// Where a probability that rises from 0 is 0.95.
+template <class Probability>
+double point_95(const Probability& probability) {
+  const auto excess = [&](double bound) { return probability(bound) - 0.95; };
+  double high = 4;
+  while (excess(high) < 0) high *= 2;
+  std::uintmax_t steps = 100;
+  const auto [below, above] = boost::math::tools::toms748_solve(excess, 0.0, high, boost::math::tools::eps_tolerance<double>(30), steps);
+  return (below + above) / 2;
 }
 
 /// Numbers the things that a span of trials has, in ascending order.
@@ -73,21 +108,26 @@ class Parts {
 /// size of the seeds.
 class Model {
  public:
-  Model(std::span<const SeedScore> trials, const std::map<Id, int>& functions, const std::map<std::uint64_t, int>& seeds)
-      : share_(Eigen::MatrixXd::Zero(static_cast<Eigen::Index>(functions.size()), static_cast<Eigen::Index>(seeds.size()))),
+  Model(std::span<const SeedScore> trials, const std::map<std::int64_t, int>& functions, const std::map<std::uint64_t, int>& seeds)
+      : share_(static_cast<Eigen::Index>(functions.size()), static_cast<Eigen::Index>(seeds.size())),
         mean_(Eigen::VectorXd::Zero(static_cast<Eigen::Index>(functions.size()))),
         n_(Eigen::VectorXd::Zero(static_cast<Eigen::Index>(functions.size()))),
         parts_(static_cast<int>(functions.size() + seeds.size())) {
-    Eigen::VectorXd seed_sum = Eigen::VectorXd::Zero(share_.cols());
+    Eigen::VectorXd seed_sum = Eigen::VectorXd::Zero(share_.cols()), seed_n = seed_sum;
+    std::vector<Eigen::Triplet<double>> places;
     for (const SeedScore& trial : trials) {
       const int f = functions.at(trial.function), s = seeds.at(trial.seed);
-      share_(f, s) = 1, n_(f) += 1, mean_(f) += trial.score, seed_sum(s) += trial.score;
+      places.emplace_back(f, s, 1.0);
+      n_(f) += 1, mean_(f) += trial.score;
+      seed_n(s) += 1, seed_sum(s) += trial.score;
       parts_.join(f, static_cast<int>(functions.size()) + s);
     }
-    const Eigen::MatrixXd present = share_;
-    for (Eigen::Index f = 0; f < share_.rows(); ++f) share_.row(f) /= n_(f), mean_(f) /= n_(f);
-    Eigen::MatrixXd left = -present.transpose() * share_;
-    left.diagonal() += present.colwise().sum().transpose();
+    Design present(share_.rows(), share_.cols());
+    present.setFromTriplets(places.begin(), places.end());
+    mean_ = mean_.cwiseQuotient(n_);
+    share_ = n_.cwiseInverse().asDiagonal() * present;
+    Eigen::MatrixXd left = -Eigen::MatrixXd(present.transpose() * share_);
+    left.diagonal() += seed_n;
     inverse_ = left.completeOrthogonalDecomposition().pseudoInverse();
     const Eigen::VectorXd seed_effect = inverse_ * (seed_sum - present.transpose() * mean_);
     effect_ = mean_ - share_ * seed_effect;
@@ -105,20 +145,21 @@ class Model {
 
   int degrees() const { return degrees_; }
   int n(int f) const { return static_cast<int>(n_(f)); }
-  int common(int f, int g) const { return static_cast<int>(((share_.row(f).array() > 0) && (share_.row(g).array() > 0)).count()); }
+  int common(int f, int g) const { return static_cast<int>(Design(share_.row(f).cwiseProduct(share_.row(g))).nonZeros()); }
   bool comparable(int f, int g) { return parts_.of(f) == parts_.of(g); }
   double difference(int f, int g) const { return effect_(f) - effect_(g); }
   double standard_error(int f, int g) const {
-    const Eigen::VectorXd apart = (share_.row(f) - share_.row(g)).transpose();
+    const Eigen::VectorXd apart = Eigen::VectorXd(share_.row(f).transpose()) - Eigen::VectorXd(share_.row(g).transpose());
     return deviation_ * std::sqrt(1 / n_(f) + 1 / n_(g) + apart.dot(inverse_ * apart));
   }
 
  private:
-  Eigen::MatrixXd share_;          ///< functions × seeds: 1/n where the function has the seed, else 0
-  Eigen::VectorXd mean_, n_;       ///< of each function's trials
-  Eigen::MatrixXd inverse_;        ///< of the seeds' normal equations
-  Eigen::VectorXd effect_;         ///< of the functions, each part of the trials by itself
-  Parts parts_;                    ///< of functions, then seeds
+  using Design = Eigen::SparseMatrix<double, Eigen::RowMajor>;
+  Design share_;              ///< functions × seeds: 1/n where the function has the seed
+  Eigen::VectorXd mean_, n_;  ///< of each function's trials
+  Eigen::MatrixXd inverse_;   ///< of the seeds' normal equations
+  Eigen::VectorXd effect_;    ///< of the functions, each part of the trials by itself
+  Parts parts_;               ///< of functions, then seeds
   int degrees_ = 0;
   double deviation_ = 0;
 };
@@ -126,28 +167,20 @@ class Model {
 }  // namespace
 
 double dunnett_probability(double t, std::span<const DunnettGroup> groups, int degrees) {
-  constexpr int kAsKnown = 1'000'000;
-  if (degrees > kAsKnown) return with_known_deviation(t, groups);
-  const boost::math::chi_squared squares(degrees);
-  constexpr double kTail = 1e-12;
-  const auto deviation = [&](double square) { return std::sqrt(square / degrees); };
-  const auto weighted = [&](double s) {  // the density of the estimated deviation, in units of the true one
-    return boost::math::pdf(squares, s * s * degrees) * 2 * s * degrees * with_known_deviation(t * s, groups);
-  };
-  return integral(weighted, deviation(boost::math::quantile(squares, kTail)),
-                  deviation(boost::math::quantile(boost::math::complement(squares, kTail))), 2);
+  return with_estimated_deviation([&](double known) { return dunnett_with_known_deviation(known, groups); }, t, degrees);
 }
 
 double dunnett_95(std::span<const DunnettGroup> groups, int degrees) {
-  const auto excess = [&](double t) { return dunnett_probability(t, groups, degrees) - 0.95; };
-  double high = 4;
-  while (excess(high) < 0) high *= 2;
-  std::uintmax_t steps = 100;
-  const auto [below, above] = boost::math::tools::toms748_solve(excess, 0.0, high, boost::math::tools::eps_tolerance<double>(30), steps);
-  return (below + above) / 2;
+  return point_95([&](double t) { return dunnett_probability(t, groups, degrees); });
 }
 
-std::map<Id, Comparison> compared_with(Id reference, std::span<const SeedScore> trials) {
+double studentized_range_95(int functions, int degrees) {
+  return point_95([&](double range) {
+    return with_estimated_deviation([&](double known) { return range_with_known_deviation(known, functions); }, range, degrees);
+  });
+}
+
+std::map<std::int64_t, Comparison> compared_with(std::int64_t reference, std::span<const SeedScore> trials) {
   const auto functions = numbered(trials, &SeedScore::function);
   const auto seeds = numbered(trials, &SeedScore::seed);
   const auto found = functions.find(reference);
@@ -156,7 +189,7 @@ std::map<Id, Comparison> compared_with(Id reference, std::span<const SeedScore> 
   if (model.degrees() < 1) return {};
 
   const int other = found->second;
-  std::map<Id, Comparison> compared;
+  std::map<std::int64_t, Comparison> compared;
   std::map<double, int> by_weight;
   for (const auto& [function, f] : functions) {
     if (f == other || !model.comparable(f, other)) continue;
@@ -182,6 +215,26 @@ std::map<Id, Comparison> compared_with(Id reference, std::span<const SeedScore> 
     }
   }
   return compared;
+}
+
+std::map<std::int64_t, RankRange> simultaneous_ranks(std::span<const SeedScore> trials) {
+  const auto functions = numbered(trials, &SeedScore::function);
+  const auto seeds = numbered(trials, &SeedScore::seed);
+  if (functions.size() < 2 || functions.size() > kMostRanked || seeds.size() > kMostSeeds) return {};
+  Model model(trials, functions, seeds);
+  if (model.degrees() < 1) return {};
+  const int count = static_cast<int>(functions.size());
+  const double apart = studentized_range_95(count, model.degrees()) / std::numbers::sqrt2;
+  std::map<std::int64_t, RankRange> ranks;
+  for (const auto& [function, f] : functions) {
+    RankRange& range = ranks[function] = {.first = 1, .last = count};
+    for (int other = 0; other < count; ++other) {
+      if (other == f || !model.comparable(f, other)) continue;
+      const double difference = model.difference(f, other);
+      if (std::abs(difference) > apart * model.standard_error(f, other)) difference < 0 ? ++range.first : --range.last;
+    }
+  }
+  return ranks;
 }
 
 }  // namespace actsearch

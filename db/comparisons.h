@@ -1,4 +1,4 @@
-/// Comparisons of several functions with one reference, made together: a model of all their trials, Dunnett's test, and equivalence.
+/// Comparisons of functions, made together: a model of all their trials, Dunnett's test beside a reference, equivalence, and ranks.
 #pragma once
 
 #include <cstdint>
@@ -6,13 +6,11 @@
 #include <optional>
 #include <span>
 
-#include "db/records.h"
-
 namespace actsearch {
 
 /// One finished trial, as the comparisons see it.
 struct SeedScore {
-  Id function = 0;
+  std::int64_t function = 0;  ///< its Id
   std::uint64_t seed = 0;
   double score = 0;
 };
@@ -38,8 +36,18 @@ struct Comparison {
 ///
 /// Empty without a trial of the reference, without a degree of freedom, and for more than kMostSeeds seeds. A function is left out where no
 /// chain of common seeds joins it with the reference. Where the error's deviation is 0, p is 0 for a difference and 1 for none.
-std::map<Id, Comparison> compared_with(Id reference, std::span<const SeedScore> trials);
+std::map<std::int64_t, Comparison> compared_with(std::int64_t reference, std::span<const SeedScore> trials);
 inline constexpr int kMostSeeds = 1'000;
+
+/// The ranks that a function may really have, from 1, the highest score.
+struct RankRange {
+  int first = 0, last = 0;
+};
+/// The ranks of every function of the trials that hold together with 95 %: a function ranks below those that are higher by more than Tukey
+/// and Kramer's honestly significant difference. By the model of compared_with. Empty where that is, and for more than kMostRanked
+/// functions.
+std::map<std::int64_t, RankRange> simultaneous_ranks(std::span<const SeedScore> trials);
+inline constexpr int kMostRanked = 500;
 
 /// A group of comparisons with the same weight: `weight` = n/(n + n of the reference), below 1.
 struct DunnettGroup {
@@ -50,5 +58,7 @@ struct DunnettGroup {
 double dunnett_probability(double t, std::span<const DunnettGroup> groups, int degrees);
 /// The t at which that is 0.95.
 double dunnett_95(std::span<const DunnettGroup> groups, int degrees);
+/// The 95 % point of the studentized range of `functions` >= 2 means with `degrees` >= 1 degrees of freedom (J. Tukey, 1953).
+double studentized_range_95(int functions, int degrees);
 
 }  // namespace actsearch

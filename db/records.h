@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "db/comparisons.h"
 #include "db/statistics.h"
 
 namespace actsearch {
@@ -139,12 +140,6 @@ struct LeaderboardQuery {
   static constexpr int kOwnDegrees = 10;
 };
 
-/// The ranks that a function may really have. Its score differs from every score outside of this range by more than seeds explain
-/// (SeedSpread). Counting stops after 10,000 functions and five times the rows asked for; `last` is then the place where it stopped.
-struct RankRange {
-  int first = 0, last = 0;
-};
-
 struct LeaderboardRow {
   int rank = 0;  ///< from 1; equal rows in the order of their formulas
   std::string formula, name, recipe;
@@ -154,15 +149,17 @@ struct LeaderboardRow {
   /// The mean less t·s/√n, a careful estimate for few seeds. s is the deviation of a trial, pooled over the candidates with several
   /// seeds. Absent where no candidate has several.
   std::optional<double> bound;
-  std::optional<double> margin;   ///< half of the mean's 95 % interval, by the deviation of a seed (Store::seed_spread)
-  std::optional<RankRange> tied;  ///< by the same deviation, in orders by accuracy or bound; contains `rank`
-  std::optional<double> best;     ///< the best single trial
-  std::optional<double> beta;     ///< mean of the learned beta0 over channels and seeds
+  std::optional<double> margin;  ///< half of the mean's 95 % interval, by the deviation of a seed (Store::seed_spread)
+  /// The ranks that the row is not told apart from, by the same deviation; contains `rank`. Counting stops after 10,000 functions and five
+  /// times the rows asked for; `last` is then the place where it stopped. Absent in orders other than by accuracy or bound.
+  std::optional<RankRange> tied;
+  std::optional<double> best;  ///< the best single trial
+  std::optional<double> beta;  ///< mean of the learned beta0 over channels and seeds
   int epochs = 0;
   double seconds = 0;  ///< mean per trial
-  /// The difference from the query's reference, over the seeds that both have. p_holm is corrected for every function that can be compared
-  /// under these conditions, shown or not. Absent for fewer than two common seeds, and for the reference itself.
-  std::optional<PairedComparison> compared;
+  /// The difference from the query's reference. The comparisons are made together with those of every other function that has several
+  /// trials under these conditions, shown or not. Absent for a single trial, where nothing can be said, and for the reference itself.
+  std::optional<Comparison> compared;
   Id candidate = 0;  ///< as in the views
 };
 

@@ -74,31 +74,6 @@ Mean mean_of(std::span<const double> values) {
   return mean;
 }
 
-std::optional<PairedComparison> paired(std::span<const double> differences) {
-  if (differences.size() < 2) return std::nullopt;
-  const Mean mean = mean_of(differences);
-  PairedComparison result{
-      .n = mean.n, .difference = mean.value, .low = mean.value - *mean.half_width, .high = mean.value + *mean.half_width};
-  if (*mean.half_width > 0) {
-    const double error = *mean.half_width / student_t_95(mean.n - 1);
-    result.p = 1 - student_t_probability(std::abs(mean.value) / error, mean.n - 1);
-  } else {
-    result.p = mean.value == 0 ? 1 : 0;
-  }
-  result.p_holm = result.p;
-  return result;
-}
-
-void holm(const std::vector<PairedComparison*>& comparisons) {
-  std::vector<PairedComparison*> ascending = comparisons;
-  std::sort(ascending.begin(), ascending.end(), [](const auto* a, const auto* b) { return a->p < b->p; });
-  double largest = 0;
-  for (std::size_t i = 0; i < ascending.size(); ++i) {
-    largest = std::max(largest, std::min(1.0, static_cast<double>(ascending.size() - i) * ascending[i]->p));
-    ascending[i]->p_holm = largest;
-  }
-}
-
 SeedSpread::SeedSpread(double deviation, int degrees, std::string source)
     : deviation_(deviation), degrees_(degrees), source_(std::move(source)), single_(student_t_95(degrees) * deviation) {}
 double SeedSpread::margin(int n) const { return single_ / std::sqrt(n); }

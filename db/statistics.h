@@ -1,4 +1,4 @@
-/// Statistics of few numbers: Student's t, means, paired differences, Holm's correction.
+/// Statistics of few numbers: Student's t, means, how far seeds lie apart, rank correlation. (db/comparisons.h compares functions.)
 #pragma once
 
 #include <optional>
@@ -21,19 +21,6 @@ struct Mean {
 };
 /// std::invalid_argument for no values.
 Mean mean_of(std::span<const double> values);
-
-/// Differences between two candidates' trials of the same seeds.
-struct PairedComparison {
-  int n = 0;                 ///< seeds that both have
-  double difference = 0;     ///< mean, ours minus the reference's
-  double low = 0, high = 0;  ///< its 95 % interval (Student's t)
-  double p = 1;              ///< two-sided paired t test
-  double p_holm = 1;         ///< corrected for all comparisons made together
-};
-/// Absent for fewer than two differences. p_holm is p until holm() is called. Equal differences have p 0, or 1 if they are 0.
-std::optional<PairedComparison> paired(std::span<const double> differences);
-/// Sets p_holm of comparisons that were made together (S. Holm, 1979).
-void holm(const std::vector<PairedComparison*>& comparisons);
 
 /// How far single trials of one function lie apart.
 class SeedSpread {

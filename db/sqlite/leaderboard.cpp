@@ -9,6 +9,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "db/comparisons.h"
 #include "db/statistics.h"
 
 namespace actsearch {
@@ -164,26 +165,19 @@ std::optional<SeedSpread> seed_spread(sqlite::Connection& connection, const Rank
 
 namespace {
 
-/// Each function of the recipe beside the reference, over the seeds that both have, corrected for all of them; by candidate.
-std::map<Id, PairedComparison> comparisons(sqlite::Connection& connection, const std::string& reference, Id recipe) {
-  std::map<Id, std::vector<double>> differences;
+/// Each function of the recipe with several trials beside the reference; by candidate.
+std::map<Id, Comparison> comparisons(sqlite::Connection& connection, const std::string& reference, Id recipe) {
+  auto found = connection.prepare("SELECT id FROM candidate WHERE fingerprint = ?1", reference);
+  if (!found.step()) return {};
+  const Id candidate = found.integer(0);
   auto row = connection.prepare(
-      "SELECT a.candidate,"
-      " coalesce(a.validation_accuracy, a.final_test_accuracy) - coalesce(b.validation_accuracy, b.final_test_accuracy)"
-      " FROM candidate c CROSS JOIN standing s CROSS JOIN trial a CROSS JOIN trial b WHERE c.fingerprint = ?2"
-      " AND s.recipe = ?1 AND s.n > 1 AND s.candidate <> c.id AND a.candidate = s.candidate AND a.recipe = ?1 AND a.status = 'done'"
-      " AND b.candidate = c.id AND b.recipe = ?1 AND b.seed = a.seed AND b.status = 'done' ORDER BY a.candidate, a.seed",
-      recipe, reference);
-  while (row.step()) {
-    if (const auto difference = row.real(1)) differences[row.integer(0)].push_back(*difference);
-  }
-  std::map<Id, PairedComparison> compared;
-  std::vector<PairedComparison*> made;
-  for (const auto& [candidate, values] : differences) {
-    if (const auto comparison = paired(values)) made.push_back(&(compared[candidate] = *comparison));
-  }
-  holm(made);
-  return compared;
+      "SELECT t.candidate, t.seed, coalesce(t.validation_accuracy, t.final_test_accuracy) AS score FROM standing s CROSS JOIN trial t"
+      " WHERE s.recipe = ?1 AND (s.n > 1 OR s.candidate = ?2) AND t.candidate = s.candidate AND t.recipe = ?1 AND t.status = 'done'"
+      " AND score IS NOT NULL ORDER BY t.candidate, t.seed",
+      recipe, candidate);
+  std::vector<SeedScore> trials;
+  while (row.step()) trials.push_back({row.integer(0), static_cast<std::uint64_t>(row.integer(1)), row.real(2).value_or(0)});
+  return compared_with(candidate, trials);
 }
 
 /// Every number of trials that a candidate of the recipe has, by one step of an index each.

@@ -35,8 +35,14 @@ class LeaderboardRow:
     epochs      of a trial; of a paused function's furthest
     train_loss  there, for paused functions
     difference, difference_low, difference_high
-                with leaderboard(compare=…): from that function, over `seeds` seeds that both have, and its 95 % interval
-    p, p_holm   of the paired t test; p_holm is corrected for all functions that can be compared
+                with leaderboard(compare=…): from that function, by one model of all functions with several seeds; the intervals
+                of all of them hold together with 95 %
+    common_seeds
+                how many seeds both have
+    p           of Dunnett's test, corrected for all functions that are compared
+    p_alone     the same without correction
+    equal_within
+                the smallest margin within which the two are equal (two one-sided tests at 5 %)
     """
 
     rank: Optional[int] = None
@@ -56,9 +62,10 @@ class LeaderboardRow:
     difference: Optional[float] = None
     difference_low: Optional[float] = None
     difference_high: Optional[float] = None
-    seeds: Optional[int] = None
+    common_seeds: Optional[int] = None
     p: Optional[float] = None
-    p_holm: Optional[float] = None
+    p_alone: Optional[float] = None
+    equal_within: Optional[float] = None
 
 
 @dataclass(frozen=True)
@@ -154,7 +161,7 @@ def leaderboard(ranking: list[dict[str, Any]], compare: Union[None, str, Formula
     """Rows of what _core answers. ValueError where no row could be compared."""
     board = Rows(LeaderboardRow(**{**row, "name": row["name"] or None}) for row in ranking)
     if compare is not None and all(row.difference is None for row in board):
-        raise ValueError(f"compare={str(compare)!r}: no row has two seeds in common with it, which a paired test needs")
+        raise ValueError(f"compare={str(compare)!r}: no function has several seeds and one in common with it")
     return board
 
 

@@ -72,9 +72,10 @@ py::dict to_dict(const LeaderboardRow& row, const ScoreScale& scale) {
     dict["difference"] = told(scale, compared->difference);
     dict["difference_low"] = told(scale, scale.negated ? compared->high : compared->low);
     dict["difference_high"] = told(scale, scale.negated ? compared->low : compared->high);
-    dict["seeds"] = compared->n;
+    dict["common_seeds"] = compared->common;
     dict["p"] = compared->p;
-    dict["p_holm"] = compared->p_holm;
+    dict["p_alone"] = compared->p_alone;
+    dict["equal_within"] = compared->equal_within;
   }
   return dict;
 }

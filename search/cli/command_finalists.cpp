@@ -38,6 +38,7 @@ Options declared() {
   options.value("top", "N", "judge the N best of the leaderboard");
   options.value("from", "RECIPE", "whose leaderboard: the recipe that --top ranks by [the search's with the most trials]");
   options.value("compare", "F", "the reference, a formula or a name [relu]");
+  declare_margin(options);
   options.value("seeds", "K", "fresh trials of each formula, at least 2 [5]");
   options.value("seed", "S", "the first fresh seed [" + std::to_string(kFirstFreshSeed) + "]");
   declare_jobs(options);
@@ -106,7 +107,7 @@ RerunPlan full_plan(const Options& options, const Device& device) {
 /// A row's cells, as text: with the interval in one for people, else every number in full. Accuracies are in per cent.
 class RowText {
  public:
-  RowText(bool people, const ScoreScale& scale) : people_(people), scale_(scale) {}
+  RowText(bool people, const ScoreScale& scale, std::optional<double> margin) : people_(people), scale_(scale), margin_(margin) {}
   void text(const std::string& cell) { cells_.emplace_back(cell); }
   void mean(const std::optional<Mean>& mean) {
     if (people_) {
@@ -118,17 +119,25 @@ class RowText {
     }
     add(mean ? std::optional(std::to_string(mean->n)) : std::nullopt);
   }
-  void comparison(const std::optional<PairedComparison>& compared) {
+  void ranks(const std::optional<RankRange>& ranks) {
+    if (people_) return add(ranks ? std::optional(std::to_string(ranks->first) + "-" + std::to_string(ranks->last)) : std::nullopt);
+    add(ranks ? std::optional(std::to_string(ranks->first)) : std::nullopt);
+    add(ranks ? std::optional(std::to_string(ranks->last)) : std::nullopt);
+  }
+  void comparison(const std::optional<Comparison>& compared) {
     if (people_) {
       add(compared ? std::optional(scale_.difference(compared->difference)) : std::nullopt);
     } else {
-      double PairedComparison::*const low = scale_.negated ? &PairedComparison::high : &PairedComparison::low;
-      double PairedComparison::*const high = scale_.negated ? &PairedComparison::low : &PairedComparison::high;
-      for (double PairedComparison::*part : {&PairedComparison::difference, low, high})
+      double Comparison::*const low = scale_.negated ? &Comparison::high : &Comparison::low;
+      double Comparison::*const high = scale_.negated ? &Comparison::low : &Comparison::high;
+      for (double Comparison::*part : {&Comparison::difference, low, high})
         add(compared ? std::optional(scale_.exact_difference((*compared).*part)) : std::nullopt);
     }
-    add(compared ? std::optional(people_ ? fixed(compared->p_holm, 4) : exact(compared->p_holm)) : std::nullopt);
-    add(compared ? std::optional(verdict(*compared)) : std::nullopt);
+    add(compared ? std::optional(people_ ? fixed(compared->p, 4) : exact(compared->p)) : std::nullopt);
+    if (!people_) add(compared ? std::optional(exact(compared->p_alone)) : std::nullopt);
+    add(compared ? std::optional(people_ ? scale_.amount(compared->equal_within) : scale_.exact_amount(compared->equal_within))
+                 : std::nullopt);
+    add(compared ? std::optional(verdict(*compared, margin_)) : std::nullopt);
   }
   std::vector<std::optional<std::string>> take() { return std::move(cells_); }
 
@@ -136,6 +145,7 @@ class RowText {
   void add(std::optional<std::string> cell) { cells_.push_back(std::move(cell)); }
   bool people_;
   const ScoreScale& scale_;
+  std::optional<double> margin_;
   std::vector<std::optional<std::string>> cells_;
 };
 
@@ -157,6 +167,12 @@ class Columns {
     if (!people_) add(stage + " " + scale_.header("±"));
     add(people_ ? "n" : stage + " n");
   }
+  /// As RowText::ranks has it.
+  void ranks() {
+    if (people_) return add("ranks");
+    add("fresh_rank_first");
+    add("fresh_rank_last");
+  }
   /// As RowText::comparison has it.
   void comparison(const std::string& stage) {
     if (people_) {
@@ -164,7 +180,9 @@ class Columns {
     } else {
       for (const char* part : {"_difference", "_difference_low", "_difference_high"}) add(stage + part);
     }
-    add(people_ ? "p (Holm)" : stage + "_p_holm");
+    add(people_ ? "p (Dunnett)" : stage + "_p");
+    if (!people_) add(stage + "_p_alone");
+    add(people_ ? "equal within" : stage + "_equal_within");
     add(people_ ? "verdict" : stage + "_verdict", false);
   }
   Table table;
@@ -177,11 +195,12 @@ class Columns {
 
 /// `full`: with the columns of the full length, where there is one.
 Table finalists_table(const std::vector<FinalistRow>& rows, Format format, const std::string& reference, const ScoreScale& scale,
-                      bool full) {
+                      std::optional<double> margin, bool full) {
   const bool people = format == Format::kTable;
   Columns columns(people, reference, scale);
   columns.mean("search");
   columns.mean("fresh");
+  columns.ranks();
   columns.comparison("fresh");
   if (full) {
     columns.mean("full test");
@@ -192,12 +211,13 @@ Table finalists_table(const std::vector<FinalistRow>& rows, Format format, const
   Table table = std::move(columns.table);
   int rank = 0;
   for (const FinalistRow& row : rows) {
-    RowText cells(people, scale);
+    RowText cells(people, scale, margin);
     cells.text(std::to_string(++rank));
     cells.text(row.candidate.formula);
     cells.text(row.candidate.name);
     cells.mean(row.search);
     cells.mean(row.fresh);
+    cells.ranks(row.ranks);
     cells.comparison(row.fresh_compared);
     if (full) {
       cells.mean(row.full);
@@ -238,11 +258,11 @@ FinalistsPlan chosen_finalists(const Options& options, const Store& database, in
 }
 
 /// Prints the rows. The command's exit code.
-int show(Progress& progress, const FinalistsReport& report, const FinalistsPlan& plan, Format format) {
+int show(Progress& progress, const FinalistsReport& report, const FinalistsPlan& plan, std::optional<double> margin, Format format) {
   if (report.ending == Ending::kInterrupted) progress.say("interrupted: the same command goes on");
   const std::string reference = plan.reference.name.empty() ? plan.reference.formula : plan.reference.name;
   const bool full = !read_external_conditions(plan.search_text);
-  write(std::cout, finalists_table(report.rows, format, reference, plan.fresh.scale, full), format);
+  write(std::cout, finalists_table(report.rows, format, reference, plan.fresh.scale, margin, full), format);
   std::cout.flush();
   return report.ending == Ending::kInterrupted ? kInterruptedExit : 0;
 }
@@ -266,7 +286,8 @@ int finalists_of_command(const Options& options, Store& database, FinalistsPlan 
       " seeds and the reference, seeds from " + std::to_string(plan.fresh.seed));
   const std::atomic<bool>& interrupt = catch_interrupts();
   const Evaluator evaluator = make_evaluator(own, database, options.required("db"), plan.fresh, say);
-  return show(progress, run_finalists(database, plan, evaluator, evaluator, progress, interrupt), plan, format);
+  return show(progress, run_finalists(database, plan, evaluator, evaluator, progress, interrupt), plan,
+              chosen_margin(options, plan.fresh.scale), format);
 }
 
 /// The best of a search of the built-in trainer.
@@ -294,7 +315,8 @@ int finalists_of_images(const Options& options, Store& database, FinalistsPlan p
   const auto say = [&](const std::string& line) { progress.say(line); };
   const Evaluator fresh = make_evaluator(device, dataset, plan.fresh, say);
   const Evaluator full_length = make_evaluator(device, dataset, plan.full.run, say);
-  const int code = show(progress, run_finalists(database, plan, fresh, full_length, progress, interrupt), plan, format);
+  const int code = show(progress, run_finalists(database, plan, fresh, full_length, progress, interrupt), plan,
+                        chosen_margin(options, plan.fresh.scale), format);
   if (!drawn.empty()) progress.say(drawn);
   return code;
 }
@@ -308,7 +330,7 @@ int finalists_command(const Words& words) {
   const auto top = options.integer("top", 1, 100'000);
   if (!top) throw UsageError("--top N is required: how many of the leaderboard are finalists\nsee: actsearch finalists --help");
   if (options.integer("seeds", 1, 1'000'000) == 1) {
-    throw UsageError("--seeds 1 is not enough: the paired test beside the reference needs at least 2 trials a candidate");
+    throw UsageError("--seeds 1 is not enough: the comparison with the reference needs at least 2 trials of each function");
   }
   const auto full = options.integer("full", 0, 100'000).value_or(*top);
   if (full > *top) throw UsageError("--full " + std::to_string(full) + " is more than the --top " + std::to_string(*top) + " finalists");

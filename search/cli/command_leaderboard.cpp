@@ -69,7 +69,9 @@ int leaderboard_command(const Words& words) {
       "rank this recipe: its name, its whole text, or its name and some fields, \"vgg-s epochs=8\" [the search's with the most trials]");
   options.value("top", "N", "how many rows [20]");
   options.value("sort", "BY", "lower-bound, accuracy, time or trials [lower-bound]");
-  options.value("compare", "F", "add each row's difference from this formula or name, over the seeds that both have, with a paired t test");
+  options.value("compare", "F",
+                "add each row's difference from this formula or name, for functions with several seeds, with Dunnett's test");
+  declare_margin(options);
   options.flag("failures", "list the failed trials and their reasons instead");
   options.value("format", "F", "table, csv or json [table]");
   options.epilogue("Example: actsearch leaderboard --db first.db --top 10");
@@ -93,11 +95,12 @@ int leaderboard_command(const Words& words) {
   }
   const auto rows = database.leaderboard(query);
   if (reference && std::none_of(rows.begin(), rows.end(), [](const LeaderboardRow& row) { return row.compared.has_value(); })) {
-    throw UsageError("--compare " + *reference + ": no row has two seeds in common with it, which a paired test needs");
+    throw UsageError("--compare " + *reference + ": no function has several seeds and one in common with it, so nothing can be compared");
   }
   const auto provisional = database.provisional(query.recipe, query.top - static_cast<int>(rows.size()));
   say_conditions(database, query.recipe, provisional);
-  write(std::cout, leaderboard_table(rows, provisional, format, reference, score_scale(provisional.recipe.text)), format);
+  const ScoreScale scale = score_scale(provisional.recipe.text);
+  write(std::cout, leaderboard_table(rows, provisional, format, reference, scale, chosen_margin(options, scale)), format);
   return 0;
 }
 

@@ -211,6 +211,19 @@ LoadOptions chosen_loading(const Options& options) {
   return loading;
 }
 
+void declare_margin(Options& options) {
+  options.value("margin", "M",
+                "say \"equal\" of two functions that certainly differ by less than this, in points of per cent or in the metric");
+}
+
+std::optional<double> chosen_margin(const Options& options, const ScoreScale& scale) {
+  const auto numbers = options.numbers("margin");
+  if (!numbers) return std::nullopt;
+  if (numbers->size() != 1 || !(numbers->front() > 0))
+    throw UsageError("--margin " + *options.text("margin") + ": a number above 0 is expected");
+  return scale.share ? numbers->front() / 100 : numbers->front();
+}
+
 void declare_strategy(Options& options) {
   std::string text = "how it proposes formulas. ";
   std::string_view between;

@@ -13,6 +13,7 @@
 #include "evaluator/formats/format.h"
 #include "evaluator/network/recipe.h"
 #include "search/text/format.h"
+#include "search/text/score_scale.h"
 
 namespace actsearch {
 
@@ -72,6 +73,10 @@ class Options {
 
 /// --strategy, with what each does and the default.
 void declare_strategy(Options& options);
+/// --margin: how far two functions may differ and count as equal.
+void declare_margin(Options& options);
+/// In stored units; absent where it is not given. UsageError unless it is above 0.
+std::optional<double> chosen_margin(const Options& options, const ScoreScale& scale);
 /// --recipe with --epochs, --batch, --rate, --precision and --data: what several commands share.
 void declare_training(Options& options, const std::string& default_recipe);
 /// --image-side and --skip-unreadable, which declare_training has too.

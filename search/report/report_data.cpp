@@ -312,7 +312,8 @@ class RecipeData {
         columns.add("low", rounded(row.compared->low));
         columns.add("high", rounded(row.compared->high));
         columns.add("p", rounded(row.compared->p));
-        columns.add("p_holm", rounded(row.compared->p_holm));
+        columns.add("p_alone", rounded(row.compared->p_alone));
+        columns.add("equal_within", rounded(row.compared->equal_within));
       }
       if (any) result.push_back({{"reference", *functions_.find(place->candidate)}, {"rows", columns.take()}});
     }

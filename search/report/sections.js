@@ -283,8 +283,8 @@ function drawSeeds(view) {
   });
 }
 
-/** In the words of the leaderboard command: better or worse where Holm's p is below 0.05. What is not told apart need not be equal. */
-const verdictOf = ({difference, p_holm: p}) => (p < 0.05 ? (difference > 0 ? "better" : "worse") : "not told apart");
+/** In the words of the leaderboard command: better or worse where p is below 0.05. What is not told apart need not be equal. */
+const verdictOf = ({difference, p}) => (p < 0.05 ? (difference > 0 ? "better" : "worse") : "not told apart");
 
 function drawComparison(view) {
   const section = byId("comparison");
@@ -312,8 +312,8 @@ function drawComparison(view) {
           csvButton("comparison", () => comparisonCsv(view, name))),
       el("p", {class: "note"},
          `Differences in ${scoreScale.share ? "points of " : ""}${
-             scoreScale.name} over the seeds that both have, with 95 % intervals. Better or worse: a paired t test, ` +
-             `corrected for all ${count(items.length)} comparisons (Holm), gives p below 0.05. ` +
+             scoreScale.name}, by one model of all functions with several seeds. The intervals hold together with 95 %. Better or worse: ` +
+             `Dunnett's test, which is corrected for all ${count(items.length)} comparisons, gives p below 0.05. ` +
              "Else the two are not told apart, which does not make them equal."));
   const visible = firstOf(view, "comparison", items);
   const within = new Set(bulk(visible.map((item) => item.value)));
@@ -322,11 +322,11 @@ function drawComparison(view) {
     items,
     domain,
     zero: 0,
-    unit: `${differenceUnit()}, p (Holm)`,
+    unit: `${differenceUnit()}, p (Dunnett)`,
     key: "comparison",
     label: "functions",
-    side: (item) =>
-        [`${differenceText(item.row.difference)}, p ${probability(item.row.p_holm)}`, el("div", {class: "under"}, verdictOf(item.row))]
+    side:
+        (item) => [`${differenceText(item.row.difference)}, p ${probability(item.row.p)}`, el("div", {class: "under"}, verdictOf(item.row))]
   });
 }
 
@@ -465,13 +465,16 @@ const epochsCsv = (view) => csvText(
       ...plainColumns(["train_loss", "validation_loss"])
     ],
     marked(view, [...view.epochsOf.values()].flat()));
-const comparisonCsv = (view, name) => csvText(
-    [
-      ...named(view), ["reference", () => name], ["n", (r) => r.n], ["difference", (r) => scoreNumber(r.difference)],
-      ["low", (r) => scoreNumber(scoreScale.negated ? r.high : r.low)], ["high", (r) => scoreNumber(scoreScale.negated ? r.low : r.high)],
-      ...plainColumns(["p", "p_holm"]), ["verdict", verdictOf]
-    ],
-    marked(view, view.comparison.rows));
+const comparisonCsv =
+    (view, name) =>
+        csvText(
+            [
+              ...named(view), ["reference", () => name], ["n", (r) => r.n], ["difference", (r) => scoreNumber(r.difference)],
+              ["low", (r) => scoreNumber(scoreScale.negated ? r.high : r.low)],
+              ["high", (r) => scoreNumber(scoreScale.negated ? r.low : r.high)], ...plainColumns(["p", "p_alone"]),
+              ["equal within", (r) => Math.abs(scoreNumber(r.equal_within))], ["verdict", verdictOf]
+            ],
+            marked(view, view.comparison.rows));
 const failuresCsv = (view) => csvText(
     [...named(view), ...plainColumns(["seed", "reason", "detail", "epochs", "seconds"])],
     marked(view, view.failures).map((row) => ({...row, typeset: false})));

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "db/comparisons.h"
 #include "db/reads.h"
 #include "search/run/records.h"
 
@@ -24,22 +25,6 @@ std::optional<Mean> mean_over(const Scores& scores) {
 
 /// What ranks: below every score where there is none.
 double value_of(const std::optional<Mean>& mean) { return mean ? mean->value : -std::numeric_limits<double>::infinity(); }
-
-std::optional<PairedComparison> compared(const Scores& ours, const Scores& reference) {
-  std::vector<double> differences;
-  for (const auto& [seed, score] : ours) {
-    if (const auto other = reference.find(seed); other != reference.end()) differences.push_back(score - other->second);
-  }
-  return paired(differences);
-}
-
-void correct(std::vector<FinalistRow>& rows, std::optional<PairedComparison> FinalistRow::*stage) {
-  std::vector<PairedComparison*> made;
-  for (FinalistRow& row : rows) {
-    if (row.*stage) made.push_back(&*(row.*stage));
-  }
-  holm(made);
-}
 
 class Finalists {
  public:
@@ -99,26 +84,23 @@ class Finalists {
   std::vector<FinalistRow> rows() {
     const Id reference = keep(database_, plan_.reference).id;
     const Reads& reads = database_.reads();
-    const Scores fresh_reference = reads.scores(reference, fresh_recipe_, Score::kValidation);
-    const Scores full_reference = reads.scores(reference, full_recipe_, Score::kFinalTest);
+    const std::vector<SeedScore> fresh = trials(fresh_recipe_, Score::kValidation), full = trials(full_recipe_, Score::kFinalTest);
+    const auto fresh_compared = compared_with(reference, fresh), full_compared = compared_with(reference, full);
+    const auto ranks = simultaneous_ranks(fresh);
     std::vector<FinalistRow> rows;
     for (const Candidate& candidate : all_) {
       const Id id = keep(database_, candidate).id;
       FinalistRow& row = rows.emplace_back();
       row.candidate = candidate;
       row.search = mean_over(reads.scores(id, search_recipe_, Score::kValidation));
-      const Scores fresh = reads.scores(id, fresh_recipe_, Score::kValidation);
-      const Scores full = reads.scores(id, full_recipe_, Score::kFinalTest);
-      row.fresh = mean_over(fresh);
-      row.full = mean_over(full);
+      row.fresh = mean_over(reads.scores(id, fresh_recipe_, Score::kValidation));
+      row.full = mean_over(reads.scores(id, full_recipe_, Score::kFinalTest));
       row.full_best = mean_over(reads.scores(id, full_recipe_, Score::kBestTest));
       row.failure = reads.failure(id, fresh_recipe_, full_recipe_);
-      if (id == reference) continue;
-      row.fresh_compared = compared(fresh, fresh_reference);
-      row.full_compared = compared(full, full_reference);
+      if (const auto one = fresh_compared.find(id); one != fresh_compared.end()) row.fresh_compared = one->second;
+      if (const auto one = ranks.find(id); one != ranks.end()) row.ranks = one->second;
+      if (const auto one = full_compared.find(id); one != full_compared.end()) row.full_compared = one->second;
     }
-    correct(rows, &FinalistRow::fresh_compared);
-    correct(rows, &FinalistRow::full_compared);
     std::stable_sort(rows.begin(), rows.end(), [](const FinalistRow& a, const FinalistRow& b) {
       return std::pair(value_of(a.full), value_of(a.fresh)) > std::pair(value_of(b.full), value_of(b.fresh));
     });
@@ -126,6 +108,16 @@ class Finalists {
   }
 
  private:
+  /// Every function's finished trials under a recipe.
+  std::vector<SeedScore> trials(Id recipe, Score score) const {
+    const Reads& reads = database_.reads();
+    std::vector<SeedScore> trials;
+    for (const FunctionScore& function : reads.function_scores(recipe)) {
+      for (const auto& [seed, value] : reads.scores(function.candidate, recipe, score)) trials.push_back({function.candidate, seed, value});
+    }
+    return trials;
+  }
+
   Store& database_;
   const FinalistsPlan& plan_;
   const Id search_recipe_, fresh_recipe_, full_recipe_;

@@ -26,14 +26,16 @@ struct FinalistsPlan {
 };
 
 /// Scores of the finalists and the reference, one row each, best first: by test accuracy at full length, then by the fresh score.
-/// Differences are from the reference, over the seeds that both have, with Holm's correction over the rows.
+/// Differences are from the reference. They are corrected for every function that has trials under a stage's conditions, also those of
+/// earlier calls with other finalists.
 struct FinalistRow {
   Candidate candidate;
-  std::optional<Mean> search, fresh;               ///< validation accuracy
-  std::optional<PairedComparison> fresh_compared;  ///< absent for the reference, and for fewer than two common seeds
-  std::optional<Mean> full, full_best;             ///< test accuracy: of the last epoch, and of the best one
-  std::optional<PairedComparison> full_compared;   ///< of the last epoch
-  std::string failure;                             ///< why a trial failed, if one did
+  std::optional<Mean> search, fresh;         ///< validation accuracy
+  std::optional<RankRange> ranks;            ///< that the fresh score may have among all functions of that stage (simultaneous_ranks)
+  std::optional<Comparison> fresh_compared;  ///< absent for the reference, and where nothing can be said
+  std::optional<Mean> full, full_best;       ///< test accuracy: of the last epoch, and of the best one
+  std::optional<Comparison> full_compared;   ///< of the last epoch
+  std::string failure;                       ///< why a trial failed, if one did
 };
 
 struct FinalistsReport {

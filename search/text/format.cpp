@@ -113,9 +113,10 @@ void write(std::ostream& out, const Table& table, Format format) {
   throw std::logic_error("write: no such format");
 }
 
-std::string verdict(const PairedComparison& compared) {
+std::string verdict(const Comparison& compared, std::optional<double> margin) {
   constexpr double kLevel = 0.05;
-  return compared.p_holm >= kLevel ? "not told apart" : compared.difference > 0 ? "better" : "worse";
+  if (compared.p < kLevel) return compared.difference > 0 ? "better" : "worse";
+  return margin && compared.equal_within <= *margin ? "equal" : "not told apart";
 }
 
 namespace {
@@ -211,29 +212,30 @@ std::vector<Column> columns_for_programs(const Provisional& provisional, const S
 }
 
 /// A row's comparison with the reference.
-std::vector<Column> comparison_columns(Format format, const std::string& reference, const ScoreScale& scale) {
-  using Compared = PairedComparison;
+std::vector<Column> comparison_columns(Format format, const std::string& reference, const ScoreScale& scale, std::optional<double> margin) {
+  using Compared = Comparison;
   const auto column = [](const std::string& name, bool numeric, const std::function<std::string(const Compared&)>& text) {
     return Column{name, numeric, [text](const LeaderboardRow& r) { return r.compared ? Cell(text(*r.compared)) : std::nullopt; }};
   };
-  const Column pairs = column("pairs", true, [](const Compared& c) { return std::to_string(c.n); });
-  const Column said = column("verdict", false, [](const Compared& c) { return verdict(c); });
+  const Column common = column("common_seeds", true, [](const Compared& c) { return std::to_string(c.common); });
+  const Column said = column("verdict", false, [margin](const Compared& c) { return verdict(c, margin); });
   const double Compared::*low = scale.negated ? &Compared::high : &Compared::low;
   const double Compared::*high = scale.negated ? &Compared::low : &Compared::high;
   if (format == Format::kTable) {
     return {
-        pairs,
         column("− " + reference + ", " + scale.difference_unit(), true, [&](const Compared& c) { return scale.difference(c.difference); }),
-        column("95 % of it", true,
+        column("95 % of all", true,
                [&, low, high](const Compared& c) { return scale.difference(c.*low) + " to " + scale.difference(c.*high); }),
-        column("p (Holm)", true, [](const Compared& c) { return fixed(c.p_holm, 4); }), said};
+        column("p (Dunnett)", true, [](const Compared& c) { return fixed(c.p, 4); }),
+        column("equal within", true, [&](const Compared& c) { return scale.amount(c.equal_within); }), said};
   }
-  return {pairs,
+  return {common,
           column("difference", true, [&](const Compared& c) { return scale.exact_difference(c.difference); }),
           column("difference_low", true, [&, low](const Compared& c) { return scale.exact_difference(c.*low); }),
           column("difference_high", true, [&, high](const Compared& c) { return scale.exact_difference(c.*high); }),
           column("p", true, [](const Compared& c) { return exact(c.p); }),
-          column("p_holm", true, [](const Compared& c) { return exact(c.p_holm); }),
+          column("p_alone", true, [](const Compared& c) { return exact(c.p_alone); }),
+          column("equal_within", true, [&](const Compared& c) { return scale.exact_amount(c.equal_within); }),
           said};
 }
 
@@ -252,11 +254,11 @@ std::string signed_percent(double value) { return (value < 0 ? "" : "+") + perce
 std::string exact_percent(double value) { return exact(std::round(value * 1e10) / 1e8); }
 
 Table leaderboard_table(const std::vector<LeaderboardRow>& rows, const Provisional& provisional, Format format,
-                        const std::optional<std::string>& reference, const ScoreScale& scale) {
+                        const std::optional<std::string>& reference, const ScoreScale& scale, std::optional<double> margin) {
   const bool people = format == Format::kTable;
   std::vector<Column> columns = people ? columns_for_people(provisional, scale) : columns_for_programs(provisional, scale);
   if (reference) {
-    for (Column& column : comparison_columns(format, *reference, scale)) columns.push_back(std::move(column));
+    for (Column& column : comparison_columns(format, *reference, scale, margin)) columns.push_back(std::move(column));
   }
   if (people && rows.size() + provisional.rows.size() > 0) {
     std::erase_if(columns, [&](const Column& column) { return empty(column, rows, provisional); });

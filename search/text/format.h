@@ -24,11 +24,13 @@ void write(std::ostream& out, const Table& table, Format format);
 
 /// Scores are written by the scale. The finished rows come first, by rank, then the provisional ones without a rank; the column `status`
 /// tells them apart. For people accuracies are in per cent, and a column that would be empty is left out. CSV and JSON have every field
-/// in full. With the name of a reference there are columns for each row's comparison with it.
+/// in full. With the name of a reference there are columns for each row's comparison with it; `margin` as of verdict().
 Table leaderboard_table(const std::vector<LeaderboardRow>& rows, const Provisional& provisional, Format format,
-                        const std::optional<std::string>& reference = std::nullopt, const ScoreScale& scale = {});
-/// "better" or "worse" where Holm's p is below 0.05, else "not told apart": that is not the same as equal.
-std::string verdict(const PairedComparison& compared);
+                        const std::optional<std::string>& reference = std::nullopt, const ScoreScale& scale = {},
+                        std::optional<double> margin = std::nullopt);
+/// "better" or "worse" where p is below 0.05. Else "equal" where the two are equal within the margin (in stored units), or "not told
+/// apart", which is not the same.
+std::string verdict(const Comparison& compared, std::optional<double> margin);
 Table failure_table(const std::vector<FailureRow>& rows);
 
 /// The shortest decimal that reads back to the same number; "nan", "inf", "-inf".

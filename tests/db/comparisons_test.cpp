@@ -77,6 +77,33 @@ TEST(Comparisons, ManySeedsEffectsDoNotCount) {
   EXPECT_LT(two.p, 0.001) << "seeds that lie 0.1 apart would hide the difference";
 }
 
+TEST(StudentizedRange, PointsAreThoseOfTheTable) {
+  // H. Harter, "Tables of range and studentized range", Annals of Mathematical Statistics 31 (1960).
+  EXPECT_NEAR(studentized_range_95(2, 5), 3.635, 0.001);
+  EXPECT_NEAR(studentized_range_95(3, 10), 3.877, 0.001);
+  EXPECT_NEAR(studentized_range_95(10, 20), 5.008, 0.001);
+  EXPECT_NEAR(studentized_range_95(5, 2'000'000'000), 3.858, 0.001);
+}
+
+TEST(Ranks, HoldTogetherAndLeaveOpenWhatSeedsExplain) {
+  std::vector<SeedScore> trials;
+  for (std::uint64_t seed = 0; seed < 5; ++seed) {
+    const double noise = 0.004 * (static_cast<double>(seed * 7 % 5) - 2);
+    trials.push_back({1, seed, 0.70 + noise});
+    trials.push_back({2, seed, 0.78 - noise});
+    trials.push_back({3, seed, 0.782 + noise / 2});
+  }
+  const auto ranks = simultaneous_ranks(trials);
+  ASSERT_EQ(ranks.size(), 3u);
+  EXPECT_EQ(std::pair(ranks.at(1).first, ranks.at(1).last), std::pair(3, 3));
+  EXPECT_EQ(std::pair(ranks.at(2).first, ranks.at(2).last), std::pair(1, 2));
+  EXPECT_EQ(std::pair(ranks.at(3).first, ranks.at(3).last), std::pair(1, 2));
+  trials.push_back({4, 99, 0.1});
+  EXPECT_EQ(simultaneous_ranks(trials).at(4).last, 4) << "no seed in common with any: every rank is left open";
+  EXPECT_EQ(simultaneous_ranks(trials).at(4).first, 1);
+  EXPECT_TRUE(simultaneous_ranks({}).empty());
+}
+
 TEST(Comparisons, EqualIsSaidOnlyWhereBothBoundsLieWithinTheMargin) {
   std::vector<SeedScore> trials;
   for (std::uint64_t seed = 0; seed < 20; ++seed) {

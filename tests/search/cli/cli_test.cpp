@@ -229,18 +229,21 @@ TEST_F(CommandLine, LeaderboardComparesWithAReference) {
   }
   const Ran table = run({"leaderboard", "--db", db, "--compare", "x + x"});
   EXPECT_EQ(table.code, 0) << table.err;
-  for (const char* part : {"pairs", "− x + x, points", "p (Holm)", "worse"})
+  for (const char* part : {"− x + x, points", "95 % of all", "p (Dunnett)", "equal within", "worse"})
     EXPECT_NE(table.out.find(part), std::string::npos) << table.out;
   const Ran rows = run({"leaderboard", "--db", db, "--compare", "x + x", "--format", "json"});
   int compared = 0;
   for (const json& row : json::parse(rows.out)) {
     if (row["difference"].is_null()) continue;
     ++compared;
-    EXPECT_EQ(row["pairs"], 3);
-    EXPECT_GE(row["p_holm"], row["p"]);
+    EXPECT_EQ(row["common_seeds"], 3);
+    EXPECT_GE(row["p"], row["p_alone"]);
+    EXPECT_GT(row["equal_within"], 0);
   }
   EXPECT_EQ(compared, 11);
-  refuses({"leaderboard", "--db", db, "--compare", "relu"}, kUsage, {"--compare relu", "two seeds in common"});
+  EXPECT_NE(run({"leaderboard", "--db", db, "--compare", "x + x", "--margin", "200"}).out.find("equal\n"), std::string::npos);
+  refuses({"leaderboard", "--db", db, "--compare", "x + x", "--margin", "0"}, kUsage, {"--margin 0", "above 0"});
+  refuses({"leaderboard", "--db", db, "--compare", "relu"}, kUsage, {"--compare relu", "several seeds"});
   refuses({"leaderboard", "--db", db, "--compare", "relu("}, kUsage, {"expected"});
   refuses({"leaderboard", "--db", db, "--compare", "3"}, kUsage, {"constant"});
   refuses({"leaderboard", "--db", db, "--compare", "relu", "--failures"}, kUsage, {"--compare"});

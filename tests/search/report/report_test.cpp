@@ -107,7 +107,8 @@ TEST_F(Report, ComparesAsTheLeaderboardDoes) {
       EXPECT_EQ(data["functions"]["formula"][compared["function"][i].get<std::size_t>()], row.formula);
       EXPECT_EQ(compared["n"][i], row.compared->n);
       EXPECT_NEAR(compared["difference"][i].get<double>(), row.compared->difference, 1e-6);
-      EXPECT_NEAR(compared["p_holm"][i].get<double>(), row.compared->p_holm, kSixDigits);
+      EXPECT_NEAR(compared["p"][i].get<double>(), row.compared->p, kSixDigits);
+      EXPECT_NEAR(compared["equal_within"][i].get<double>(), row.compared->equal_within, kSixDigits);
       ++i;
     }
     EXPECT_EQ(i, compared["function"].size());

@@ -135,9 +135,17 @@ TEST(Format, LeaderboardListsWhatARaceHasPausedLastAndWithoutARank) {
 }
 
 TEST(Format, WhatIsNotToldApartIsNotCalledEqual) {
-  EXPECT_EQ(verdict({.n = 5, .difference = 0.01, .low = -0.01, .high = 0.03, .p = 0.02, .p_holm = 0.05}), "not told apart");
-  EXPECT_EQ(verdict({.n = 5, .difference = 0.01, .low = 0.001, .high = 0.02, .p = 0.02, .p_holm = 0.049}), "better");
-  EXPECT_EQ(verdict({.n = 5, .difference = -0.01, .low = -0.02, .high = -0.001, .p = 0.02, .p_holm = 0.049}), "worse");
+  const auto said = [](double difference, double p, std::optional<double> margin) {
+    Comparison compared;
+    compared.difference = difference, compared.p = p, compared.equal_within = 0.02;
+    return verdict(compared, margin);
+  };
+  EXPECT_EQ(said(0.01, 0.05, std::nullopt), "not told apart");
+  EXPECT_EQ(said(0.01, 0.049, std::nullopt), "better");
+  EXPECT_EQ(said(-0.01, 0.049, std::nullopt), "worse");
+  EXPECT_EQ(said(0.01, 0.05, 0.019), "not told apart");
+  EXPECT_EQ(said(0.01, 0.05, 0.02), "equal");
+  EXPECT_EQ(said(0.01, 0.049, 0.02), "better") << "and by less than the margin";
 }
 
 TEST(Format, PercentIsTheSameNumberInFull) {
