@@ -10,7 +10,6 @@
 #include "db/records.h"
 #include "grammar/notation.h"
 #include "grammar/operators.h"
-#include "kernels/export/export.h"
 #include "python/bindings/formula.h"
 #include "python/bindings/session.h"
 #include "search/run/race.h"
@@ -267,9 +266,6 @@ PYBIND11_MODULE(_core, module) {
   module.attr("version") = std::string(program_version());
   module.attr("commit") = std::string(program_commit());
   module.attr("strategies") = py::cast(std::vector<std::string>(strategy_names().begin(), strategy_names().end()));
-  py::list targets;
-  for (const ExportTarget& target : export_targets()) targets.append(std::string(target.name));
-  module.attr("export_targets") = py::tuple(targets);
   bind_errors(module);
   bind_formula(module);
   bind_session(module);

@@ -50,6 +50,12 @@ def test_nothing_is_ranked_before_something_is_told(study):
     assert str(study.leaderboard()) == "no rows"
 
 
+@pytest.mark.parametrize("strategy", actsearch.STRATEGIES)
+def test_every_strategy_can_be_asked(tmp_path, strategy):
+    with make_study(tmp_path / "own.db", strategy=strategy) as study:
+        assert len({trial.formula for trial in study.ask(3)}) == 3
+
+
 def test_formulas_of_ones_own_are_asked_for(tmp_path):
     study = make_study(tmp_path / "own.db", formulas=["relu", actsearch.Formula("x * tanh(x)")])
     texts = [trial.formula.text for trial in study.ask(4)]
