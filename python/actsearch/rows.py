@@ -32,7 +32,7 @@ class LeaderboardRow:
     tied        the ranks that the row is not told apart from
     bound       the mean less what so few seeds may have added: the order of the rows, where there is one
     best        the best single trial
-    epochs      of a trial; of a paused function's furthest
+    epochs      told of a trial; of a paused function's furthest. None where none was told
     train_loss  there, for paused functions
     difference, difference_low, difference_high
                 with leaderboard(compare=…): from that function, over `seeds` seeds that both have, and its 95 % interval
@@ -152,7 +152,7 @@ def _shown(value: Any) -> str:
 
 def leaderboard(ranking: list[dict[str, Any]], compare: Union[None, str, Formula] = None) -> Rows[LeaderboardRow]:
     """Rows of what _core answers. ValueError where no row could be compared."""
-    board = Rows(LeaderboardRow(**{**row, "name": row["name"] or None}) for row in ranking)
+    board = Rows(LeaderboardRow(**{**row, "name": row["name"] or None, "epochs": row["epochs"] or None}) for row in ranking)
     if compare is not None and all(row.difference is None for row in board):
         raise ValueError(f"compare={str(compare)!r}: no row has two seeds in common with it, which a paired test needs")
     return board

@@ -32,7 +32,7 @@ def test_a_whole_loop(study):
             scores[trial.formula.text] = score
     board = study.leaderboard()
     assert {row.formula: row.score for row in board} == pytest.approx(scores)
-    assert [row.rank for row in board] == [1, 2, 3, 4, 5]
+    assert [row.rank for row in board] == [1, 2, 3, 4, 5] and {row.epochs for row in board} == {10}
     assert study.best().score == pytest.approx(max(scores.values()))
     assert actsearch.leaderboard(study.path) == board
     assert "formula" in str(board) and "<table>" in board._repr_html_()
@@ -235,6 +235,7 @@ def test_results_from_elsewhere_count(study):
     with pytest.raises(ValueError):
         study.tell("relu", 2, seed=9)
     best, relu = study.leaderboard(compare="relu")
+    assert best.epochs is None  # none was told
     assert best.formula == "x * tanh(x)" and best.seeds == 3 and best.difference == pytest.approx(0.1 + 1 / 90 - 1 / 100)
     assert best.difference_low < best.difference < best.difference_high and best.p < 0.05 and relu.difference is None
     with pytest.raises(ValueError, match="two seeds"):
