@@ -29,6 +29,7 @@ from actsearch.rows import LeaderboardRow, Rows
 from actsearch.study import Answer, Racing, Study, Trial
 
 __version__: str = _core.version
+STRATEGIES: tuple = tuple(_core.strategies)  #: what Study(strategy=…) may be
 __all__ = [
     "Answer",
     "DatabaseError",
@@ -37,6 +38,7 @@ __all__ = [
     "LeaderboardRow",
     "Racing",
     "Rows",
+    "STRATEGIES",
     "Study",
     "TellError",
     "Trial",

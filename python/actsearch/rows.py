@@ -32,7 +32,9 @@ class LeaderboardRow:
     tied        the ranks that the row is not told apart from
     bound       the mean less what so few seeds may have added: the order of the rows, where there is one
     best        the best single trial
-    epochs      of a trial; of a paused function's furthest
+    beta        mean of the learned beta0, where the built-in trainer trained
+    seconds     of a trial, on average; None where they are not known
+    epochs      told of a trial; of a paused function's furthest. None where none was told
     train_loss  there, for paused functions
     difference, difference_low, difference_high
                 with leaderboard(compare=…): from that function, by one model of all functions with several seeds; the intervals
@@ -57,6 +59,8 @@ class LeaderboardRow:
     tied: Optional[Tuple[int, int]] = None
     bound: Optional[float] = None
     best: Optional[float] = None
+    beta: Optional[float] = None
+    seconds: Optional[float] = None
     epochs: Optional[float] = None
     train_loss: Optional[float] = None
     difference: Optional[float] = None
@@ -159,7 +163,7 @@ def _shown(value: Any) -> str:
 
 def leaderboard(ranking: list[dict[str, Any]], compare: Union[None, str, Formula] = None) -> Rows[LeaderboardRow]:
     """Rows of what _core answers. ValueError where no row could be compared."""
-    board = Rows(LeaderboardRow(**{**row, "name": row["name"] or None}) for row in ranking)
+    board = Rows(LeaderboardRow(**{**row, **{name: row.get(name) or None for name in ("name", "epochs", "seconds")}}) for row in ranking)
     if compare is not None and all(row.difference is None for row in board):
         raise ValueError(f"compare={str(compare)!r}: no function has several seeds and one in common with it")
     return board

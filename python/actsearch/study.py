@@ -104,7 +104,8 @@ class Trial:
         validate, from 0 to 1. ValueError for numbers that cannot be, which change nothing; a training that diverges calls fail().
         """
         answer = self._answered(self.study._core.epoch(self._number, self._attempt, epoch, _number(train_loss), _number(accuracy)))
-        self.study._log("epoch", self, epoch, _number(train_loss), _number(accuracy))
+        if answer is not Answer.STOP:
+            self.study._log("epoch", self, epoch, _number(train_loss), _number(accuracy))
         return answer
 
     def tell(self, score: float) -> Answer:
@@ -180,7 +181,7 @@ class Study:
                 you change the training
     epochs      of a whole trial
     space       core1, core2 or core3: the formulas to search; `unary` and `binary` are the operators, all if not said
-    strategy    random, exhaustive, evolution or ppo, as `actsearch search` has them
+    strategy    one of actsearch.STRATEGIES, as `actsearch search` has them
     seed        of the first trial of every function; the order of proposals follows from it too
     seeds       trials of each function; leaderboard(compare=…) needs two
     formulas    formulas or names that are also asked for, in turn with the proposals
@@ -246,11 +247,10 @@ class Study:
         self._closed = False
         self._lock = threading.Lock()
         self._trials: weakref.WeakSet = weakref.WeakSet()  # that this object has handed out
-        self._renewing = False
-        self._ended = threading.Event()
         self._logging = threading.Lock()
         self._loggers: list[Logger] = []
-        weakref.finalize(self, self._ended.set)
+        self._leases = _Leases()
+        self._end_of_leases = weakref.finalize(self, self._leases.stop)  # also where the interpreter ends
         _studies.add(self)
 
     @property
@@ -355,7 +355,7 @@ class Study:
         self.trials().to_parquet(path)
 
     def log_to(self, kind: str, directory: Union[None, str, os.PathLike] = None, **options: Any) -> None:
-        """From now on, also writes what this object's trials tell to where people look at trainings.
+        """From now on, also writes what this object's trials tell to where people look at trainings. Each process says so itself.
 
         study.log_to("tensorboard", "runs/")    event files, a folder a trial: train_loss and accuracy by epoch, score, the formula as text
         study.log_to("mlflow")                  a run a trial; tracking_uri and experiment ("actsearch") may be said
@@ -368,7 +368,7 @@ class Study:
 
     def close(self) -> None:
         """Closes file and loggers. Trials that are out stay out until they are told elsewhere, or their lease ends."""
-        self._ended.set()
+        self._leases.stop()
         with self._logging:
             for logger in self._loggers:
                 logger.close()
@@ -401,9 +401,7 @@ class Study:
     def _adopted(self, trial: Trial) -> Trial:
         with self._lock:
             self._trials.add(trial)
-            if not self._renewing:
-                self._renewing = True
-                threading.Thread(target=_renew, args=(weakref.ref(self), self._ended, self.lease / 3), name="actsearch leases", daemon=True).start()
+        self._leases.renew(self)
         return trial
 
     def _log(self, what: str, trial: Trial, *arguments: Any) -> None:
@@ -414,6 +412,7 @@ class Study:
     def _after_fork(self) -> None:
         """In a child: what belongs to the parent's connection and threads is left alone, and the file is opened anew when it is used."""
         closed = self._closed
+        self._end_of_leases.detach()
         _left_to_parents.append(self._session)
         self._begin()
         self._closed = closed
@@ -430,20 +429,42 @@ def _trial(study: Study, number: int, attempt: int, text: str, name: str, seed: 
     )
 
 
-def _renew(study_of: Any, ended: threading.Event, every: float) -> None:
-    """The thread that renews the leases of the trials that are out, as long as study and trials live."""
-    while not ended.wait(every):
-        study = study_of()
-        if study is None:
-            return
-        with study._lock:
-            trials = [trial for trial in study._trials if trial._out]
-        for trial in trials:
-            try:
-                trial._keep()
-            except (RuntimeError, ValueError):  # a busy file, or one that is closed now: two more turns come before the lease ends
-                pass
-        study = trials = trial = None  # nothing is kept alive while this waits
+class _Leases:
+    """A thread that renews the leases of a study's trials, as long as study and trials live."""
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+        self._thread: Optional[threading.Thread] = None
+        self._lock = threading.Lock()
+
+    def renew(self, study: Study) -> None:
+        """Begins, if it has not."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, args=(weakref.ref(study), study.lease / 3), name="actsearch leases", daemon=True
+                )
+                self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread, and waits until it is out of the extension: the interpreter must not end under it."""
+        self._ended.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout=30)
+
+    def _run(self, study_of: Any, every: float) -> None:
+        while not self._ended.wait(every):
+            study = study_of()
+            if study is None:
+                return
+            with study._lock:
+                trials = [trial for trial in study._trials if trial._out]
+            for trial in trials:
+                try:
+                    trial._keep()
+                except (RuntimeError, ValueError):  # a busy file, or one that is closed now: two more turns come before the lease ends
+                    pass
+            study = trials = trial = None  # nothing is kept alive while this waits
 
 
 _studies: weakref.WeakSet = weakref.WeakSet()

@@ -10,7 +10,6 @@
 #include "db/records.h"
 #include "grammar/notation.h"
 #include "grammar/operators.h"
-#include "kernels/export/export.h"
 #include "python/bindings/formula.h"
 #include "python/bindings/session.h"
 #include "search/run/race.h"
@@ -66,7 +65,7 @@ py::dict to_dict(const LeaderboardRow& row, const ScoreScale& scale) {
   py::dict dict("rank"_a = row.rank, "formula"_a = row.formula, "name"_a = row.name, "status"_a = "finished",
                 "score"_a = told(scale, row.mean), "n"_a = row.n, "low"_a = told(scale, scale.negated ? row.high : row.low),
                 "high"_a = told(scale, scale.negated ? row.low : row.high), "bound"_a = told(scale, row.bound), "margin"_a = row.margin,
-                "best"_a = told(scale, row.best), "epochs"_a = row.epochs);
+                "best"_a = told(scale, row.best), "beta"_a = row.beta, "seconds"_a = row.seconds, "epochs"_a = row.epochs);
   dict["tied"] = row.tied ? py::object(py::make_tuple(row.tied->first, row.tied->last)) : py::none();
   if (const auto& compared = row.compared) {
     dict["difference"] = told(scale, compared->difference);
@@ -175,7 +174,7 @@ ToldEpoch told_epoch(int epoch, const std::optional<double>& train_loss, const s
 }
 
 void bind_errors(py::module_& module) {
-  const auto named = [](py::object error) { error.attr("__module__") = "actsearch"; };
+  const auto named = [](const py::object& error) { error.attr("__module__") = "actsearch"; };
   named(py::register_exception<DatabaseError>(module, "DatabaseError", PyExc_RuntimeError));
   named(py::register_exception<TellError>(module, "TellError", PyExc_RuntimeError));
   named(py::register_exception<NotationError>(module, "FormulaError", PyExc_ValueError));
@@ -268,9 +267,6 @@ PYBIND11_MODULE(_core, module) {
   module.attr("version") = std::string(program_version());
   module.attr("commit") = std::string(program_commit());
   module.attr("strategies") = py::cast(std::vector<std::string>(strategy_names().begin(), strategy_names().end()));
-  py::list targets;
-  for (const ExportTarget& target : export_targets()) targets.append(std::string(target.name));
-  module.attr("export_targets") = py::tuple(targets);
   bind_errors(module);
   bind_formula(module);
   bind_session(module);

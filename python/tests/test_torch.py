@@ -59,6 +59,14 @@ def test_modules_are_copied_pickled_and_saved():
         assert type(again) is type(module) and torch.equal(again(x), module(x))
 
 
+def test_modules_are_traced_and_compiled():
+    x = torch.randn(3, 4)
+    module = Activation("x * sin(beta * x)", 4, axis=-1)
+    torch.testing.assert_close(torch.jit.trace(module, x)(x), module(x))
+    if hasattr(torch, "compile"):
+        torch.testing.assert_close(torch.compile(module, backend="eager", fullgraph=True)(x), module(x))
+
+
 def network():
     shared = nn.ReLU()
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Sequential(nn.Conv2d(4, 6, 3), shared, nn.Flatten(), nn.Linear(24, 5), shared), nn.Tanh())

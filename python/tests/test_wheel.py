@@ -28,7 +28,7 @@ def run(*command, **options):
 
 def pip_wheel(build, into):
     options = ["--no-build-isolation", "--no-deps", "--no-index", "--quiet", "--disable-pip-version-check"]
-    settings = [f"-Ccmake.define.ACTSEARCH_PREBUILT={build}", f"-Cbuild-dir={into}/build"]
+    settings = [f"--config-settings=cmake.define.ACTSEARCH_PREBUILT={build}", f"--config-settings=build-dir={into}/build"]
     return ["-m", "pip", "wheel", SOURCE, *options, *settings, "-w", into]
 
 
