@@ -52,6 +52,13 @@ void write_whole(const fs::path& file, const std::string& bytes) {
   }
 }
 
+/// ACTSEARCH_SEED for {seed}.
+std::string variable_of(std::string_view placeholder) {
+  std::string variable = "ACTSEARCH_";
+  for (const char c : placeholder) variable += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  return variable;
+}
+
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 double number(const Json& json) { return json.is_number() ? json.get<double>() : kUntold; }
 
@@ -191,6 +198,9 @@ class ExternalTrainer::Trial {
     if (options_.on_progress) options_.on_progress(outcome_.begun, 1);
   }
 
+  /// {state}, which is of this trial alone.
+  std::string state() const { return fs::absolute(file("state")).string(); }
+
   /// Of the same names for every formula: the class Activation, the function activation.
   fs::path module() const { return file("activation" + std::string(shared_.target.extension)); }
 
@@ -242,7 +252,7 @@ class ExternalTrainer::Trial {
     std::ifstream in(file("process"));
     pid_t group = 0;
     std::uint64_t start = 0;
-    if (in >> group >> start && actsearch::end_left_behind(group, start))
+    if (in >> group >> start && actsearch::end_left_behind(group, start, variable_of("state") + "=" + state()))
       shared_.settings.say(long_label() + ": a script that was left running has been ended");
   }
 
@@ -254,15 +264,12 @@ class ExternalTrainer::Trial {
                                 {"formula", candidate_.formula},
                                 {"seed", std::to_string(options_.seed)},
                                 {"epochs", std::to_string(until_)},
-                                {"state", fs::absolute(file("state")).string()}};
+                                {"state", state()}};
     if (gpu.any()) values.emplace_back("gpu", gpu.name());
     ProcessCall call;
     call.command = shared_.command.filled(values);
     for (const auto& [name, value] : values) {
-      std::string variable = "ACTSEARCH_" + std::string(name);
-      std::transform(variable.begin(), variable.end(), variable.begin(),
-                     [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
-      call.environment.emplace_back(variable, value);
+      call.environment.emplace_back(variable_of(name), value);
     }
     if (!shared_.settings.logs.empty()) {
       std::error_code ignored;  // without a log the trial goes on

@@ -290,21 +290,54 @@ class Running {
 
 ProcessEnd run_process(const ProcessCall& call, const std::function<bool(std::string_view)>& take) { return Running(call, take)(); }
 
-std::optional<std::uint64_t> process_start(pid_t process) {
-  std::ifstream in("/proc/" + std::to_string(process) + "/stat");
-  const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string contents(const fs::path& file) {
+  std::ifstream in(file);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+/// A field of /proc/PROCESS/stat, counted from 1 as proc(5) does; behind the program's name. Absent where there is no such process.
+template <class Number>
+std::optional<Number> stat_field(const fs::path& process, int field) {
+  const std::string text = contents(process / "stat");
   const std::size_t name = text.rfind(')');  // a program's name may hold anything
   if (name == std::string::npos) return std::nullopt;
   std::istringstream fields(text.substr(name + 1));
-  constexpr int kBefore = 19;  // state is field 3, starttime field 22
-  std::string field;
-  for (int i = 0; i < kBefore; ++i) fields >> field;
-  std::uint64_t start = 0;
-  return fields >> start ? std::optional(start) : std::nullopt;
+  std::string skipped;
+  constexpr int kFirst = 3;  // the one behind the name
+  for (int i = kFirst; i < field; ++i) fields >> skipped;
+  Number number{};
+  return fields >> number ? std::optional(number) : std::nullopt;
 }
 
-bool end_left_behind(pid_t group, std::uint64_t start) {
-  if (group <= 1 || process_start(group) != start) return false;
+/// Whether a process of the group began with the mark in its environment.
+bool is_marked(pid_t group, const std::string& mark) {
+  constexpr int kGroup = 5;
+  const std::string wanted = '\0' + mark + '\0';
+  std::error_code error;
+  for (fs::directory_iterator entry("/proc", error), end; !error && entry != end; entry.increment(error)) {
+    const std::string name = entry->path().filename();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;  // something else than a process
+    if (stat_field<pid_t>(entry->path(), kGroup) != group) continue;
+    if (('\0' + contents(entry->path() / "environ")).find(wanted) != std::string::npos) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> process_start(pid_t process) {
+  constexpr int kStart = 22;
+  return stat_field<std::uint64_t>("/proc/" + std::to_string(process), kStart);
+}
+
+bool end_left_behind(pid_t group, std::uint64_t start, const std::string& mark) {
+  if (group <= 1) return false;
+  const auto first = process_start(group);
+  if (first ? *first != start : !is_marked(group, mark)) return false;
   return kill(-group, SIGKILL) == 0;
 }
 

@@ -50,9 +50,10 @@ inline constexpr std::size_t kErrorLimit = 2'000;         ///< bytes of ProcessE
 /// in its group is killed at once.
 ProcessEnd run_process(const ProcessCall& call, const std::function<bool(std::string_view)>& take);
 
-/// Ends what is left of a process group that an earlier run of this program started: SIGKILL, where the group's first process is still
-/// the one that started at `start` (process_start). Returns whether there was one.
-bool end_left_behind(pid_t group, std::uint64_t start);
+/// Ends what is left of a process group that an earlier run of this program started. SIGKILL goes to the group where its first process is
+/// still the one that started at `start` (process_start). Where that one is gone, it goes to the group if a process of it began with
+/// `mark`, "NAME=value", in its environment: another group may have the number by now. Returns whether there was one to end.
+bool end_left_behind(pid_t group, std::uint64_t start, const std::string& mark);
 /// When a process of this machine started, in the kernel's ticks since boot. Absent where there is none of that number.
 std::optional<std::uint64_t> process_start(pid_t process);
 

@@ -1,32 +1,50 @@
-/// The commands of the program. Each takes the words after its name and returns the exit code. Misuse is thrown as
-/// std::invalid_argument (exit code 2), anything else that is thrown is a failure (1).
+/// The commands of the program. Misuse is thrown as std::invalid_argument (exit code 2), anything else that is thrown is a failure (1).
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "search/cli/options.h"
 
 namespace actsearch {
 
 using Words = std::vector<std::string>;
 
-int search_command(const Words& words);
-int ask_command(const Words& words);
-int tell_command(const Words& words);
-int leaderboard_command(const Words& words);
-int query_command(const Words& words);
-int rerun_command(const Words& words);
-int finalists_command(const Words& words);
-int proxies_command(const Words& words);
-int report_command(const Words& words);
-int serve_command(const Words& words);
-int show_command(const Words& words);
-int plot_command(const Words& words);
-int export_command(const Words& words);
-int operators_command(const Words& words);
-int recipes_command(const Words& words);
-int spaces_command(const Words& words);
-int data_command(const Words& words);
-int bench_command(const Words& words);
+/// What help, man page and completion know of a command, and what runs it.
+struct Command {
+  std::string_view name;
+  std::string_view summary;    ///< what it does, as the end of a sentence
+  Options (*declared)();       ///< its flags
+  int (*run)(const Options&);  ///< returns the exit code; the options are parsed
+};
+
+/// All of them, in the order of the help.
+const std::vector<Command>& commands();
+/// UsageError with a suggestion where there is none of that name.
+const Command& find_command(const std::string& name);
+
+// One for each, beside its code.
+Command search_command();
+Command ask_command();
+Command tell_command();
+Command leaderboard_command();
+Command query_command();
+Command rerun_command();
+Command finalists_command();
+Command proxies_command();
+Command report_command();
+Command serve_command();
+Command show_command();
+Command plot_command();
+Command export_command();
+Command operators_command();
+Command recipes_command();
+Command spaces_command();
+Command data_command();
+Command bench_command();
+Command completion_command();
+Command help_command();
 
 inline constexpr const char* kDefaultSearchRecipe = "vgg16-slim";
 inline constexpr const char* kDefaultRerunRecipe = "vgg16-bn";

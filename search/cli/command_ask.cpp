@@ -7,9 +7,11 @@
 
 #include "db/open/open_store.h"
 #include "grammar/notation.h"
+#include "grammar/operators.h"
 #include "kernels/export/export.h"
 #include "search/cli/command.h"
 #include "search/cli/options.h"
+#include "search/cli/own_training.h"
 #include "search/run/ask.h"
 #include "search/run/budget.h"
 #include "search/strategies/strategy.h"
@@ -32,15 +34,17 @@ Options declared() {
                   "that another has.");
   options.value("db", "FILE", "the database; created if it is not there");
   options.value("conditions", "TEXT",
-                "what is trained, in your own words: scores are ranked together where this text and --epochs are equal");
+                "what is trained, in your own words: scores are ranked together where this text, --epochs and --metric are equal");
   options.value("count", "N", "how many trials [1]");
   options.value("lease", "T", "for how long, such as 2h or 30m; a told epoch and `tell --renew` begin it anew [24h]");
   options.value("epochs", "N", "of a whole trial [1]");
-  options.value("space", "NAME", "the formulas to search: core1, core2 or core3, as in `search` [core1]");
-  options.value("unary", "A,B,...", "only these unary operators [all; `actsearch operators` lists them]");
-  options.value("binary", "A,B,...", "only these binary operators [all]");
+  declare_metric(options, "", "what the score is called, such as perplexity");
+  options.value("space", "NAME", "the formulas to search: core1, core2 or core3, as in `search` [core1]", space_names());
+  options.value("unary", "A,B,...", "only these unary operators [all; `actsearch operators` lists them]", names_of(unary_operators()));
+  options.value("binary", "A,B,...", "only these binary operators [all]", names_of(binary_operators()));
   declare_strategy(options);
-  options.values("expr", "E", "also hand out this formula or name, in turn with the proposals; may be given several times");
+  options.values("expr", "E", "also hand out this formula or name, in turn with the proposals; may be given several times",
+                 names_of(activations()));
   options.flag("baselines", "also hand out ReLU, Swish and the other named functions of the paper, in turn with the proposals");
   options.value("seeds", "N", "trials of each formula, with different seeds [1]");
   options.value("seed", "S", "the first seed; the order of proposals follows from it too [0]");
@@ -48,10 +52,11 @@ Options declared() {
                "stop the weak early: `tell --epoch` answers `pause` at a rung unless the training loss is among the lowest there");
   options.value("rungs", "E,E,...", "the rungs, in whole epochs, such as 1,3");
   options.value("eta", "F", "the best 1/F of those that reach a rung go on [" + exact(kUsualEta) + "]");
-  options.value("to", "TARGET", "also write each formula as `actsearch export --to` does: pytorch, jax, keras, ...");
+  options.value("to", "TARGET", "also write each formula as `actsearch export --to` does: pytorch, jax, keras, ...",
+                names_of(export_targets()));
   options.value("out", "DIR", "where to: DIR/trial-17.py and so on; created if it is not there, and files of that name are replaced");
   options.flag("list", "list the trials that are out instead");
-  options.value("format", "F", "table, csv or json [table]");
+  declare_format(options);
   options.epilogue("Example: actsearch ask --db own.db --conditions 'resnet20, train.py v3' --epochs 10 --count 4 --format json");
   return options;
 }
@@ -77,9 +82,9 @@ std::optional<AskPlan::Race> chosen_race(const Options& options) {
 }
 
 AskPlan planned(const Options& options) {
-  AskPlan plan{.conditions = {options.required("conditions"), static_cast<int>(options.integer("epochs", 1, 100'000).value_or(1))},
+  AskPlan plan{.conditions = chosen_conditions(options),
                .space = Space(options.text("space").value_or("core1"), options.list("unary"), options.list("binary")),
-               .strategy = options.choice("strategy", strategy_names()),
+               .strategy = options.choice("strategy"),
                .seed = static_cast<std::uint64_t>(options.integer("seed", 0, 1'000'000'000'000'000'000).value_or(0)),
                .seeds = static_cast<int>(options.integer("seeds", 1, 1'000'000).value_or(1)),
                .baselines = options.has("baselines"),
@@ -98,9 +103,7 @@ struct Modules {
 std::optional<Modules> chosen_modules(const Options& options) {
   if (options.has("to") != options.has("out")) throw UsageError("--to TARGET and --out DIR belong together");
   if (!options.has("to")) return std::nullopt;
-  std::vector<std::string_view> names;
-  for (const ExportTarget& target : export_targets()) names.push_back(target.name);
-  const std::string name = options.choice("to", names);
+  const std::string name = options.choice("to");
   const auto target =
       std::find_if(export_targets().begin(), export_targets().end(), [&](const ExportTarget& one) { return one.name == name; });
   Modules modules{&*target, options.required("out")};
@@ -144,8 +147,8 @@ Table asked_table(const std::vector<AskedTrial>& asked, const std::vector<std::s
 }
 
 int list(const Options& options, const std::string& file) {
-  for (const char* other : {"conditions", "count", "lease", "epochs", "space", "unary", "binary", "strategy", "expr", "baselines", "seeds",
-                            "seed", "racing", "rungs", "eta", "to", "out"}) {
+  for (const char* other : {"conditions", "count", "lease",     "epochs", "metric", "minimize", "score-range", "space", "unary", "binary",
+                            "strategy",   "expr",  "baselines", "seeds",  "seed",   "racing",   "rungs",       "eta",   "to",    "out"}) {
     if (options.has(other)) throw UsageError(std::string("--list shows all that is out: --") + other + " does not go with it");
   }
   const Format format = options.format();
@@ -168,11 +171,7 @@ int list(const Options& options, const std::string& file) {
   return 0;
 }
 
-}  // namespace
-
-int ask_command(const Words& words) {
-  Options options = declared();
-  if (!options.parse(words)) return 0;
+int run(const Options& options) {
   const std::string file = options.required("db");
   if (options.has("list")) return list(options, file);
   const AskPlan plan = planned(options);
@@ -203,5 +202,9 @@ int ask_command(const Words& words) {
   }
   return 0;
 }
+
+}  // namespace
+
+Command ask_command() { return {"ask", "hands out formulas for your own program to train", declared, run}; }
 
 }  // namespace actsearch

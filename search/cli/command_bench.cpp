@@ -96,14 +96,14 @@ Throughput total_throughput(const Recipe& recipe, const Program& program, Precis
 }
 
 constexpr const char* kMeasuredNetworks = "vgg-s,vgg16-slim,vgg16-bn";
-using Names = std::vector<std::string>;
+using RecipeNames = std::vector<std::string>;
 constexpr const char* kMeasuredActivations[] = {"relu", "swish"};
 
 /// As the commands use them: a search trains one network to a core, a rerun all cores in one.
 int threads_of(const Recipe& recipe) { return recipe.validation_size == 0 ? available_cores() : 1; }
 
 /// What training_results and kernel_results will take.
-std::chrono::duration<double> expected_duration(const Names& networks, Precision precision, double seconds) {
+std::chrono::duration<double> expected_duration(const RecipeNames& networks, Precision precision, double seconds) {
   constexpr std::chrono::duration<double> kKernels{5};
   constexpr double kMeasurements = 3;  // training, and convolutions in two ways
   const SpeedProbe probe(precision);
@@ -115,7 +115,7 @@ std::chrono::duration<double> expected_duration(const Names& networks, Precision
   return all;
 }
 
-Json training_results(const Names& networks, Precision precision, double seconds) {
+Json training_results(const RecipeNames& networks, Precision precision, double seconds) {
   Json rows = Json::array();
   for (const std::string& network : networks) {
     const Recipe& recipe = find_recipe(network);
@@ -189,7 +189,7 @@ Json cuda_results(const Device& device, CudaMeasurement what, bool small) {
   return {{"kernels", kernels}, {"compilations", compilations}, {"training", training}};
 }
 
-Json cpu_results(const Names& networks, Precision precision, double seconds) {
+Json cpu_results(const RecipeNames& networks, Precision precision, double seconds) {
   return {{"kernels", kernel_results(precision == Precision::kBf16 ? Storage::kBf16 : Storage::kFp32)},
           {"training", training_results(networks, precision, seconds)}};
 }
@@ -201,10 +201,10 @@ double seconds_of(const Options& options) {
   return given[0];
 }
 
-Names networks_of(const Options& options) {
+RecipeNames networks_of(const Options& options) {
   std::vector<std::string_view> known;
   for (const Recipe& recipe : recipes()) known.push_back(recipe.name);
-  Names networks;
+  RecipeNames networks;
   std::istringstream list(options.text("networks").value_or(kMeasuredNetworks));
   for (std::string name; std::getline(list, name, ',');) {
     if (std::find(known.begin(), known.end(), name) == known.end())
@@ -225,9 +225,7 @@ std::vector<int> jobs_of(const Options& options, bool small) {
   return jobs;
 }
 
-}  // namespace
-
-int bench_command(const Words& words) {
+Options declared() {
   Options options("bench", "[flags]",
                   "Measures this machine. It says first how long it will take.\n"
                   "\n"
@@ -241,20 +239,23 @@ int bench_command(const Words& words) {
                   "  training of several networks at once, whose rates are added up;\n"
                   "  beside it the least time for one network: the library's calls, and the bytes of the rest.");
   declare_device(options);
-  options.value("precision", "P", "auto, bf16 or fp32 [auto]");
-  options.value("networks", "LIST", "the recipes whose networks train [" + std::string(kMeasuredNetworks) + "]");
+  declare_precision(options);
+  options.value("networks", "A,B,...", "the recipes whose networks train [" + std::string(kMeasuredNetworks) + "]", names_of(recipes()));
   options.value("seconds", "S", "measure each training for at least S seconds [2]");
   options.value("jobs", "LIST", "on a CUDA device: so many networks at once [1,2,4,8]");
   options.flag("small", "on a CUDA device: few numbers on small tensors, vgg-s alone, one network; shows that all runs, not how fast");
-  options.value("format", "F", "text or json [text]");
-  if (!options.parse(words)) return 0;
-  const Format format = options.format({"text", "json"});
+  declare_format(options, {"text", "json"});
+  return options;
+}
+
+int run(const Options& options) {
+  const Format format = options.format();
   const bool small = options.has("small");
   const Device device = chosen_device(options);
   const Precision precision = chosen_precision(options, device);
   const double seconds = seconds_of(options);
   const std::vector<int> jobs = jobs_of(options, small);
-  const Names networks = networks_of(options);
+  const RecipeNames networks = networks_of(options);
   if (device.is_cuda()) {
     constexpr double kPreparation = 0.5, kRest = 10;                           // seconds: of each row, and of all else
     const double rows = small ? 2 : 2 * static_cast<double>(networks.size());  // of each number of jobs
@@ -285,5 +286,9 @@ int bench_command(const Words& words) {
   }
   return 0;
 }
+
+}  // namespace
+
+Command bench_command() { return {"bench", "measures kernels and training on this machine", declared, run}; }
 
 }  // namespace actsearch

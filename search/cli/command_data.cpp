@@ -8,17 +8,21 @@
 #include "search/cli/options.h"
 
 namespace actsearch {
+namespace {
 
-int data_command(const Words& words) {
+Options declared() {
   Options options("data", "fetch [cifar10 | cifar100] DIR | check DIR",
                   "fetch downloads the official archive of CIFAR-10, or of CIFAR-100, to DIR, verifies its checksum\n"
                   "and unpacks it to DIR/cifar-10-batches-bin or DIR/cifar-100-binary. With cifar100 alone DIR is data.\n"
                   "check verifies a directory that --data would take: sizes, labels and counts per class. It compares\n"
                   "CIFAR-10's checksums with the published ones, and says \"altered\" otherwise.");
-  options.arguments("action", 3);
+  options.arguments("action", 3, "DIR", {"fetch", "check", "cifar10", "cifar100"});
   declare_loading(options);
   options.epilogue("Example: actsearch data fetch data   (where every command then finds it)");
-  if (!options.parse(words)) return 0;
+  return options;
+}
+
+int run(const Options& options) {
   const auto given = options.texts("action");
   if (given.empty()) throw UsageError("fetch DIR or check DIR is expected\nsee: actsearch data --help");
   const std::string& action = given.front();
@@ -39,5 +43,9 @@ int data_command(const Words& words) {
   }
   return 0;
 }
+
+}  // namespace
+
+Command data_command() { return {"data", "fetches CIFAR-10, or checks a copy of it", declared, run}; }
 
 }  // namespace actsearch

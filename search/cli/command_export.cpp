@@ -8,6 +8,7 @@
 
 #include "db/open/open_store.h"
 #include "grammar/notation.h"
+#include "grammar/operators.h"
 #include "kernels/export/export.h"
 #include "search/cli/command.h"
 #include "search/cli/options.h"
@@ -93,15 +94,11 @@ Chosen chosen(const Options& options) {
 
 const ExportTarget& chosen_target(const Options& options) {
   options.required("to");
-  std::vector<std::string_view> names;
-  for (const ExportTarget& target : export_targets()) names.push_back(target.name);
-  const std::string name = options.choice("to", names);
+  const std::string name = options.choice("to");
   return *std::find_if(export_targets().begin(), export_targets().end(), [&](const ExportTarget& target) { return target.name == name; });
 }
 
-}  // namespace
-
-int export_command(const Words& words) {
+Options declared() {
   Options options("export", "(EXPR | --db FILE [--rank K]) --to TARGET [flags]",
                   "Writes a formula, or row K of a leaderboard, for use elsewhere: a module for a framework, a header,\n"
                   "or text for display. Derivatives come with it. Every file begins with the formula, where it comes\n"
@@ -109,18 +106,20 @@ int export_command(const Words& words) {
   options.value("db", "FILE", "take the formula from this database's leaderboard");
   options.value("rank", "K", "which row of the leaderboard [1]");
   options.value("recipe", "R", "the leaderboard of this recipe, as `actsearch leaderboard` takes it [the search's with the most trials]");
-  options.value("to", "TARGET", "what to write; see below");
+  options.value("to", "TARGET", "what to write; see below", names_of(export_targets()));
   options.value("out", "FILE", "the file to write [standard output]");
   options.flag("force", "replace a file that exists");
   options.flag("inline", "onnx: a graph without local functions, which converters take (to fp16, to another opset)");
-  options.arguments("expression", 1);
+  options.arguments("expression", 1, "EXPR", names_of(activations()));
   std::string targets = "Targets\n";
   for (const ExportTarget& target : export_targets()) {
     targets += "  " + std::string(target.name) + std::string(10 - target.name.size(), ' ') + std::string(target.description) + '\n';
   }
   options.epilogue(targets + "\nExample: actsearch export \"x * sigmoid(beta * x)\" --to pytorch --out swish.py");
-  if (!options.parse(words)) return 0;
+  return options;
+}
 
+int run(const Options& options) {
   const ExportTarget& target = chosen_target(options);
   const bool inlined = options.has("inline");
   if (inlined && target.write_inlined == nullptr) throw UsageError("--inline belongs to --to onnx");
@@ -143,6 +142,12 @@ int export_command(const Words& words) {
     std::cout << text;
   }
   return 0;
+}
+
+}  // namespace
+
+Command export_command() {
+  return {"export", "writes a formula for PyTorch, JAX, Keras, ONNX, CUDA, C, LaTeX, SymPy or MathML", declared, run};
 }
 
 }  // namespace actsearch

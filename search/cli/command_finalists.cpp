@@ -5,6 +5,7 @@
 #include "db/open/open_store.h"
 #include "evaluator/formats/data_source.h"
 #include "grammar/notation.h"
+#include "grammar/operators.h"
 #include "search/cli/command.h"
 #include "search/cli/device.h"
 #include "search/cli/interrupt.h"
@@ -37,7 +38,7 @@ Options declared() {
   options.value("db", "FILE", "the database of a search");
   options.value("top", "N", "judge the N best of the leaderboard");
   options.value("from", "RECIPE", "whose leaderboard: the recipe that --top ranks by [the search's with the most trials]");
-  options.value("compare", "F", "the reference, a formula or a name [relu]");
+  options.value("compare", "F", "the reference, a formula or a name [relu]", names_of(activations()));
   declare_margin(options);
   options.value("seeds", "K", "fresh trials of each formula, at least 2 [5]");
   options.value("seed", "S", "the first fresh seed [" + std::to_string(kFirstFreshSeed) + "]");
@@ -48,7 +49,7 @@ Options declared() {
   declare_device(options);
   declare_deterministic(options);
   declare_fresh_training(options);
-  options.value("format", "F", "table, csv or json [table]");
+  declare_format(options);
   options.epilogue(
       "Of a search with --evaluator the fresh stage calls the same command with new seeds, and there is no full stage.\n\n"
       "--recipe, --epochs, --batch, --rate and --precision are those of the full-length runs. The fresh stage\n"
@@ -96,7 +97,7 @@ RunPlan fresh_plan(const Options& options, const Device& device, const std::stri
 RerunPlan full_plan(const Options& options, const Device& device) {
   RerunPlan plan;
   plan.database_file = options.required("db");
-  plan.run.recipe = chosen_recipe(options, kDefaultRerunRecipe);
+  plan.run.recipe = chosen_recipe(options);
   plan.run.precision = chosen_precision(options, device);
   plan.run.seeds = static_cast<int>(options.integer("full-seeds", 1, 1'000'000).value_or(1));
   plan.run.jobs = device.is_cuda() ? static_cast<int>(device.cuda.size()) : 1;
@@ -321,11 +322,7 @@ int finalists_of_images(const Options& options, Store& database, FinalistsPlan p
   return code;
 }
 
-}  // namespace
-
-int finalists_command(const Words& words) {
-  Options options = declared();
-  if (!options.parse(words)) return 0;
+int run(const Options& options) {
   const std::string file = options.required("db");
   const auto top = options.integer("top", 1, 100'000);
   if (!top) throw UsageError("--top N is required: how many of the leaderboard are finalists\nsee: actsearch finalists --help");
@@ -350,6 +347,12 @@ int finalists_command(const Words& words) {
   if (const auto searched = read_external_conditions(plan.search_text))
     return finalists_of_command(options, *store, std::move(plan), *searched, format);
   return finalists_of_images(options, *store, std::move(plan), static_cast<int>(full), format);
+}
+
+}  // namespace
+
+Command finalists_command() {
+  return {"finalists", "judges the best of a search again: fresh seeds and images, then full length", declared, run};
 }
 
 }  // namespace actsearch

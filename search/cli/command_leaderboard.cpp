@@ -6,6 +6,7 @@
 #include "db/open/open_store.h"
 #include "db/reads.h"
 #include "grammar/candidate.h"
+#include "grammar/operators.h"
 #include "search/cli/command.h"
 #include "search/cli/options.h"
 #include "search/report/recipe_choice.h"
@@ -19,7 +20,7 @@ namespace {
 using Sort = LeaderboardQuery::Sort;
 
 Sort chosen_sort(const Options& options) {
-  const std::string name = options.choice("sort", {"lower-bound", "accuracy", "time", "trials"});
+  const std::string name = options.choice("sort");
   if (name == "accuracy") return Sort::kAccuracy;
   if (name == "time") return Sort::kTime;
   if (name == "trials") return Sort::kTrials;
@@ -51,9 +52,7 @@ void say_conditions(const Store& database, const std::optional<std::string>& rec
               << " other conditions; --recipe takes a recipe's name, such a text, or the name and some fields of it\n";
 }
 
-}  // namespace
-
-int leaderboard_command(const Words& words) {
+Options declared_leaderboard() {
   Options options("leaderboard", "--db FILE [flags]",
                   "Ranks the functions of a database by validation accuracy, the mean of n trials with different seeds.\n"
                   "\n"
@@ -68,15 +67,18 @@ int leaderboard_command(const Words& words) {
       "recipe", "R",
       "rank this recipe: its name, its whole text, or its name and some fields, \"vgg-s epochs=8\" [the search's with the most trials]");
   options.value("top", "N", "how many rows [20]");
-  options.value("sort", "BY", "lower-bound, accuracy, time or trials [lower-bound]");
+  options.value("sort", "BY", "lower-bound, accuracy, time or trials [lower-bound]", {"lower-bound", "accuracy", "time", "trials"});
   options.value("compare", "F",
-                "add each row's difference from this formula or name, for functions with several seeds, with Dunnett's test");
+                "add each row's difference from this formula or name, for functions with several seeds, with Dunnett's test",
+                names_of(activations()));
   declare_margin(options);
   options.flag("failures", "list the failed trials and their reasons instead");
-  options.value("format", "F", "table, csv or json [table]");
+  declare_format(options);
   options.epilogue("Example: actsearch leaderboard --db first.db --top 10");
-  if (!options.parse(words)) return 0;
+  return options;
+}
 
+int run_leaderboard(const Options& options) {
   const std::string file = options.required("db");
   const Format format = options.format();
   LeaderboardQuery query{options.text("recipe"), static_cast<int>(options.integer("top", 1, 1'000'000).value_or(20)), chosen_sort(options)};
@@ -104,16 +106,19 @@ int leaderboard_command(const Words& words) {
   return 0;
 }
 
-int query_command(const Words& words) {
+Options declared_query() {
   Options options("query", "--db FILE \"SELECT …\" [flags]",
                   "Runs one read-only SELECT. docs/schema.md describes the views that it reads: leaderboard, standings,\n"
                   "trials, epochs, failures, candidates, rejections, recipes, studies, study_trials, running, pauses\n"
                   "and paused.");
   options.value("db", "FILE", "the database");
-  options.value("format", "F", "table, csv or json [table]");
-  options.arguments("sql", 1);
+  declare_format(options);
+  options.arguments("sql", 1, "SELECT");
   options.epilogue("Example: actsearch query --db first.db \"SELECT formula, accuracy FROM trials WHERE accuracy > 0.75\"");
-  if (!options.parse(words)) return 0;
+  return options;
+}
+
+int run_query(const Options& options) {
   const std::string file = options.required("db");
   const Format format = options.format();
   const auto sql = options.texts("sql");
@@ -123,5 +128,12 @@ int query_command(const Words& words) {
   write(std::cout, store->queries()->query(sql.front()), format);
   return 0;
 }
+
+}  // namespace
+
+Command leaderboard_command() {
+  return {"leaderboard", "shows the best of a database, or what failed", declared_leaderboard, run_leaderboard};
+}
+Command query_command() { return {"query", "runs a read-only SELECT on a database", declared_query, run_query}; }
 
 }  // namespace actsearch

@@ -61,33 +61,37 @@ Table spellings_of(const Candidate& candidate, const Space& space) {
   return table;
 }
 
-}  // namespace
-
-int operators_command(const Words& words) {
+Options declared_operators() {
   Options options("operators", "[flags]",
                   "Lists the operators that formulas are built from, and the named activations. In a binary operator's\n"
                   "formula, x and y are its arguments.");
-  options.value("format", "F", "table, csv, json or markdown (docs/operators.md) [table]");
-  if (!options.parse(words)) return 0;
-  if (options.choice("format", {"table", "csv", "json", "markdown"}) == "markdown") {
+  options.value("format", "F", "table, csv, json or markdown (docs/operators.md) [table]", {"table", "csv", "json", "markdown"});
+  return options;
+}
+
+int run_operators(const Options& options) {
+  if (options.choice("format") == "markdown") {
     std::cout << operators_markdown();
   } else {
-    write(std::cout, operator_table(), options.format({"table", "csv", "json", "markdown"}));
+    write(std::cout, operator_table(), options.format());
   }
   return 0;
 }
 
-int spaces_command(const Words& words) {
+Options declared_spaces() {
   Options options("spaces", "[flags]",
                   "Lists the search spaces and how many spellings each has. A core unit is b(u, v), a binary operator b of\n"
                   "two unary ones: core1 has one unit, core2 two, core3 three. Many spellings are the same function,\n"
                   "which a search trains once.");
-  options.value("unary", "A,B,...", "count with only these unary operators");
-  options.value("binary", "A,B,...", "count with only these binary operators");
-  options.value("find", "F", "list every spelling in core1 of this formula or name instead");
-  options.value("format", "F", "table, csv or json [table]");
+  options.value("unary", "A,B,...", "count with only these unary operators", names_of(unary_operators()));
+  options.value("binary", "A,B,...", "count with only these binary operators", names_of(binary_operators()));
+  options.value("find", "F", "list every spelling in core1 of this formula or name instead", names_of(activations()));
+  declare_format(options);
   options.epilogue("Example: actsearch spaces --find swish1");
-  if (!options.parse(words)) return 0;
+  return options;
+}
+
+int run_spaces(const Options& options) {
   const Format format = options.format();
   if (const auto formula = options.text("find")) {
     write(std::cout, spellings_of(candidate_of(*formula), Space("core1", options.list("unary"), options.list("binary"))), format);
@@ -105,21 +109,23 @@ int spaces_command(const Words& words) {
   return 0;
 }
 
-int recipes_command(const Words& words) {
+Options declared_recipes() {
   Options options("recipes", "[flags]",
                   "Lists the training recipes, with their trainable parameters and the work of one image's forward pass\n"
                   "(MFLOP). --measure adds how many images per second training does here, with ReLU: one thread for\n"
                   "recipes of a search, all cores for full-length ones.");
-  options.value("show", "NAME", "print one recipe as a file, with every layer of its network: to be changed, and given to --recipe-file");
+  options.value("show", "NAME", "print one recipe as a file, with every layer of its network: to be changed, and given to --recipe-file",
+                names_of(recipes()));
   options.flag("measure", "measure the speed, some seconds a recipe; it says first how long");
-  options.value("precision", "P", "auto, bf16 or fp32 [auto]");
-  options.value("format", "F", "table, csv or json [table]");
-  if (!options.parse(words)) return 0;
+  declare_precision(options);
+  declare_format(options);
+  return options;
+}
+
+int run_recipes(const Options& options) {
   const Format format = options.format();
   if (options.has("show")) {
-    std::vector<std::string_view> names;
-    for (const Recipe& recipe : recipes()) names.push_back(recipe.name);
-    std::cout << recipe_file(find_recipe(options.choice("show", names)));
+    std::cout << recipe_file(find_recipe(options.choice("show")));
     return 0;
   }
   const Precision precision = chosen_precision(options);
@@ -156,5 +162,11 @@ int recipes_command(const Words& words) {
   write(std::cout, table, format);
   return 0;
 }
+
+}  // namespace
+
+Command operators_command() { return {"operators", "lists the operators and the named activations", declared_operators, run_operators}; }
+Command spaces_command() { return {"spaces", "lists the search spaces and their sizes", declared_spaces, run_spaces}; }
+Command recipes_command() { return {"recipes", "lists the training recipes, and how fast they run here", declared_recipes, run_recipes}; }
 
 }  // namespace actsearch

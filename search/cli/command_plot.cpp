@@ -329,9 +329,7 @@ Chart chart_of(const Options& options, const std::vector<Function>& functions) {
   return chart;
 }
 
-}  // namespace
-
-int plot_command(const Words& words) {
+Options declared() {
   Options options("plot", "EXPR… [--db FILE --rank K,…] [flags]",
                   "Draws formulas and named functions in one picture, as SVG or PNG. Curves differ in dashes and markers\n"
                   "too, for printing in black and white. Each beta is 1; for a formula from a database it is the mean\n"
@@ -348,13 +346,15 @@ int plot_command(const Words& words) {
   options.value("range", "A,B", "x from A to B [-5,5]");
   options.value("y-range", "A,B", "f(x) from A to B [what the functions need]");
   options.value("title", "TEXT", "the title, in place of the formulas or names");
-  options.arguments("expression", -1);
+  options.arguments("expression", -1, "EXPR", names_of(activations()));
   options.epilogue(
       "Examples:  actsearch plot relu swish1 \"max(x, sigmoid(x))\" --derivative --out functions.svg --out functions.png\n"
       "           actsearch plot swish --beta-family 0.1,1,10 > swish.svg\n"
       "           actsearch plot relu --db first.db --rank 1,2 --range -4,4 --out best.png");
-  if (!options.parse(words)) return 0;
+  return options;
+}
 
+int run(const Options& options) {
   const std::vector<Output> outputs = chosen_outputs(options);
   const std::vector<Function> functions = chosen_functions(options);
   const Drawing drawing = draw(chart_of(options, functions));
@@ -367,5 +367,9 @@ int plot_command(const Words& words) {
   for (std::size_t i = 0; i < outputs.size(); ++i) write_file(outputs[i].file, contents[i], options.has("force"));
   return 0;
 }
+
+}  // namespace
+
+Command plot_command() { return {"plot", "draws functions and their derivatives as SVG or PNG", declared, run}; }
 
 }  // namespace actsearch

@@ -50,9 +50,7 @@ Table agreement_table(const std::vector<Agreement>& agreements, Format format) {
   return table;
 }
 
-}  // namespace
-
-int proxies_command(const Words& words) {
+Options declared() {
   Options options("proxies", "--db FILE --truth RECIPE [flags]",
                   "A proxy is a short training that stands in for a long one. This command compares each recipe of a\n"
                   "database with the one that --truth names, over the functions that both have tried.\n"
@@ -65,9 +63,12 @@ int proxies_command(const Words& words) {
   options.value("db", "FILE", "the database");
   options.value("truth", "RECIPE", "the recipe to compare with: its name, its whole text, or its name and some fields");
   options.value("top", "K", "how many count as the best [5]");
-  options.value("format", "F", "table, csv or json [table]");
+  declare_format(options);
   options.epilogue("Example: actsearch proxies --db docs/results/panel.db --truth \"vgg16-slim epochs=10\" --top 10");
-  if (!options.parse(words)) return 0;
+  return options;
+}
+
+int run(const Options& options) {
   const std::string file = options.required("db"), truth = options.required("truth");
   const Format format = options.format();
   const int top = static_cast<int>(options.integer("top", 1, 100'000).value_or(5));
@@ -80,5 +81,9 @@ int proxies_command(const Words& words) {
   write(std::cout, table, format);
   return 0;
 }
+
+}  // namespace
+
+Command proxies_command() { return {"proxies", "compares short trainings with a long one", declared, run}; }
 
 }  // namespace actsearch

@@ -42,9 +42,7 @@ void write_whole(const fs::path& file, const std::string& text) {
   }
 }
 
-}  // namespace
-
-int report_command(const Words& words) {
+Options declared() {
   Options options("report", "--db FILE --out DIR [flags]",
                   "Writes a whole search as one page, DIR/index.html: leaderboard, race, accuracy beside cost, curves,\n"
                   "seeds, comparison with ReLU and Swish, learned betas, failures and conditions. The page needs no\n"
@@ -54,7 +52,10 @@ int report_command(const Words& words) {
   options.value("out", "DIR", "the directory for index.html; made if it is not there");
   options.flag("force", "replace an index.html that is there");
   options.epilogue("Example: actsearch report --db first.db --out first");
-  if (!options.parse(words)) return 0;
+  return options;
+}
+
+int run(const Options& options) {
   const std::string file = options.required("db");
   const fs::path directory = options.required("out");
   const fs::path target = directory / "index.html";
@@ -71,5 +72,9 @@ int report_command(const Words& words) {
   std::cout << target.string() << '\n';
   return 0;
 }
+
+}  // namespace
+
+Command report_command() { return {"report", "writes a whole search as one page of HTML", declared, run}; }
 
 }  // namespace actsearch

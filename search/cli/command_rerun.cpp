@@ -5,6 +5,7 @@
 #include "db/open/open_store.h"
 #include "evaluator/formats/data_source.h"
 #include "grammar/notation.h"
+#include "grammar/operators.h"
 #include "search/cli/command.h"
 #include "search/cli/device.h"
 #include "search/cli/interrupt.h"
@@ -27,7 +28,7 @@ Options declared() {
   options.value("db", "FILE", "the database; created if it is not there");
   options.value("top", "N", "train the N best of the leaderboard");
   options.value("from", "RECIPE", "whose leaderboard: the recipe that --top ranks by [the search's with the most trials]");
-  options.values("expr", "E", "train this formula or name; may be given several times");
+  options.values("expr", "E", "train this formula or name; may be given several times", names_of(activations()));
   declare_training(options, kDefaultRerunRecipe);
   declare_device(options);
   declare_deterministic(options);
@@ -35,7 +36,7 @@ Options declared() {
   options.value("seed", "S", "the first seed [0]");
   options.value("threads", "T", "threads of one run on the CPU [all cores]");
   options.value("jobs", "J", "runs at once on each CUDA device [1]");
-  options.value("format", "F", "table, csv or json [table]");
+  declare_format(options);
   return options;
 }
 
@@ -54,7 +55,7 @@ RerunPlan planned(const Options& options, const Device& device) {
   RerunPlan plan;
   plan.database_file = options.required("db");
   plan.commit = program_commit();
-  plan.run.recipe = chosen_recipe(options, kDefaultRerunRecipe);
+  plan.run.recipe = chosen_recipe(options);
   plan.run.precision = chosen_precision(options, device);
   plan.run.seeds = static_cast<int>(options.integer("seeds", 1, 1'000'000).value_or(1));
   plan.run.seed = static_cast<std::uint64_t>(options.integer("seed", 0, 1'000'000'000'000'000'000).value_or(0));
@@ -70,11 +71,7 @@ RerunPlan planned(const Options& options, const Device& device) {
   return plan;
 }
 
-}  // namespace
-
-int rerun_command(const Words& words) {
-  Options options = declared();
-  if (!options.parse(words)) return 0;
+int run(const Options& options) {
   const auto top = options.integer("top", 1, 1'000'000);
   if (top.has_value() == options.has("expr")) throw UsageError("either --top N or --expr E is expected\nsee: actsearch rerun --help");
   if (options.has("from") && !top) throw UsageError("--from belongs to --top\nsee: actsearch rerun --help");
@@ -115,5 +112,9 @@ int rerun_command(const Words& words) {
   if (!drawn.empty()) progress.say(drawn);
   return report.run.ending == Ending::kInterrupted ? kInterruptedExit : 0;
 }
+
+}  // namespace
+
+Command rerun_command() { return {"rerun", "trains the best, or given formulas, at full length, with test accuracy", declared, run}; }
 
 }  // namespace actsearch

@@ -7,6 +7,7 @@
 #include "db/open/open_store.h"
 #include "db/reads.h"
 #include "evaluator/formats/data_source.h"
+#include "grammar/operators.h"
 #include "search/cli/command.h"
 #include "search/cli/device.h"
 #include "search/cli/interrupt.h"
@@ -39,11 +40,13 @@ Options declared() {
   options.value("db", "FILE", "the database; created if it is not there");
   options.value("space", "NAME",
                 "the formulas to search. core1: b(u(x), v(x)), of two unary operators u, v and a binary b; core2, core3: two or three such "
-                "units, one after the other [core1]");
-  options.value("unary", "A,B,...", "only these unary operators [all; `actsearch operators` lists them]");
-  options.value("binary", "A,B,...", "only these binary operators [all]");
+                "units, one after the other [core1]",
+                space_names());
+  options.value("unary", "A,B,...", "only these unary operators [all; `actsearch operators` lists them]", names_of(unary_operators()));
+  options.value("binary", "A,B,...", "only these binary operators [all]", names_of(binary_operators()));
   declare_strategy(options);
-  options.values("expr", "E", "also train this formula or name, in turn with the proposals; may be given several times");
+  options.values("expr", "E", "also train this formula or name, in turn with the proposals; may be given several times",
+                 names_of(activations()));
   options.flag("baselines", "also train ReLU, Swish and the other named functions of the paper, in turn with the proposals");
   declare_training(options, kDefaultSearchRecipe);
   declare_device(options);
@@ -126,7 +129,7 @@ Racing fitted(const RaceFlags& race, const Recipe& recipe, const Dataset& datase
 SearchPlan planned(const Options& options, const Recipe& recipe) {
   SearchPlan plan{.run = {},
                   .space = Space(options.text("space").value_or("core1"), options.list("unary"), options.list("binary")),
-                  .strategy = options.choice("strategy", strategy_names()),
+                  .strategy = options.choice("strategy"),
                   .baselines = options.has("baselines"),
                   .given = candidates_of(options.texts("expr")),
                   .data = "",
@@ -143,7 +146,7 @@ SearchPlan planned(const Options& options, const Recipe& recipe) {
 
 /// The same with the built-in trainer; the data's name is still missing.
 SearchPlan planned(const Options& options, const Device& device) {
-  const Recipe recipe = chosen_recipe(options, kDefaultSearchRecipe);
+  const Recipe recipe = chosen_recipe(options);
   if (recipe.validation_size == 0) {
     throw UsageError("recipe " + recipe.name + " has no validation images, so a search cannot rank by it; it is for rerun");
   }
@@ -334,6 +337,7 @@ int search_with_command(const Options& options, const OwnTraining& own) {
   const auto store = open_store(file, Store::Access::kCreate);
   Store& database = *store;
   say("evaluator: " + own.conditions.command);
+  if (const std::string note = note_on_others(database, own.conditions); !note.empty()) say(note);
   say(search_text(plan) + std::to_string(own.conditions.epochs) + (own.conditions.epochs == 1 ? " epoch, " : " epochs, ") + "module for " +
       own.conditions.target + ", " + jobs_text(plan.run.jobs));
   if (plan.run.racing) say_race(progress, *plan.run.racing, plan.run.recipe.epochs);
@@ -346,13 +350,13 @@ int search_with_command(const Options& options, const OwnTraining& own) {
   return ended(report);
 }
 
-}  // namespace
-
-int search_command(const Words& words) {
-  Options options = declared();
-  if (!options.parse(words)) return 0;
+int run(const Options& options) {
   const auto own = chosen_own_training(options);
   return own ? search_with_command(options, *own) : search_images(options);
 }
+
+}  // namespace
+
+Command search_command() { return {"search", "trains and ranks formulas until a budget ends", declared, run}; }
 
 }  // namespace actsearch

@@ -21,16 +21,17 @@ std::string chosen_address(const Options& options) {
   return address;
 }
 
-}  // namespace
-
-int serve_command(const Words& words) {
+Options declared() {
   Options options("serve", "--db FILE [flags]",
                   "Shows the page of `actsearch report` to browsers of this machine, live: a trial is on it within two\n"
                   "seconds of its end. It only reads the database. Ctrl-C ends it.");
   options.value("db", "FILE", "the database");
   options.value("port", "N", "the port, up to 65535; 0 takes one that is free [8080]");
   options.value("bind", "ADDRESS", "the address to listen on; any but the usual one lets other machines read the results [127.0.0.1]");
-  if (!options.parse(words)) return 0;
+  return options;
+}
+
+int run(const Options& options) {
   ServePlan plan;
   plan.database = options.required("db");
   plan.address = chosen_address(options);
@@ -42,5 +43,9 @@ int serve_command(const Words& words) {
   server.run(interrupt);
   return kInterruptedExit;
 }
+
+}  // namespace
+
+Command serve_command() { return {"serve", "shows the same page live, while a search runs", declared, run}; }
 
 }  // namespace actsearch

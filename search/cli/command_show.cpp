@@ -270,9 +270,7 @@ void print_text(const Shown& shown) {
                     {}, colours);
 }
 
-}  // namespace
-
-int show_command(const Words& words) {
+Options declared() {
   Options options("show", "EXPR [flags]",
                   "Explains a formula or a named function: derivatives, properties and a plot.\n"
                   "\n"
@@ -281,18 +279,21 @@ int show_command(const Words& words) {
                   "training in single precision. A value that is not finite is the text nan, inf or -inf.");
   options.value("at", "X1,X2,...", "evaluate at these points; inf, -inf and nan are points too");
   options.value("beta", "B1,...", "values of the betas, in the formula's order [1 each]");
-  options.value("emit", "LANGUAGE", "print code instead: cuda, the kernels for a GPU (bf16, 8 channels a thread)");
-  options.value("format", "F", "text or json [text; with --at: json]");
-  options.arguments("expression", 1);
+  options.value("emit", "LANGUAGE", "print code instead: cuda, the kernels for a GPU (bf16, 8 channels a thread)", {"cuda"});
+  options.value("format", "F", "text or json [text; with --at: json]", {"text", "json"});
+  options.arguments("expression", 1, "EXPR", names_of(activations()));
   options.epilogue("Example: actsearch show \"x * sigmoid(beta * x)\" --at -2,0,2 --beta 1.5");
-  if (!options.parse(words)) return 0;
+  return options;
+}
+
+int run(const Options& options) {
   const auto given = options.texts("expression");
   if (given.empty()) throw UsageError("a formula is expected, in quotes\nsee: actsearch show --help");
-  const Format format = options.format({"text", "json"});
+  const Format format = options.format();
   const auto points = options.any_numbers("at");
   if (options.has("emit")) {
     if (points || options.has("format")) throw UsageError("--emit prints code: it does not go with --at or --format");
-    options.choice("emit", {"cuda"});
+    options.choice("emit");
     std::cout << cuda_source(lower(parse(given.front()).with_parameters_in_order()), Storage::kBf16, 8);
     return 0;
   }
@@ -308,5 +309,9 @@ int show_command(const Words& words) {
   }
   return 0;
 }
+
+}  // namespace
+
+Command show_command() { return {"show", "explains one formula: derivative, properties, plot, values", declared, run}; }
 
 }  // namespace actsearch

@@ -5,8 +5,10 @@
 #include <nlohmann/json.hpp>
 
 #include "db/open/open_store.h"
+#include "grammar/operators.h"
 #include "search/cli/command.h"
 #include "search/cli/options.h"
+#include "search/cli/own_training.h"
 #include "search/report/recipe_choice.h"
 #include "search/run/tell.h"
 #include "search/text/machine.h"
@@ -29,17 +31,21 @@ Options declared() {
   options.value("trial", "T", "the trial, as `ask` named it: 17, or 17.2 where it was handed out a second time");
   options.value("epoch", "N", "so many epochs are trained; with --train-loss, --accuracy or both. It renews the lease");
   options.value("train-loss", "L", "training loss of that epoch: what a race judges by");
-  options.value("accuracy", "A", "validation accuracy after that epoch, 0 to 1");
-  options.value("score", "S", "the trial has ended with this score, 0 to 1, higher is better");
+  options.value("accuracy", "A",
+                "validation accuracy after that epoch, 0 to 1; in the scale of the score where `ask` has --score-range or --minimize");
+  options.value("score", "S",
+                "the trial has ended with this score: 0 to 1, higher is better, unless `ask` has --score-range or --minimize");
   options.value("failed", "TEXT", "the trial has failed, and why: a result too");
   options.flag("renew", "begin the lease anew");
   options.value("lease", "T", "with --renew: for this long [as long as it was asked for]");
   options.flag("give-back", "give the trial back unfinished; what was told of its epochs stays");
-  options.value("formula", "F", "take in a result from elsewhere: of this formula or name, with --score or --failed");
+  options.value("formula", "F", "take in a result from elsewhere: of this formula or name, with --score or --failed",
+                names_of(activations()));
   options.value("seed", "S", "with --formula: the seed [0]");
   options.value("conditions", "TEXT", "with --formula: what was trained, the text that `ask` has");
   options.value("epochs", "N", "with --formula: of the whole trial [1]");
-  options.value("format", "F", "table or json [table]");
+  declare_metric(options, "with --formula: ", "what the score is called");
+  declare_format(options, {"table", "json"});
   options.epilogue(
       "Example: actsearch tell --db own.db --formula 'x * tanh(x)' --score 0.91 --seed 3 --conditions 'resnet20, train.py v3'");
   return options;
@@ -81,7 +87,7 @@ std::optional<std::chrono::seconds> chosen_lease(const Options& options) {
 }
 
 void write_reply(const Options& options, const std::string& trial, const Reply& reply) {
-  if (options.format({"table", "json"}) == Format::kJson) {
+  if (options.format() == Format::kJson) {
     const auto text_or_null = [](const std::string& text) {
       return text.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(text);
     };
@@ -97,30 +103,25 @@ void write_reply(const Options& options, const std::string& trial, const Reply& 
   if (!reply.reason.empty()) std::cerr << reply.reason << '\n';
 }
 
-}  // namespace
-
-int tell_command(const Words& words) {
-  Options options = declared();
-  if (!options.parse(words)) return 0;
+int run(const Options& options) {
   const std::string file = options.required("db");
   const std::string subject = chosen_subject(options);
-  (void)options.format({"table", "json"});
+  (void)options.format();
   if (options.has("trial") == options.has("formula"))
     throw UsageError("either --trial T or --formula F is expected\nsee: actsearch tell --help");
-  require_only(options, "--formula", {"seed", "conditions", "epochs"}, options.has("formula"));
+  require_only(options, "--formula", {"seed", "conditions", "epochs", "metric", "minimize", "score-range"}, options.has("formula"));
   const ToldResult result{number(options, "score"), options.text("failed")};
   const bool ends = subject == "score" || subject == "failed";
-  if (ends) require_valid(result);
 
   if (options.has("formula")) {
     if (!ends) throw UsageError("--formula takes a result: --score or --failed");
-    const Teller::Elsewhere trial{
-        .conditions = {options.required("conditions"), static_cast<int>(options.integer("epochs", 1, 100'000).value_or(1))},
-        .candidate = candidate_of(options.required("formula")),
-        .seed = static_cast<std::uint64_t>(options.integer("seed", 0, 1'000'000'000'000'000'000).value_or(0)),
-        .commit = std::string(program_commit()),
-        .machine = machine_text()};
+    const Teller::Elsewhere trial{.conditions = chosen_conditions(options),
+                                  .candidate = candidate_of(options.required("formula")),
+                                  .seed = static_cast<std::uint64_t>(options.integer("seed", 0, 1'000'000'000'000'000'000).value_or(0)),
+                                  .commit = std::string(program_commit()),
+                                  .machine = machine_text()};
     (void)to_text(trial.conditions);  // or they cannot be: before a file is made
+    require_valid(result, trial.conditions);
     require_usable(file);
     const auto store = open_store(file, Store::Access::kCreate);
     if (const std::string note = note_on_epochs(*store, trial.conditions); !note.empty()) std::cerr << note << '\n';
@@ -135,7 +136,6 @@ int tell_command(const Words& words) {
   epoch.epoch = static_cast<int>(options.integer("epoch", 1, 100'000).value_or(1));
   epoch.train_loss = number(options, "train-loss");
   epoch.accuracy = number(options, "accuracy");
-  if (subject == "epoch") require_valid(epoch);
   require_searched(file);
   const auto store = open_store(file, Store::Access::kCreate);
   Teller teller(*store);
@@ -146,5 +146,9 @@ int tell_command(const Words& words) {
                                    : teller.give_back(ticket));
   return 0;
 }
+
+}  // namespace
+
+Command tell_command() { return {"tell", "takes in what became of them, and answers what to do", declared, run}; }
 
 }  // namespace actsearch

@@ -70,7 +70,8 @@ void declare_device(Options& options) {
   options.value(
       "device", "D",
       "auto, cpu, cuda (the first NVIDIA device), cuda:N or all (NVIDIA devices) [auto: the first NVIDIA device that can be used, "
-      "else the CPU]");
+      "else the CPU]",
+      {"auto", "cpu", "cuda", "all"});
 }
 
 void declare_deterministic(Options& options) {
@@ -110,7 +111,7 @@ Device chosen_device(const Options& options) {
 }
 
 Precision chosen_precision(const Options& options, const Device& device) {
-  const std::string name = options.choice("precision", {"auto", "bf16", "fp32"});
+  const std::string name = options.choice("precision");
   if (name == "auto") return device.is_cuda() ? Precision::kBf16 : native_precision();
   return name == "bf16" ? Precision::kBf16 : Precision::kFp32;
 }

@@ -47,9 +47,10 @@ std::optional<Number> parsed(std::string_view text) {
   return number;
 }
 
-std::string listed(const std::vector<std::string_view>& names) {
+/// "a, b, c", or with another text before the last.
+std::string listed(const Names& names, std::string_view before_last = ", ") {
   std::string text;
-  for (const std::string_view name : names) text.append(text.empty() ? "" : ", ").append(name);
+  for (const std::string_view& name : names) text.append(text.empty() ? "" : &name == &names.back() ? before_last : ", ").append(name);
   return text;
 }
 
@@ -60,19 +61,25 @@ Options::Options(std::string command, std::string usage, std::string about)
       usage_(std::move(usage)),
       about_(std::move(about)),
       visible_("Flags (defaults in brackets)", kHelpWidth, kHelpWidth / 2) {
-  visible_.add_options()("help", "print this help");
+  flag("help", "print this help");
 }
 
-void Options::value(const std::string& name, const std::string& placeholder, const std::string& help) {
+void Options::value(const std::string& name, const std::string& placeholder, const std::string& help, Names known) {
   visible_.add_options()(name.c_str(), named<std::string>(placeholder), help.c_str());
+  flags_.push_back({.name = name, .placeholder = placeholder, .help = help, .known = std::move(known), .repeats = false});
 }
-void Options::values(const std::string& name, const std::string& placeholder, const std::string& help) {
+void Options::values(const std::string& name, const std::string& placeholder, const std::string& help, Names known) {
   visible_.add_options()(name.c_str(), named<std::vector<std::string>>(placeholder)->composing(), help.c_str());
+  flags_.push_back({.name = name, .placeholder = placeholder, .help = help, .known = std::move(known), .repeats = true});
 }
-void Options::flag(const std::string& name, const std::string& help) { visible_.add_options()(name.c_str(), help.c_str()); }
-void Options::arguments(const std::string& name, int count) {
+void Options::flag(const std::string& name, const std::string& help) {
+  visible_.add_options()(name.c_str(), help.c_str());
+  flags_.push_back({.name = name, .placeholder = "", .help = help, .known = {}, .repeats = false});
+}
+void Options::arguments(const std::string& name, int count, const std::string& placeholder, Names known) {
   hidden_.add_options()(name.c_str(), named<std::vector<std::string>>(name)->composing(), "");
   positional_.add(name.c_str(), count);
+  declared_arguments_ = {.name = name, .placeholder = placeholder, .help = "", .known = std::move(known), .repeats = count != 1};
 }
 
 void Options::fail(const std::string& message) const { throw UsageError(message + "\nsee: actsearch " + command_ + " --help"); }
@@ -94,7 +101,7 @@ bool Options::parse(const std::vector<std::string>& words) {
               map_);
   } catch (const po::unknown_option& error) {
     std::vector<std::string> names;
-    for (const auto& option : visible_.options()) names.push_back("--" + option->long_name());
+    for (const Declared& known : flags_) names.push_back("--" + known.name);
     const std::string name = error.get_option_name();
     fail("no flag " + shortened(name) + did_you_mean(name, {names.begin(), names.end()}));
   } catch (const po::too_many_positional_options_error&) {
@@ -183,7 +190,10 @@ std::optional<std::vector<double>> Options::any_numbers(const std::string& name)
   return values;
 }
 
-std::string Options::choice(const std::string& name, const std::vector<std::string_view>& known) const {
+std::string Options::choice(const std::string& name) const {
+  const auto declared = std::find_if(flags_.begin(), flags_.end(), [&](const Declared& flag) { return flag.name == name; });
+  if (declared == flags_.end() || declared->known.empty()) throw std::logic_error("--" + name + " is declared without its values");
+  const Names& known = declared->known;
   const auto given = text(name);
   if (!given) return std::string(known.front());
   if (std::find(known.begin(), known.end(), *given) == known.end()) {
@@ -192,9 +202,20 @@ std::string Options::choice(const std::string& name, const std::vector<std::stri
   return *given;
 }
 
-Format Options::format(const std::vector<std::string_view>& known) const {
-  const std::string name = choice("format", known);
+Format Options::format() const {
+  const std::string name = choice("format");
   return name == "json" ? Format::kJson : name == "csv" ? Format::kCsv : Format::kTable;
+}
+
+void declare_format(Options& options, const Names& known) {
+  options.value("format", "F", listed(known, " or ").append(" [").append(known.front()).append("]"), known);
+}
+
+void declare_precision(Options& options) {
+  const Names known{"auto", "bf16", "fp32"};
+  options.value("precision", "P",
+                "number format: " + listed(known, " or ") + " [auto: bf16 on CUDA and on processors with bf16 arithmetic, else fp32]",
+                known);
 }
 
 void declare_loading(Options& options) {
@@ -228,22 +249,27 @@ void declare_strategy(Options& options) {
   std::string text = "how it proposes formulas. ";
   std::string_view between;
   for (const StrategyInfo& info : strategies()) text.append(std::exchange(between, "; ")).append(info.name).append(": ").append(info.about);
-  options.value("strategy", "NAME", text.append(" [").append(strategies().front().name).append("]"));
+  options.value("strategy", "NAME", text.append(" [").append(strategies().front().name).append("]"), strategy_names());
 }
 
 void declare_training(Options& options, const std::string& default_recipe) {
-  options.value("recipe", "NAME", "network, optimiser and schedule, as `actsearch recipes` lists them [" + default_recipe + "]");
+  Names names = names_of(recipes());
+  const auto usual = std::find(names.begin(), names.end(), default_recipe);
+  if (usual == names.end()) throw std::logic_error("no recipe is called " + default_recipe);
+  std::rotate(names.begin(), usual, usual + 1);  // the first is the default
+  options.value("recipe", "NAME", "network, optimiser and schedule, as `actsearch recipes` lists them [" + default_recipe + "]",
+                std::move(names));
   options.value("recipe-file", "FILE", "a recipe of your own in place of a listed one, as `actsearch recipes --show NAME` prints them");
   options.value("network", "FILE", "a network of your own in place of the recipe's, in the same words; it is called as the file");
   options.value("epochs", "E", "epochs, in place of the recipe's; results are then ranked separately");
   options.value("batch", "B", "images a step, in place of the recipe's; likewise");
   options.value("rate", "R", "the schedule's peak learning rate, in place of the recipe's; likewise");
-  options.value("precision", "P",
-                "number format: auto, bf16 or fp32 [auto: bf16 on CUDA and on processors with bf16 arithmetic, else fp32]");
+  declare_precision(options);
   options.value(
-      "data", "D",
+      "data", "DIR",
       "a directory with CIFAR-10's or CIFAR-100's binary files, IDX files, or a folder of pictures for each class; or synthetic for "
-      "drawn images, synthetic:N for N of them [$ACTSEARCH_DATA, else data/cifar-10-batches-bin, else a download to there]");
+      "drawn images, synthetic:N for N of them [$ACTSEARCH_DATA, else data/cifar-10-batches-bin, else a download to there]",
+      {"synthetic"});
   declare_loading(options);
 }
 
@@ -262,12 +288,8 @@ Recipe of_file(const std::string& flag, const std::string& path, Read read) {
 }
 }  // namespace
 
-Recipe chosen_recipe(const Options& options, const std::string& default_recipe) {
-  std::vector<std::string_view> names{default_recipe};
-  for (const Recipe& recipe : recipes()) {
-    if (recipe.name != default_recipe) names.push_back(recipe.name);
-  }
-  Recipe recipe = find_recipe(options.choice("recipe", names));
+Recipe chosen_recipe(const Options& options) {
+  Recipe recipe = find_recipe(options.choice("recipe"));
   if (const auto path = options.text("recipe-file")) {
     if (options.has("recipe")) throw UsageError("--recipe-file and --recipe are both given; the file is the whole recipe");
     recipe = of_file("recipe-file", *path, [](const std::string& text) { return read_recipe_file(text); });
@@ -288,7 +310,7 @@ Recipe chosen_recipe(const Options& options, const std::string& default_recipe) 
 }
 
 Precision chosen_precision(const Options& options) {
-  const std::string name = options.choice("precision", {"auto", "bf16", "fp32"});
+  const std::string name = options.choice("precision");
   return name == "auto" ? native_precision() : name == "bf16" ? Precision::kBf16 : Precision::kFp32;
 }
 

@@ -12,6 +12,7 @@
 #include "db/reads.h"
 #include "evaluator/external/command_template.h"
 #include "evaluator/external/external_trainer.h"
+#include "kernels/export/export.h"
 #include "search/cli/interrupt.h"
 #include "search/text/format.h"
 
@@ -24,17 +25,6 @@ namespace fs = std::filesystem;
 constexpr const char* kBuiltIn[] = {"recipe", "recipe-file", "network",       "batch",      "rate",           "precision",
                                     "data",   "device",      "deterministic", "image-side", "skip-unreadable"};
 constexpr const char* kOwn[] = {"target", "metric", "minimize", "score-range", "evaluator-version", "gpus", "grace", "check-evaluator"};
-
-/// --score-range. A lower-is-better score may be any number from 0 on, another one a share.
-void choose_range(const Options& options, ExternalConditions* conditions) {
-  if (conditions->minimize) conditions->highest = std::numeric_limits<double>::infinity();
-  const auto range = options.any_numbers("score-range");
-  if (!range) return;
-  if (range->size() != 2 || !((*range)[0] < (*range)[1]))
-    throw UsageError("--score-range is the lowest and the highest score, such as 0,1 or 0,inf");
-  conditions->lowest = (*range)[0];
-  conditions->highest = (*range)[1];
-}
 
 void refuse_built_in(const Options& options) {
   for (const char* const flag : kBuiltIn) {
@@ -77,16 +67,45 @@ std::string number(double value) { return std::isnan(value) ? "-" : exact(value)
 
 }  // namespace
 
+void declare_metric(Options& options, const std::string& with, const std::string& name) {
+  options.value("metric", "NAME", with + name + " [score]");
+  options.flag("minimize", with + "a lower score is better");
+  options.value("score-range", "A,B", with + "the lowest and highest possible score [0,1; 0,inf with --minimize]");
+}
+
+Metric chosen_metric(const Options& options) {
+  Metric metric;
+  metric.name = options.text("metric").value_or("score");
+  metric.minimize = options.has("minimize");
+  if (metric.minimize) metric.highest = std::numeric_limits<double>::infinity();
+  const auto range = options.any_numbers("score-range");
+  if (!range) return metric;
+  if (range->size() != 2 || !((*range)[0] < (*range)[1]))
+    throw UsageError("--score-range is the lowest and the highest score, such as 0,1 or 0,inf");
+  metric.lowest = (*range)[0];
+  metric.highest = (*range)[1];
+  return metric;
+}
+
+ToldConditions chosen_conditions(const Options& options) {
+  Metric metric = chosen_metric(options);
+  return {.text = options.required("conditions"),
+          .epochs = static_cast<int>(options.integer("epochs", 1, 100'000).value_or(1)),
+          .metric = std::move(metric.name),
+          .minimize = metric.minimize,
+          .lowest = metric.lowest,
+          .highest = metric.highest};
+}
+
 void declare_own_training(Options& options) {
   options.value(
       "evaluator", "COMMAND",
       "train by this shell command rather than by the built-in trainer. It says {module}, {formula}, {seed}, {epochs}, {state} or {gpu} "
       "where these belong, and answers in lines of JSON");
   options.value("target", "T",
-                "with --evaluator: what {module} is a file for, an export target such as pytorch, jax, keras, onnx or c [pytorch]");
-  options.value("metric", "KEY", "with --evaluator: the key of the score in its answers [score]");
-  options.flag("minimize", "with --evaluator: a lower score is better");
-  options.value("score-range", "A,B", "with --evaluator: the lowest and highest possible score [0,1; 0,inf with --minimize]");
+                "with --evaluator: what {module} is a file for, an export target such as pytorch, jax, keras, onnx or c [pytorch]",
+                names_of(export_targets()));
+  declare_metric(options, "with --evaluator: ", "the key of the score in its answers");
   options.value("evaluator-version", "V",
                 "with --evaluator: a text of yours for this state of the script; scores of different versions rank apart");
   declare_fresh_training(options);
@@ -124,14 +143,39 @@ std::optional<OwnTraining> chosen_own_training(const Options& options) {
   OwnTraining own;
   own.conditions.command = *command;
   own.conditions.target = options.text("target").value_or("pytorch");
-  own.conditions.metric = options.text("metric").value_or("score");
-  own.conditions.minimize = options.has("minimize");
+  const Metric metric = chosen_metric(options);
+  own.conditions.metric = metric.name;
+  own.conditions.minimize = metric.minimize;
+  own.conditions.lowest = metric.lowest;
+  own.conditions.highest = metric.highest;
   own.conditions.version = options.text("evaluator-version").value_or("");
   own.conditions.epochs = static_cast<int>(options.integer("epochs", 1, 1'000'000).value_or(1));
-  choose_range(options, &own.conditions);
   choose_resources(options, &own);
   if (own.conditions.epochs > 1) require_epochs(own);
   return own;
+}
+
+std::string note_on_others(const Store& database, const ExternalConditions& conditions) {
+  std::optional<ExternalConditions> other;
+  for (const StoredRecipe& recipe : database.reads().recipes()) {
+    const auto known = read_external_conditions(recipe.text);
+    if (!known || known->fresh) continue;
+    if (*known == conditions) return "";
+    other = known;
+  }
+  if (!other) return "";
+  std::string flags;
+  const auto compare = [&](bool equal, const char* flag) {
+    if (!equal) flags.append(flags.empty() ? "" : ", ").append(flag);
+  };
+  compare(other->command == conditions.command, "--evaluator");
+  compare(other->version == conditions.version, "--evaluator-version");
+  compare(other->target == conditions.target, "--target");
+  compare(other->metric == conditions.metric, "--metric");
+  compare(other->minimize == conditions.minimize, "--minimize");
+  compare(other->lowest == conditions.lowest && other->highest == conditions.highest, "--score-range");
+  compare(other->epochs == conditions.epochs, "--epochs");
+  return "note: the file has trials of an evaluator command that differ in " + flags + ": they and the new ones are ranked separately";
 }
 
 void require_epochs(const OwnTraining& own) {

@@ -11,6 +11,7 @@
 #include "evaluator/external/conditions.h"
 #include "search/cli/options.h"
 #include "search/run/runner.h"
+#include "search/run/told.h"
 
 namespace actsearch {
 
@@ -21,6 +22,19 @@ struct OwnTraining {
   int jobs = 1;
 };
 
+/// What a score of the user's own training is called, and its range.
+struct Metric {
+  std::string name;
+  bool minimize = false;
+  double lowest = 0, highest = 1;
+};
+/// Adds --metric, --minimize and --score-range. `with` is "with --formula: " where they belong to another flag; `name` says what --metric
+/// is.
+void declare_metric(Options& options, const std::string& with, const std::string& name);
+Metric chosen_metric(const Options& options);
+/// --conditions, --epochs and the metric.
+ToldConditions chosen_conditions(const Options& options);
+
 /// Adds --evaluator and the flags that go with it.
 void declare_own_training(Options& options);
 /// Absent without --evaluator. UsageError for a flag of the built-in trainer beside it, or for one of these flags without it.
@@ -29,6 +43,9 @@ std::optional<OwnTraining> chosen_own_training(const Options& options);
 void declare_fresh_training(Options& options);
 /// The training of the finalists of a search with a command. UsageError for a flag of the built-in trainer.
 OwnTraining fresh_training(const Options& options, const ExternalConditions& searched);
+/// A note for people whose conditions are new to the store, where it has trials of another command, version, metric or length: these rank
+/// separately. Empty where there is nothing to say.
+std::string note_on_others(const Store& database, const ExternalConditions& conditions);
 /// UsageError where the command has no {epochs}: then it cannot train up to a rung.
 void require_epochs(const OwnTraining& own);
 /// What a run needs of a recipe: its name and how many epochs a trial has.

@@ -7,6 +7,7 @@
 #include "evaluator/external/conditions.h"
 #include "evaluator/network/plan.h"
 #include "grammar/hash.h"
+#include "search/run/told.h"
 #include "search/text/format.h"
 
 namespace actsearch {
@@ -114,6 +115,8 @@ std::optional<Conditions> read_conditions(const std::string& text, const Dataset
 }
 
 ScoreScale score_scale(const std::string& conditions) {
+  if (const auto told = read_told(conditions); told && !(told->share() && told->metric == ToldConditions{}.metric))
+    return {.name = told->metric, .share = told->share(), .negated = told->minimize};
   const auto external = read_external_conditions(conditions);
   if (!external) return {};
   return {.name = external->metric,

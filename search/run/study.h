@@ -53,7 +53,7 @@ struct Conditions {
 /// Absent where the text names a recipe that this version does not have, or other data.
 std::optional<Conditions> read_conditions(const std::string& text, const Dataset& dataset);
 
-/// How scores under these conditions (conditions_text, or to_text of ExternalConditions) are written.
+/// How scores under these conditions (conditions_text, or to_text of ExternalConditions or ToldConditions) are written.
 ScoreScale score_scale(const std::string& conditions);
 
 /// The record by which the plan's study is found again.

@@ -16,9 +16,9 @@ namespace {
 
 std::string epochs_text(int epochs) { return std::to_string(epochs) + (epochs == 1 ? " epoch" : " epochs"); }
 
-TrialRecord record_of(const ToldResult& told, const std::optional<double>& train_loss) {
+TrialRecord record_of(const ToldResult& told, const ToldConditions& conditions, const std::optional<double>& train_loss) {
   TrialRecord record;
-  record.validation_accuracy = told.score;
+  if (told.score) record.validation_accuracy = conditions.stored(*told.score);
   record.train_loss = train_loss;
   if (told.failure) {
     record.failure = kToldFailed;
@@ -27,8 +27,12 @@ TrialRecord record_of(const ToldResult& told, const std::optional<double>& train
   return record;
 }
 
-std::string result_text(const std::optional<double>& score, const std::string& failure, const std::string& detail) {
-  return score ? "the score " + exact(*score) : failure == kToldFailed ? "failed (" + detail + ")" : failure + " (" + detail + ")";
+/// What is stored of a trial that has ended, as it was told.
+std::string result_text(const ToldConditions& conditions, const std::optional<double>& score, const std::string& failure,
+                        const std::string& detail) {
+  return score                    ? "the score " + exact(conditions.stored(*score))
+         : failure == kToldFailed ? "failed (" + detail + ")"
+                                  : failure + " (" + detail + ")";
 }
 
 /// Where the study races and has a rung after so many epochs: the race.
@@ -40,25 +44,32 @@ std::optional<Race> race_with_rung(const Store& database, const TicketTrial& tri
   return std::optional<Race>(std::in_place, database, trial.terms->study, trial.recipe, std::move(*racing), trial_epochs);
 }
 
-}  // namespace
-
-void require_valid(const ToldResult& told) {
-  if (told.score.has_value() == told.failure.has_value()) throw std::invalid_argument("a result is a score or a failure");
-  if (told.score && !(*told.score >= 0 && *told.score <= 1)) {
-    throw std::invalid_argument("a score is a number from 0 to 1, higher is better, not " + exact(*told.score));
-  }
+/// A value in the scale of the conditions.
+void require_in_range(const std::string& what, double value, const ToldConditions& conditions) {
+  if (std::isfinite(value) && value >= conditions.lowest && value <= conditions.highest) return;
+  throw std::invalid_argument(what + " is a number from " + exact(conditions.lowest) + " to " + exact(conditions.highest) + ", " +
+                              (conditions.minimize ? "lower" : "higher") + " is better, not " + exact(value));
 }
 
-void require_valid(const ToldEpoch& told) {
+}  // namespace
+
+void require_valid(const ToldResult& told, const ToldConditions& conditions) {
+  if (told.score.has_value() == told.failure.has_value()) throw std::invalid_argument("a result is a score or a failure");
+  if (told.score) require_in_range("the " + conditions.metric, *told.score, conditions);
+}
+
+void require_valid(const ToldEpoch& told, const ToldConditions& conditions) {
+  if (told.epoch > conditions.epochs) {
+    throw std::invalid_argument("a whole trial has " + epochs_text(conditions.epochs) + ": there is no epoch " +
+                                std::to_string(told.epoch));
+  }
   if (told.epoch < 1) throw std::invalid_argument("epochs count from 1");
   if (!told.train_loss && !told.accuracy) throw std::invalid_argument("an epoch has a training loss, an accuracy or both");
   if (told.train_loss && !std::isfinite(*told.train_loss)) {
     throw std::invalid_argument("a training loss is a finite number, not " + exact(*told.train_loss) +
                                 "; a training that diverges has failed: tell that");
   }
-  if (told.accuracy && !(*told.accuracy >= 0 && *told.accuracy <= 1)) {
-    throw std::invalid_argument("an accuracy is a number from 0 to 1, not " + exact(*told.accuracy));
-  }
+  if (told.accuracy) require_in_range("the accuracy of an epoch", *told.accuracy, conditions);
 }
 
 std::string_view to_text(Answer answer) {
@@ -81,7 +92,7 @@ std::string_view to_text(Answer answer) {
 
 struct Teller::Shown {
   TicketTrial trial;
-  int epochs = 1;       ///< of a whole trial
+  ToldConditions conditions;
   bool latest = false;  ///< the trial has not been handed out, or claimed, since
   bool held = false;
 };
@@ -90,7 +101,7 @@ Teller::Shown Teller::look_at(const Claim& ticket) const {
   auto trial = tickets_.find(ticket.trial);
   if (!trial)
     throw TellError("there is no trial " + std::to_string(ticket.trial) + " in this database; ask --list shows those that are out");
-  const auto conditions = read_told(trial->recipe_text);
+  auto conditions = read_told(trial->recipe_text);
   if (!conditions) {
     throw TellError("trial " + std::to_string(ticket.trial) + " was not asked for: the program trains it itself, under " +
                     trial->recipe_text);
@@ -101,7 +112,7 @@ Teller::Shown Teller::look_at(const Claim& ticket) const {
   }
   const bool latest = trial->ticket == ticket && trial->terms;
   const bool held = latest && trial->status == TrialStatus::kRunning;
-  return {std::move(*trial), conditions->epochs, latest, held};
+  return {std::move(*trial), std::move(*conditions), latest, held};
 }
 
 /// To somebody whose ticket does not hold the trial.
@@ -115,29 +126,27 @@ Reply Teller::no_longer(const Shown& shown) const {
             ""};
   }
   if (trial.status == TrialStatus::kReleased) {
-    if (race_with_rung(database_, trial, trial.epochs, shown.epochs)) {
+    if (race_with_rung(database_, trial, trial.epochs, shown.conditions.epochs)) {
       return {Answer::kPause, name + " is paused after " + epochs_text(trial.epochs) + "; a later ask hands it out again if it is promoted",
               ""};
     }
     return {Answer::kStop, name + " was given back after " + epochs_text(trial.epochs), ""};
   }
-  return {Answer::kStop, name + " has ended: " + result_text(trial.score, trial.failure, trial.failure_detail) + " is stored", ""};
+  return {Answer::kStop,
+          name + " has ended: " + result_text(shown.conditions, trial.score, trial.failure, trial.failure_detail) + " is stored", ""};
 }
 
 Reply Teller::epoch(const Claim& ticket, const ToldEpoch& told) {
-  require_valid(told);
   for (;;) {
     const Shown shown = look_at(ticket);
-    if (told.epoch > shown.epochs) {
-      throw std::invalid_argument("a whole trial has " + epochs_text(shown.epochs) + ": there is no epoch " + std::to_string(told.epoch));
-    }
+    require_valid(told, shown.conditions);
     if (!shown.held) return no_longer(shown);
-    const auto race = race_with_rung(database_, shown.trial, told.epoch, shown.epochs);
+    const auto race = race_with_rung(database_, shown.trial, told.epoch, shown.conditions.epochs);
     if (race && !told.train_loss) throw std::invalid_argument("the race judges by the training loss, which this epoch needs");
     EpochRecord record;
     record.epoch = told.epoch - 1;
     record.train_loss = told.train_loss;
-    record.validation_accuracy = told.accuracy;
+    if (told.accuracy) record.validation_accuracy = shown.conditions.stored(*told.accuracy);
     if (!tickets_.add_epoch(ticket, record)) continue;  // another has just taken it: the next look says who
     const bool at_rung = race && shown.trial.terms->judged && shown.trial.epochs <= told.epoch;
     if (at_rung && !race->goes_on(shown.trial.candidate, shown.trial.seed, {told.epoch, 0})) {
@@ -149,24 +158,24 @@ Reply Teller::epoch(const Claim& ticket, const ToldEpoch& told) {
 }
 
 /// Of a trial that has ended: whether it ended like that.
-Reply Teller::compared(const TicketTrial& trial, const ToldResult& told) const {
-  const TrialRecord record = record_of(told, {});
-  const std::string stored = result_text(trial.score, trial.failure, trial.failure_detail);
-  const bool equal =
-      told.score ? trial.score == told.score : trial.failure == record.failure && trial.failure_detail == record.failure_detail;
+Reply Teller::compared(const TicketTrial& trial, const ToldConditions& conditions, const ToldResult& told) const {
+  const TrialRecord record = record_of(told, conditions, {});
+  const std::string stored = result_text(conditions, trial.score, trial.failure, trial.failure_detail);
+  const bool equal = told.score ? trial.score == record.validation_accuracy
+                                : trial.failure == record.failure && trial.failure_detail == record.failure_detail;
   if (equal) return {Answer::kAlreadyTold, "", ""};
   throw TellError("trial " + std::to_string(trial.ticket.trial) + " has " + stored + " already; " +
-                  result_text(told.score, record.failure, record.failure_detail) + " is not stored");
+                  result_text(conditions, record.validation_accuracy, record.failure, record.failure_detail) + " is not stored");
 }
 
 Reply Teller::result(const Claim& ticket, const ToldResult& told) {
-  require_valid(told);
   for (;;) {
     const Shown shown = look_at(ticket);
+    require_valid(told, shown.conditions);
     if (!shown.latest) return no_longer(shown);
     const TicketTrial& trial = shown.trial;
-    if (trial.status == TrialStatus::kDone || trial.status == TrialStatus::kFailed) return compared(trial, told);
-    if (!tickets_.finish(ticket, record_of(told, trial.train_loss))) continue;  // another has just taken it, or told it
+    if (trial.status == TrialStatus::kDone || trial.status == TrialStatus::kFailed) return compared(trial, shown.conditions, told);
+    if (!tickets_.finish(ticket, record_of(told, shown.conditions, trial.train_loss))) continue;  // another has just taken it, or told it
     std::string late;
     if (!shown.held)
       late = "it had been paused or given back, and nobody had asked for it since";
@@ -189,7 +198,7 @@ Reply Teller::give_back(const Claim& ticket) {
 }
 
 Reply Teller::elsewhere(const Elsewhere& trial, const ToldResult& told) {
-  require_valid(told);
+  require_valid(told, trial.conditions);
   const std::string recipe_text = to_text(trial.conditions);
   const Id study = database_.study({.kind = std::string(kToldRecipe),
                                     .space = "",
@@ -207,12 +216,12 @@ Reply Teller::elsewhere(const Elsewhere& trial, const ToldResult& told) {
     const TicketTerms terms{.study = study, .lease = std::chrono::seconds::zero(), .judged = false};
     const ClaimState state = tickets_.hand_out(candidate, recipe, trial.seed, terms, std::nullopt, &out);
     if (state == ClaimState::kClaimed) {
-      if (tickets_.finish(out.ticket, record_of(told, {}))) return {Answer::kStored, "", ""};
+      if (tickets_.finish(out.ticket, record_of(told, trial.conditions, {}))) return {Answer::kStored, "", ""};
       continue;  // somebody asked for it between the two calls
     }
     const auto stored = tickets_.find(out.ticket.trial);
     if (!stored) continue;
-    if (state == ClaimState::kDone) return compared(*stored, told);
+    if (state == ClaimState::kDone) return compared(*stored, trial.conditions, told);
     throw TellError("it is out as trial " + ticket_text(stored->ticket) + " until " + stored->lease_until + ": tell --trial " +
                     ticket_text(stored->ticket));
   }

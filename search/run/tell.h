@@ -41,18 +41,18 @@ class TellError : public std::runtime_error {
 struct ToldEpoch {
   int epoch = 1;  ///< from 1: so many are trained
   std::optional<double> train_loss;
-  std::optional<double> accuracy;  ///< 0..1, on images that validate
+  std::optional<double> accuracy;  ///< on data that validate, in the scale of the trial's scores: 0..1 unless its conditions say otherwise
 };
 
 /// What a trial came to.
 struct ToldResult {
-  std::optional<double> score = std::nullopt;         ///< 0..1, higher is better
+  std::optional<double> score = std::nullopt;         ///< in the scale of the conditions: 0..1, higher is better, where these do not say
   std::optional<std::string> failure = std::nullopt;  ///< or why there is none
 };
 
-/// std::invalid_argument, with the reason, for what cannot be.
-void require_valid(const ToldEpoch& told);
-void require_valid(const ToldResult& told);
+/// std::invalid_argument, with the reason, for what cannot be under the conditions.
+void require_valid(const ToldEpoch& told, const ToldConditions& conditions);
+void require_valid(const ToldResult& told, const ToldConditions& conditions);
 
 /// The telling side of all studies of a store. Any number of objects, in any number of processes. Values that are not
 /// valid are std::invalid_argument, and change nothing.
@@ -84,7 +84,7 @@ class Teller {
   struct Shown;  ///< a ticket and what it is worth
   Shown look_at(const Claim& ticket) const;
   Reply no_longer(const Shown& shown) const;
-  Reply compared(const TicketTrial& trial, const ToldResult& told) const;
+  Reply compared(const TicketTrial& trial, const ToldConditions& conditions, const ToldResult& told) const;
 
   Store& database_;
   Tickets& tickets_;

@@ -3,8 +3,13 @@
 #include "evaluator/external/external_trainer.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmath>
+#include <fstream>
 #include <thread>
 
 #include "evaluator/external/process.h"
@@ -192,6 +197,37 @@ TEST_F(ExternalTrials, EndAScriptThatWasLeftRunning) {
   };
   EXPECT_EQ(run_process(left, [](std::string_view) { return true; }).how, ProcessEnd::How::kSignal);
   EXPECT_NE(said_.find("left running"), std::string::npos) << said_;
+}
+
+TEST_F(ExternalTrials, EndTheChildrenOfAScriptThatWasKilledWithItsSearch) {
+  // The search and the script's first process are killed, as by the system's want of memory. A child of the script lives on.
+  prctl(PR_SET_CHILD_SUBREAPER, 1);  // so that this process can take the script's place away
+  const std::filesystem::path child = directory_.path() / "child";
+  const pid_t search = fork();
+  ASSERT_GE(search, 0);
+  if (search == 0) {
+    (void)train("sleep 600 & echo $! > '" + child.string() + ".part'; mv '" + child.string() + ".part' '" + child.string() + "'; wait");
+    _exit(0);
+  }
+  while (!std::filesystem::exists(child)) std::this_thread::sleep_for(10ms);
+  pid_t group = 0;
+  std::ifstream(options_.checkpoint / "process") >> group;
+  ASSERT_GT(group, 1);
+  kill(search, SIGKILL);
+  waitpid(search, nullptr, 0);
+  kill(group, SIGKILL);
+  ASSERT_EQ(waitpid(group, nullptr, 0), group);
+  ASSERT_FALSE(process_start(group).has_value());
+  const pid_t left = std::stoi(read_text(child));
+  ASSERT_TRUE(process_start(left).has_value());
+
+  const TrialOutcome outcome = train(kGoesOn);
+  EXPECT_EQ(outcome.failure, Failure::kNone) << outcome.detail;
+  EXPECT_NE(said_.find("left running"), std::string::npos) << said_;
+  int status = 0;
+  EXPECT_EQ(waitpid(left, &status, 0), left);
+  EXPECT_TRUE(WIFSIGNALED(status));
+  prctl(PR_SET_CHILD_SUBREAPER, 0);
 }
 
 TEST_F(ExternalTrials, OfABrokenScriptEndTheSearch) {

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <thread>
@@ -124,11 +126,37 @@ TEST_F(Processes, ThatWereLeftBehindAreToldByTheirStart) {
     group = started;
     const auto start = process_start(started);
     ASSERT_TRUE(start);
-    EXPECT_FALSE(end_left_behind(started, *start + 1)) << "another process";
-    EXPECT_TRUE(end_left_behind(started, *start));
+    EXPECT_FALSE(end_left_behind(started, *start + 1, "MARK=other")) << "another process";
+    EXPECT_TRUE(end_left_behind(started, *start, "MARK=other"));
   };
   EXPECT_EQ(run("sleep 600").how, How::kSignal);
   EXPECT_FALSE(process_start(group).has_value());
+}
+
+TEST_F(Processes, ThatOutliveTheFirstOfTheirGroupAreToldByTheirEnvironment) {
+  // A group whose first process has been killed and waited for, as init does it: the number names no process any more.
+  const std::string file = (directory_.path() / "pid").string();
+  const std::string script = "sleep 600 & echo $! > '" + file + ".part' && mv '" + file + ".part' '" + file + "'; wait";
+  const pid_t group = fork();
+  ASSERT_GE(group, 0);
+  if (group == 0) {
+    setpgid(0, 0);
+    setenv("MARK", "this trial", 1);
+    execl("/bin/sh", "sh", "-c", script.c_str(), nullptr);
+    _exit(127);
+  }
+  while (!std::filesystem::exists(file)) std::this_thread::sleep_for(10ms);
+  const pid_t child = written("pid");
+  const std::uint64_t start = process_start(group).value_or(0);
+  kill(group, SIGKILL);
+  waitpid(group, nullptr, 0);
+  ASSERT_FALSE(process_start(group).has_value());
+  ASSERT_TRUE(process_start(child).has_value());
+
+  EXPECT_FALSE(end_left_behind(group, start, "MARK=this")) << "a part of a value is another value";
+  EXPECT_FALSE(end_left_behind(group, start, "MARK=another trial"));
+  EXPECT_TRUE(end_left_behind(group, start, "MARK=this trial"));
+  EXPECT_TRUE(ends(child));
 }
 
 }  // namespace

@@ -112,6 +112,46 @@ TEST_F(AskTellCommands, ToldFilesCompareReportAndAnswerQueriesAsOthersDo) {
   EXPECT_NE(finalists.err.find("told by a loop of your own"), std::string::npos) << finalists.err;
 }
 
+TEST_F(AskTellCommands, ScoresAreToldAndShownInTheirOwnScale) {
+  const std::vector<std::string> scale{"--metric", "perplexity", "--minimize"};
+  for (const json& row : ask({"--count", "3", "--metric", "perplexity", "--minimize"}))
+    EXPECT_EQ(answer(row["trial"], {"--score", row["trial"].get<std::string>() + "1.5"}), "stored\n");
+  std::vector<std::string> elsewhere{"tell",
+                                     "--db",
+                                     db(),
+                                     "--formula",
+                                     "x * tanh(x)",
+                                     "--score",
+                                     "9.25",
+                                     "--epochs",
+                                     "10",
+                                     "--conditions",
+                                     "resnet20 on my \"data\",\ntrain.py v3"};
+  elsewhere.insert(elsewhere.end(), scale.begin(), scale.end());
+  EXPECT_EQ(run(elsewhere).out, "stored\n");
+
+  const Ran ranked = run({"leaderboard", "--db", db()});
+  EXPECT_EQ(ranked.code, 0) << ranked.err;
+  EXPECT_NE(ranked.err.find("metric=perplexity goal=minimize range=0,inf conditions="), std::string::npos) << ranked.err;
+  EXPECT_EQ(ranked.out.find('%'), std::string::npos) << ranked.out;
+  const std::size_t best = ranked.out.find("9.2500"), worst = ranked.out.find("31.5000");
+  EXPECT_NE(best, std::string::npos) << ranked.out;
+  EXPECT_NE(worst, std::string::npos) << ranked.out;
+  EXPECT_LT(best, worst) << "the lowest is the best: " << ranked.out;
+  const json rows = json::parse(run({"leaderboard", "--db", db(), "--format", "json"}).out);
+  EXPECT_EQ(rows[0]["perplexity"], 9.25);
+  EXPECT_EQ(run({"report", "--db", db(), "--out", path("page")}).code, 0);
+  EXPECT_NE(run(asking({})).err.find("note: the file has these conditions with --metric perplexity --minimize --score-range 0,inf"),
+            std::string::npos);
+
+  const auto refused = [&](std::vector<std::string> more, const std::vector<std::string>& parts) { refuses(more, kUsage, parts); };
+  refused({"tell", "--db", db(), "--trial", "1", "--score", "-1"}, {"the perplexity is a number from 0 to inf, lower is better"});
+  refused({"tell", "--db", db(), "--trial", "1", "--score", "1", "--minimize"}, {"--minimize belongs to --formula"});
+  refused(asking({"--score-range", "1,0"}), {"--score-range"});
+  refused(asking({"--metric", "two words"}), {"one word"});
+  refused({"ask", "--db", db(), "--list", "--metric", "perplexity"}, {"--metric does not go with it"});
+}
+
 TEST_F(AskTellCommands, ARaceIsToldWhomToPauseAndGoesOnFromThere) {
   const std::vector<std::string> race{"--racing", "--rungs", "1,3", "--eta", "2"};
   const auto with_count = [&](const std::string& count) {

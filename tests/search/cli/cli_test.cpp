@@ -143,8 +143,9 @@ TEST_F(CommandLine, EveryExampleOfEveryHelpWorks) {
   std::ofstream(path("data")) << "so that no download begins";
 
   std::vector<std::string> all = examples(run({"--help"}).out);
-  for (const char* command : {"search", "ask", "tell", "leaderboard", "query", "rerun", "finalists", "proxies", "report", "serve", "show",
-                              "plot", "export", "operators", "recipes", "spaces", "data", "bench"}) {
+  for (const char* command :
+       {"search", "ask",  "tell",   "leaderboard", "query",   "rerun",  "finalists", "proxies", "report",     "serve",
+        "show",   "plot", "export", "operators",   "recipes", "spaces", "data",      "bench",   "completion", "help"}) {
     for (const std::string& example : examples(run({command, "--help"}).out)) {
       EXPECT_EQ(example.rfind(std::string("actsearch ") + command, 0), 0u) << "in the help of " << command << ": " << example;
       all.push_back(example);
@@ -277,7 +278,7 @@ TEST_F(CommandLine, HelpOfEveryCommandIsOnStandardOutput) {
   const Ran overview = run({"--help"});
   EXPECT_EQ(overview.code, 0);
   for (const char* command : {"search", "leaderboard", "query", "rerun", "finalists", "proxies", "report", "serve", "show", "plot",
-                              "export", "operators", "recipes", "spaces", "data", "bench"}) {
+                              "export", "operators", "recipes", "spaces", "data", "bench", "completion", "help"}) {
     EXPECT_NE(overview.out.find(command), std::string::npos) << command;
     const Ran help = run({command, "--help"});
     EXPECT_EQ(help.code, 0) << command;

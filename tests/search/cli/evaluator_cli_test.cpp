@@ -61,6 +61,33 @@ TEST_F(EvaluatorCommand, ScoresEveryFunctionAndFailuresAreResults) {
   EXPECT_EQ(run({"report", "--db", path("own.db"), "--out", path("page")}).code, 0);
 }
 
+TEST_F(EvaluatorCommand, TwoCommandsInOneFileAreRankedSeparatelyAndTheSecondIsToldSo) {
+  write("other.sh", "echo '{\"score\": 0.9}'\n");
+  const Ran first = run(search({"--budget-trials", "4", "--jobs", "1"}));
+  EXPECT_EQ(first.code, 0) << first.err;
+  EXPECT_EQ(first.err.find("note:"), std::string::npos) << first.err;
+  const Ran second = run(search({"--budget-trials", "2", "--jobs", "1"}, "other.sh"));
+  EXPECT_EQ(second.code, 0) << second.err;
+  EXPECT_NE(
+      second.err.find("note: the file has trials of an evaluator command that differ in --evaluator: they and the new ones are ranked "
+                      "separately"),
+      std::string::npos)
+      << second.err;
+  EXPECT_NE(second.out.find("90.00"), std::string::npos) << second.out;
+  EXPECT_EQ(second.out.find("10.90"), std::string::npos) << "the other command's score of ReLU: " << second.out;
+  EXPECT_EQ(ask("SELECT count(*) FROM recipes"), "2");
+  EXPECT_EQ(ask("SELECT count(*) FROM trials WHERE name = 'relu'"), "2") << "each command scores it";
+
+  const auto ranked = [&](const std::string& script) {
+    return run({"leaderboard", "--db", path("own.db"), "--recipe", ask("SELECT text FROM recipes WHERE text LIKE '%" + script + "%'")});
+  };
+  const Ran of_first = ranked("my train.sh"), of_second = ranked("other.sh");
+  EXPECT_EQ(of_first.out.find("90.00"), std::string::npos) << of_first.out;
+  EXPECT_EQ(of_second.out.find("10.90"), std::string::npos) << of_second.out;
+  for (const Ran& one : {of_first, of_second}) EXPECT_NE(one.err.find("not shown: 1 other conditions"), std::string::npos) << one.err;
+  EXPECT_EQ(run(search({"--budget-trials", "1"}, "other.sh")).err.find("note:"), std::string::npos) << "who has begun there knows";
+}
+
 TEST_F(EvaluatorCommand, RacesAndGoesOnWhereItWas) {
   const Ran ran = run(search({"--epochs", "4", "--racing", "--rungs", "1,2", "--jobs", "2"}));
   EXPECT_EQ(ran.code, 0) << ran.err;

@@ -197,6 +197,77 @@ TEST_F(AskTell, TheSameWordsWithOtherEpochsAreNoticed) {
   EXPECT_EQ(note_on_epochs(database_, {"words", 1}), "") << "who has begun there knows";
 }
 
+TEST_F(AskTell, ConditionsSayWhatAScoreIs) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  const ToldConditions perplexity{
+      .text = "words", .epochs = 10, .metric = "perplexity", .minimize = true, .lowest = 0, .highest = infinity};
+  const ToldConditions balance{.text = "words", .epochs = 10, .metric = "score", .minimize = false, .lowest = -1, .highest = 1};
+  const ToldConditions named{.text = "words", .epochs = 10, .metric = "mAP", .minimize = false, .lowest = 0, .highest = 1};
+  EXPECT_EQ(to_text(perplexity), R"(told epochs=10 metric=perplexity goal=minimize range=0,inf conditions="words")");
+  EXPECT_EQ(to_text(balance), R"(told epochs=10 metric=score goal=maximize range=-1,1 conditions="words")");
+  EXPECT_EQ(to_text(named), R"(told epochs=10 metric=mAP conditions="words")");
+  for (const ToldConditions& one : {perplexity, balance, named}) EXPECT_EQ(read_told(to_text(one)), one) << to_text(one);
+  EXPECT_EQ(score_scale(to_text(ToldConditions{"words", 10})), ScoreScale{});
+  EXPECT_EQ(score_scale(to_text(perplexity)), (ScoreScale{.name = "perplexity", .share = false, .negated = true}));
+  EXPECT_EQ(score_scale(to_text(balance)), (ScoreScale{.name = "score", .share = false, .negated = false}));
+  EXPECT_EQ(score_scale(to_text(named)), (ScoreScale{.name = "mAP", .share = true, .negated = false}));
+
+  for (const char* text :
+       {R"(told epochs=1 metric=a goal=least range=0,1 conditions="b")", R"(told epochs=1 metric=a goal=minimize conditions="b")",
+        R"(told epochs=1 metric=a goal=minimize range=0 conditions="b")", R"(told epochs=1 metric=a range=0,1 conditions="b")"})
+    EXPECT_FALSE(read_told(text)) << text;
+  for (const std::string& metric : {std::string(), std::string("two words"), std::string(kLongestMetric + 1, 'a'), std::string("größe")}) {
+    ToldConditions wrong = perplexity;
+    wrong.metric = metric;
+    EXPECT_NE(invalid([&] { to_text(wrong); }).find("one word"), std::string::npos) << metric;
+  }
+  for (const auto& [lowest, highest] : {std::pair(1.0, 1.0), {1.0, 0.0}, {std::nan(""), 1.0}}) {
+    ToldConditions wrong = perplexity;
+    wrong.lowest = lowest;
+    wrong.highest = highest;
+    EXPECT_NE(invalid([&] { to_text(wrong); }).find("range"), std::string::npos);
+  }
+}
+
+TEST_F(AskTell, AScoreMayBeOfAnyScaleOfWhichTheLowerIsTheBetter) {
+  AskPlan plan = small_ask();
+  plan.conditions = {.text = "a language model",
+                     .epochs = 10,
+                     .metric = "perplexity",
+                     .minimize = true,
+                     .lowest = 1,
+                     .highest = std::numeric_limits<double>::infinity()};
+  const auto out = ask(plan, 3);
+  const double nan = std::nan("");
+  for (const double value : {0.9, -2.0, nan, std::numeric_limits<double>::infinity()}) {
+    const std::string message = invalid([&] { score(ticket(out[0]), value); });
+    EXPECT_NE(message.find("the perplexity is a number from 1 to inf, lower is better"), std::string::npos) << message;
+    EXPECT_NE(invalid([&] { teller_.epoch(ticket(out[0]), {1, {}, value}); }).find("1 to inf"), std::string::npos);
+  }
+  EXPECT_EQ(teller_.epoch(ticket(out[0]), {1, 2.5, 40.0}).answer, Answer::kGoOn);
+  EXPECT_EQ(score(ticket(out[0]), 31.5).answer, Answer::kStored);
+  EXPECT_EQ(score(ticket(out[0]), 31.5).answer, Answer::kAlreadyTold);
+  EXPECT_EQ(refused([&] { score(ticket(out[0]), 30); }), "trial 1 has the score 31.5 already; the score 30 is not stored");
+  EXPECT_EQ(score(ticket(out[1]), 20.25).answer, Answer::kStored);
+  EXPECT_EQ(score(ticket(out[2]), 50).answer, Answer::kStored);
+  const auto rows = database_.leaderboard({.recipe = to_text(plan.conditions), .top = 10, .sort = LeaderboardQuery::Sort::kAccuracy});
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_EQ(rows[0].formula, out[1].candidate.formula) << "the lowest is the best";
+  EXPECT_EQ(rows[2].formula, out[2].candidate.formula);
+  EXPECT_EQ(cell(database_, "SELECT validation_accuracy FROM epochs"), "-40.0") << "on the scale of the score";
+}
+
+TEST_F(AskTell, TheSameWordsWithAnotherMetricAreNoticed) {
+  AskPlan plan = small_ask();
+  plan.conditions = {"words", 10};
+  asked(plan);
+  plan.conditions.metric = "loss";
+  plan.conditions.minimize = true;
+  EXPECT_EQ(note_on_epochs(database_, plan.conditions),
+            "note: the file has these conditions with --metric score, and with --metric loss --minimize --score-range 0,1 they are ranked "
+            "separately");
+}
+
 TEST_F(AskTell, TicketsAreWrittenAsPeopleReadThem) {
   EXPECT_EQ(ticket_text({17, 1}), "17");
   EXPECT_EQ(ticket_text({17, 3}), "17.3");
