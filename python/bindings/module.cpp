@@ -156,7 +156,7 @@ std::unique_ptr<Session> make_session(const std::string& path, const std::string
   if (seed > kLargestSeed) throw std::invalid_argument("a seed is at most " + std::to_string(kLargestSeed));
   std::optional<AskPlan::Race> race;
   if (racing) race = {.rungs = racing->first, .eta = racing->second.value_or(kUsualEta)};
-  const AskPlan plan{.conditions = {conditions, epochs},
+  const AskPlan plan{.conditions = {.text = conditions, .epochs = epochs},
                      .space = Space(space, unary, binary),
                      .strategy = strategy,
                      .seed = seed,

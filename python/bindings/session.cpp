@@ -62,7 +62,7 @@ std::optional<AskedTrial> Session::ask(std::chrono::seconds lease) {
 }
 
 Reply Session::elsewhere(const std::string& formula, std::uint64_t seed, const ToldResult& told) {
-  require_valid(told);
+  require_valid(told, conditions_);
   return Teller(*store_).elsewhere(
       {.conditions = conditions_, .candidate = candidate_of(formula), .seed = seed, .commit = commit_, .machine = machine_}, told);
 }
