@@ -8,7 +8,8 @@ Every fenced block marked sh is preceded by a comment that says how:
     <!-- ci: flags -->        nothing runs; every flag of an actsearch command is looked up in its --help
 
 A block marked python that has `<!-- ci: run -->` before it runs whole. All blocks of a file run in one directory, one after the other.
-`python3` is $ACTSEARCH_PYTHON, or Debian's, with the package of the build folder. A file with Python needs PyTorch, and is skipped without.
+`python3` is $ACTSEARCH_PYTHON, or Debian's, with the package of the build folder. A file with such a block needs PyTorch, and is skipped
+without.
 
 The program is that of preset $ACTSEARCH_PRESET (release if not set), which must be built. The exit code is 1 if a command fails.
 """
@@ -67,7 +68,7 @@ def check(file):
     """The number of commands that were checked, and what failed."""
     failures, checked = [], 0
     blocks = list(BLOCK.finditer(file.read_text()))
-    if any(block["language"] == "python" for block in blocks) and subprocess.run([PYTHON, "-c", "import torch"], capture_output=True).returncode:
+    if any(block["language"] == "python" and block["how"] for block in blocks) and subprocess.run([PYTHON, "-c", "import torch"], capture_output=True).returncode:
         print(f"readme: {file.name} is skipped: {PYTHON} has no PyTorch (scripts/setup.sh --with-torch)", file=sys.stderr)
         return 0, []
     with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryDirectory() as programs:
