@@ -171,7 +171,7 @@ TEST(OwnTrainingExample, GoesOnWhereItPausedAndAnswersInJson) {
   folder.write("the module/activation.py", written("pytorch", ExportedActivation(parse("x * sigmoid(beta * x)"), "activation", {})));
   folder.write("state/none", "");
   const std::string command = python + " " ACTSEARCH_SOURCE_DIR "/examples/own_training/train.py --module '" +
-                              folder / "the module/activation.py" + "' --seed 3 --images 192 --width 4";
+                              folder / "the module/activation.py" + "' --seed 3 --images 192 --width 8";
   const auto lines = [](const Shell& ran) {
     EXPECT_EQ(ran.code, 0) << ran.output;
     std::vector<Json> read;
