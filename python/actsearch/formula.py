@@ -103,6 +103,8 @@ class Formula:
     def export(self, target: str = "pytorch", name: str = "") -> Union[str, bytes]:
         """What `actsearch export --to TARGET` writes: bytes for onnx, else text. docs/export.md says what each file holds.
 
+        The betas of a derivative are numbered anew, in the order of its text.
+
         ValueError for an unknown target, and where the target cannot express the formula.
         """
         content = self._core.exported(target, name)

@@ -418,7 +418,7 @@ class Study:
         """In a child: what belongs to the parent's connection and threads is left alone, and the file is opened anew when it is used."""
         closed = self._closed
         self._end_of_leases.detach()
-        _left_to_parents.append(self._session)
+        _core.abandon(self._session)
         self._begin()
         self._closed = closed
 
@@ -474,7 +474,6 @@ class _Leases:
 
 
 _studies: weakref.WeakSet = weakref.WeakSet()
-_left_to_parents: list = []  # connections must neither be used nor closed in a child
 
 
 def _after_fork_in_child() -> None:
