@@ -7,7 +7,7 @@ import html
 import sys
 from array import array
 from functools import cached_property
-from typing import Any, Callable, Optional, Sequence, Union
+from typing import Any, Callable, Optional, Sequence, Tuple, Union
 
 from actsearch import _core
 
@@ -19,12 +19,16 @@ class Formula:
     >>> swish(1.0, 2.0)  # x = 1, beta = 2
     0.8807970779778823
 
-    The text is a formula in actsearch's notation (docs/grammar.md) or the name of a known function, such as "relu". FormulaError, which is a
-    ValueError, says what is wrong with any other text, and in which column.
+    The text is a formula in actsearch's notation (docs/grammar.md) or the name of a known function, such as "relu". FormulaError, which
+    is a ValueError, says what is wrong with any other text, and in which column.
 
-    Two formulas are equal where they compute the same function, however they are spelled and whatever the order of their betas; `text` tells
-    spellings apart. Objects are immutable, hash by their function, and can be pickled.
+    Two formulas are equal where they compute the same function, however they are spelled and whatever the order of their betas; `text`
+    tells spellings apart. Objects are immutable, hash by their function, and can be pickled.
     """
+
+    _core: Any  # of the extension
+    _root: str  # the text that was parsed; of a derivative, what it is a derivative of, and by what
+    _by: Tuple[str, ...]
 
     def __init__(self, text: Union[str, Formula]) -> None:
         if isinstance(text, Formula):
@@ -32,13 +36,11 @@ class Formula:
             return
         if not isinstance(text, str):
             raise TypeError(f"a formula is a text, not {type(text).__name__}")
-        self._core = _core.Formula(text)
-        self._root = text  # a derivative: what it is a derivative of, and by what
-        self._by: tuple[str, ...] = ()
+        self._core, self._root, self._by = _core.Formula(text), text, ()
 
     @property
     def text(self) -> str:
-        """The formula in the notation, with the fewest parentheses. FormulaError never comes of it, unless it is a long derivative."""
+        """The formula in the notation, with the fewest parentheses. ValueError where a derivative is too long to write."""
         return self._core.text()
 
     @cached_property
@@ -100,6 +102,8 @@ class Formula:
 
     def export(self, target: str = "pytorch", name: str = "") -> Union[str, bytes]:
         """What `actsearch export --to TARGET` writes: bytes for onnx, else text. docs/export.md says what each file holds.
+
+        The betas of a derivative are numbered anew, in the order of its text.
 
         ValueError for an unknown target, and where the target cannot express the formula.
         """

@@ -111,7 +111,8 @@ class Rows(List[Row], Generic[Row]):
 
     def columns(self) -> list[str]:
         """The fields of the rows; none where there are no rows."""
-        return [field.name for field in dataclasses.fields(self[0])] if self else []
+        first: Any = self[0] if self else None
+        return [field.name for field in dataclasses.fields(first)] if self else []
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """A dictionary a row."""
@@ -126,7 +127,7 @@ class Rows(List[Row], Generic[Row]):
         with open(path, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(self.columns())
-            writer.writerows(dataclasses.astuple(row) for row in self)
+            writer.writerows([getattr(row, name) for name in self.columns()] for row in self)
 
     def to_parquet(self, path: Union[str, os.PathLike]) -> None:
         """Writes the rows as Parquet. ImportError where pyarrow is not installed. A file that is there is replaced."""

@@ -90,8 +90,8 @@ class Trial:
     def jax(self) -> type:
         """The formula as a class of Flax modules (linen): `trial.jax()()` makes one, with betas along the last axis.
 
-        It is the class that `actsearch export --to jax` writes. ImportError where JAX or Flax is not installed. A network without Flax takes
-        actsearch.jax.function(trial.formula).
+        It is the class that `actsearch export --to jax` writes. ImportError where JAX or Flax is not installed. A network without Flax
+        takes actsearch.jax.function(trial.formula).
         """
         from actsearch import jax
 
@@ -111,8 +111,8 @@ class Trial:
     def tell(self, score: float) -> Answer:
         """Tells the score, from 0 to 1, higher is better. STORED, or ALREADY_TOLD where the same score was stored before.
 
-        STOP where the trial was handed out again meanwhile, after its lease had ended: then nothing is stored. TellError where it has another
-        result. ValueError for what is no score.
+        STOP where the trial was handed out again meanwhile, after its lease had ended: then nothing is stored. TellError where it has
+        another result. ValueError for what is no score.
         """
         return self._result(_number(score), None)
 
@@ -164,7 +164,8 @@ class Trial:
         return f"<Trial {self.id} of {self.formula.text!r}, seed {self.seed}>"
 
     def __reduce__(self) -> Any:
-        return _trial, (self.study, self._number, self._attempt, self.formula.text, self.name or "", self.seed, self.from_epoch, self.epochs)
+        name, text = self.name or "", self.formula.text
+        return _trial, (self.study, self._number, self._attempt, text, name, self.seed, self.from_epoch, self.epochs)
 
 
 class Study:
@@ -177,8 +178,8 @@ class Study:
         print(study.leaderboard())
 
     path        the file; it is made where it is not there. It belongs on a local disk
-    conditions  what is trained, in your own words. Scores are ranked together where these words and `epochs` are equal: change the words when
-                you change the training
+    conditions  what is trained, in your own words. Scores are ranked together where these words and `epochs` are equal: change the words
+                when you change the training
     epochs      of a whole trial
     space       core1, core2 or core3: the formulas to search; `unary` and `binary` are the operators, all if not said
     strategy    one of actsearch.STRATEGIES, as `actsearch search` has them
@@ -221,7 +222,8 @@ class Study:
         if lease < 1:
             raise ValueError("a lease is a second at least")
         race = None if racing is None or racing is False else racing if isinstance(racing, Racing) else Racing(racing)
-        self.path: str = os.path.abspath(os.fspath(path))
+        place = os.fspath(path)
+        self.path: str = place if "://" in place else os.path.abspath(place)
         self.lease = lease
         self._plan = (
             self.path,
@@ -290,7 +292,10 @@ class Study:
             yield self._adopted(Trial(self, **asked))
 
     def trial(self, id: Union[str, int]) -> Trial:
-        """A trial of these conditions by its ticket ("17" or "17.2"), say one that another process asked for. ValueError where there is none."""
+        """A trial of these conditions by its ticket ("17" or "17.2"), say one that another process asked for.
+
+        ValueError where there is none. A ticket that no longer holds its trial is answered STOP when it tells.
+        """
         number, attempt = _core.read_ticket(str(id))
         found = self._core.find(number)
         del found["lease_left"]
@@ -324,8 +329,8 @@ class Study:
     def leaderboard(self, compare: Union[None, str, Formula] = None, top: int = 20, sort: str = "lower-bound") -> Rows[LeaderboardRow]:
         """The best functions under these conditions; those that a race has paused come last, and have no rank.
 
-        compare   a formula or name: each row then has its difference from that function over the seeds that both have, with a paired t test.
-                  ValueError where no row has two seeds in common with it
+        compare   a formula or name: each row then has its difference from that function over the seeds that both have, with a paired
+                  t test. ValueError where no row has two seeds in common with it
         sort      lower-bound, accuracy, time or trials
         """
         return rows.leaderboard(self._core.ranking(top, sort, None if compare is None else str(compare)), compare)
@@ -413,7 +418,7 @@ class Study:
         """In a child: what belongs to the parent's connection and threads is left alone, and the file is opened anew when it is used."""
         closed = self._closed
         self._end_of_leases.detach()
-        _left_to_parents.append(self._session)
+        _core.abandon(self._session)
         self._begin()
         self._closed = closed
 
@@ -464,11 +469,11 @@ class _Leases:
                     trial._keep()
                 except (RuntimeError, ValueError):  # a busy file, or one that is closed now: two more turns come before the lease ends
                     pass
-            study = trials = trial = None  # nothing is kept alive while this waits
+            del study, trials  # nothing is kept alive while this waits
+            trial = None
 
 
 _studies: weakref.WeakSet = weakref.WeakSet()
-_left_to_parents: list = []  # connections must neither be used nor closed in a child
 
 
 def _after_fork_in_child() -> None:

@@ -34,7 +34,7 @@ def Activation(formula: Union[str, Formula], channels: Optional[int] = None, *, 
     axis       the axis of the channels; None: 1, but an input of three axes is refused, which may be (N, C, L) or (N, T, C)
     options    as the exported class has them: several_widths, save_memory, device, dtype
 
-    FormulaError, a ValueError, for what is no formula. Modules can be copied, pickled and compiled; state dictionaries have beta0, beta1, ….
+    FormulaError, a ValueError, for what is no formula. Modules can be copied, pickled and compiled. State dictionaries have beta0, beta1, ….
     """
     return activation_class(formula)(channels, axis=axis, **options)
 
@@ -69,7 +69,7 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list:
     """
     ours = [module for module in model.modules() if _is_ours(module)]
     if not all(getattr(module, "suffixes", True) for module in ours):
-        raise RuntimeError("the number of channels is not known: run the model once before its optimiser is made, or say Activation(formula, channels)")
+        raise RuntimeError("the number of channels is not known: run the model once before, or say Activation(formula, channels)")
     betas = {id(parameter) for module in ours for parameter in module.parameters()}
     return [
         {"params": [p for p in model.parameters() if id(p) not in betas], "weight_decay": weight_decay},

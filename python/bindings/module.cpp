@@ -250,6 +250,8 @@ void bind_session(py::module_& module) {
            })
       .def("query", [](const Session& session, const std::string& sql) { return to_tuple(calling([&] { return session.query(sql); })); });
 
+  // A connection that came over a fork must neither be used nor closed: this one is never destroyed.
+  module.def("abandon", [](const py::object& session) { session.inc_ref(); });
   module.def("ranking_of", [](const std::string& path, const std::optional<std::string>& recipe, int top, const std::string& sort,
                               const std::optional<std::string>& reference) {
     return to_list(calling([&] { return ranking_of(path, recipe, top, sort_named(sort), reference); }));

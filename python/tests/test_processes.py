@@ -61,6 +61,28 @@ def test_a_study_is_used_on_both_sides_of_a_fork(tmp_path):
     assert sorted(row.score for row in study.leaderboard()) == [0.4, 0.6, 0.7]
 
 
+A_CHILD_THAT_ENDS_AS_ANY_PROGRAM = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from conftest import make_study
+study = make_study(sys.argv[2])
+(trial,) = study.ask()
+child = os.fork()
+if child == 0:
+    next(study.ask()).tell(0.4)
+    sys.exit(0)  # Python ends, and with it everything that the child has inherited
+assert os.waitpid(child, 0)[1] == 0
+trial.tell(0.5)
+next(study.ask()).tell(0.6)
+print(sorted(row.score for row in study.leaderboard()))
+"""
+
+
+def test_a_child_that_ends_leaves_the_parents_connection_alone(tmp_path):
+    command = [sys.executable, "-c", A_CHILD_THAT_ENDS_AS_ANY_PROGRAM, os.path.dirname(__file__), str(tmp_path / "own.db")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[0.4, 0.5, 0.6]\n"
+
+
 ONE_THAT_DIES = """
 import sys
 sys.path.insert(0, sys.argv[1])

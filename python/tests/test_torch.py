@@ -69,7 +69,8 @@ def test_modules_are_traced_and_compiled():
 
 def network():
     shared = nn.ReLU()
-    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Sequential(nn.Conv2d(4, 6, 3), shared, nn.Flatten(), nn.Linear(24, 5), shared), nn.Tanh())
+    inner = nn.Sequential(nn.Conv2d(4, 6, 3), shared, nn.Flatten(), nn.Linear(24, 5), shared)
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), inner, nn.Tanh())
 
 
 def test_replace_returns_what_was_there():

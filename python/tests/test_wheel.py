@@ -1,6 +1,6 @@
-"""`pip install .`: the wheel in an environment of its own, which has no torch. The program and the extension are those of a build that is there.
+"""`pip install .`: the wheel in an environment of its own, which has no torch.
 
-ACTSEARCH_PREBUILT names the build folder; CTest sets it.
+The program and the extension are those of a build that is there. ACTSEARCH_PREBUILT names its folder; CTest sets it.
 """
 
 from __future__ import annotations
