@@ -8,7 +8,7 @@ import threading
 import warnings
 import weakref
 from dataclasses import dataclass
-from typing import Any, Iterator, Optional, Sequence, Tuple, Union
+from typing import Any, Iterator, Optional, Sequence, Union
 
 from actsearch import _core, rows
 from actsearch.formula import Formula
@@ -109,7 +109,7 @@ class Trial:
         return answer
 
     def tell(self, score: float) -> Answer:
-        """Tells the score, in the scale of the study: from 0 to 1, higher is better, if it does not say otherwise. STORED, or ALREADY_TOLD where the same score was stored before.
+        """Tells the score, from 0 to 1, higher is better. STORED, or ALREADY_TOLD where the same score was stored before.
 
         STOP where the trial was handed out again meanwhile, after its lease had ended: then nothing is stored. TellError where it has
         another result. ValueError for what is no score.
@@ -181,9 +181,6 @@ class Study:
     conditions  what is trained, in your own words. Scores are ranked together where these words and `epochs` are equal: change the words
                 when you change the training
     epochs      of a whole trial
-    metric      what a score is called, one word
-    minimize    whether a lower score is better, as of a loss
-    score_range the lowest and the highest score; one outside is refused. None: 0 to 1, or 0 to infinity with `minimize`
     space       core1, core2 or core3: the formulas to search; `unary` and `binary` are the operators, all if not said
     strategy    one of actsearch.STRATEGIES, as `actsearch search` has them
     seed        of the first trial of every function; the order of proposals follows from it too
@@ -207,9 +204,6 @@ class Study:
         *,
         conditions: str,
         epochs: int = 1,
-        metric: str = "score",
-        minimize: bool = False,
-        score_range: Optional[Tuple[float, float]] = None,
         space: str = "core1",
         unary: Optional[Sequence[str]] = None,
         binary: Optional[Sequence[str]] = None,
@@ -235,9 +229,6 @@ class Study:
             self.path,
             conditions,
             epochs,
-            metric,
-            minimize,
-            score_range or ((0.0, float("inf")) if minimize else (0.0, 1.0)),
             space,
             None if unary is None else list(unary),
             None if binary is None else list(binary),
@@ -338,8 +329,8 @@ class Study:
     def leaderboard(self, compare: Union[None, str, Formula] = None, top: int = 20, sort: str = "lower-bound") -> Rows[LeaderboardRow]:
         """The best functions under these conditions; those that a race has paused come last, and have no rank.
 
-        compare   a formula or name: each row then has its difference from that function over the seeds that both have, with Dunnett's
-                  test. ValueError where no function has several seeds and one in common with it
+        compare   a formula or name: each row then has its difference from that function over the seeds that both have, with a paired
+                  t test. ValueError where no row has two seeds in common with it
         sort      lower-bound, accuracy, time or trials
         """
         return rows.leaderboard(self._core.ranking(top, sort, None if compare is None else str(compare)), compare)

@@ -148,8 +148,7 @@ auto calling(const Call& call) {
   }
 }
 
-std::unique_ptr<Session> make_session(const std::string& path, const std::string& conditions, int epochs, const std::string& metric,
-                                      bool minimize, const std::pair<double, double>& range, const std::string& space,
+std::unique_ptr<Session> make_session(const std::string& path, const std::string& conditions, int epochs, const std::string& space,
                                       const std::optional<std::vector<std::string>>& unary,
                                       const std::optional<std::vector<std::string>>& binary, const std::string& strategy,
                                       std::uint64_t seed, int seeds, bool baselines, const std::vector<std::string>& formulas,
@@ -157,12 +156,7 @@ std::unique_ptr<Session> make_session(const std::string& path, const std::string
   if (seed > kLargestSeed) throw std::invalid_argument("a seed is at most " + std::to_string(kLargestSeed));
   std::optional<AskPlan::Race> race;
   if (racing) race = {.rungs = racing->first, .eta = racing->second.value_or(kUsualEta)};
-  const AskPlan plan{.conditions = {.text = conditions,
-                                    .epochs = epochs,
-                                    .metric = metric,
-                                    .minimize = minimize,
-                                    .lowest = range.first,
-                                    .highest = range.second},
+  const AskPlan plan{.conditions = {.text = conditions, .epochs = epochs},
                      .space = Space(space, unary, binary),
                      .strategy = strategy,
                      .seed = seed,

@@ -352,35 +352,3 @@ def test_what_a_count_and_a_log_cannot_be(study):
         study.ask(0)
     with pytest.raises(ValueError, match="tensorboard, mlflow"):
         study.log_to("paper")
-
-
-def test_a_loss_ranks_the_lowest_first_and_reads_as_it_was_told(tmp_path):
-    study = make_study(tmp_path / "loss.db", metric="loss", minimize=True)
-    for loss, trial in zip([2.5, 0.5, 1.5], study.ask(3)):
-        with trial:
-            assert trial.report(1, train_loss=loss) is Answer.GO_ON
-            assert trial.tell(loss) is Answer.STORED
-    assert [row.score for row in study.leaderboard()] == [0.5, 1.5, 2.5]
-    assert study.best().score == 0.5
-    with pytest.raises(ValueError, match="range"):
-        study.tell("x * tanh(x)", -0.1)
-    assert "metric=loss" in study.conditions
-    with pytest.raises(ValueError):
-        make_study(tmp_path / "none.db", score_range=(1, 0))
-    assert not (tmp_path / "none.db").exists()
-
-
-def test_a_comparison_is_made_with_all_functions_together(tmp_path):
-    study = make_study(tmp_path / "seeds.db", epochs=1)
-    for seed in range(3):
-        noise = 0.01 * seed
-        study.tell("relu", 0.70 + noise, seed=seed)
-        study.tell("swish", 0.75 + noise + 0.001 * (seed % 2), seed=seed)
-        study.tell("x * tanh(x)", 0.70 + noise - 0.002 * (seed % 2), seed=seed)
-    rows = {row.name or row.formula: row for row in study.leaderboard(compare="relu")}
-    assert rows["relu"].difference is None
-    swish = rows["swish"]
-    assert swish.difference == pytest.approx(0.05 + 0.001 / 3) and swish.common_seeds == 3
-    assert swish.p_alone < swish.p < 0.05
-    assert swish.difference_low < swish.difference < swish.difference_high
-    assert swish.equal_within > swish.difference
