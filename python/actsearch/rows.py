@@ -189,7 +189,8 @@ def table(columns: List[str], cells: List[tuple]) -> Rows:
 def trials(core: Any) -> Rows[TrialRow]:
     """All trials under a session's conditions."""
     # SELECTs answer numbers with 15 digits; 17 keep every one.
-    score, train_loss = (f"CASE WHEN {number} IS NOT NULL THEN printf('%!.17g', {number}) END" for number in ("t.accuracy", "t.train_loss"))
+    accuracy = "-t.accuracy" if core.minimizes else "t.accuracy"
+    score, train_loss = (f"CASE WHEN {number} IS NOT NULL THEN printf('%!.17g', {number}) END" for number in (accuracy, "t.train_loss"))
     _, cells = core.query(
         f"SELECT t.trial, t.formula, t.name, t.seed, t.status, {score}, {train_loss},"
         " coalesce((SELECT max(e.epoch) + 1 FROM epochs e WHERE e.trial = t.trial), 0), f.reason, f.detail, t.started, t.finished"

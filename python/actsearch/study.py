@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import enum
+import math
 import os
 import threading
 import warnings
 import weakref
 from dataclasses import dataclass
-from typing import Any, Iterator, Optional, Sequence, Union
+from typing import Any, Iterator, Optional, Sequence, Tuple, Union
 
 from actsearch import _core, rows
 from actsearch.formula import Formula
@@ -100,8 +101,9 @@ class Trial:
     def report(self, epoch: int, train_loss: Optional[float] = None, accuracy: Optional[float] = None) -> Answer:
         """Tells an epoch, counted from 1, and answers GO_ON, PAUSE or STOP. It begins the lease anew.
 
-        At least one number is wanted, and the training loss at a rung of a race, which judges by it. The accuracy is that on images that
-        validate, from 0 to 1. ValueError for numbers that cannot be, which change nothing; a training that diverges calls fail().
+        At least one number is wanted, and the training loss at a rung of a race, which judges by it. The accuracy is that on data that
+        validate, in the scale of the score. ValueError for numbers that cannot be, which change nothing; a training that diverges calls
+        fail().
         """
         answer = self._answered(self.study._core.epoch(self._number, self._attempt, epoch, _number(train_loss), _number(accuracy)))
         if answer is not Answer.STOP:
@@ -109,10 +111,10 @@ class Trial:
         return answer
 
     def tell(self, score: float) -> Answer:
-        """Tells the score, from 0 to 1, higher is better. STORED, or ALREADY_TOLD where the same score was stored before.
+        """Tells the score: from 0 to 1, higher is better, unless the study has another scale.
 
-        STOP where the trial was handed out again meanwhile, after its lease had ended: then nothing is stored. TellError where it has
-        another result. ValueError for what is no score.
+        STORED, or ALREADY_TOLD where the same score was stored before. STOP where the trial was handed out again meanwhile, after its
+        lease had ended: then nothing is stored. TellError where it has another result. ValueError for what is no score.
         """
         return self._result(_number(score), None)
 
@@ -178,16 +180,19 @@ class Study:
         print(study.leaderboard())
 
     path        the file; it is made where it is not there. It belongs on a local disk
-    conditions  what is trained, in your own words. Scores are ranked together where these words and `epochs` are equal: change the words
-                when you change the training
+    conditions  what is trained, in your own words. Scores are ranked together where these words, `epochs` and `metric` are equal: change
+                the words when you change the training
     epochs      of a whole trial
     space       core1, core2 or core3: the formulas to search; `unary` and `binary` are the operators, all if not said
     strategy    one of actsearch.STRATEGIES, as `actsearch search` has them
     seed        of the first trial of every function; the order of proposals follows from it too
-    seeds       trials of each function; leaderboard(compare=…) needs two
+    seeds       trials of each function; leaderboard(compare=…) needs several
     formulas    formulas or names that are also asked for, in turn with the proposals
     baselines   also ReLU, Swish and the other named functions of the paper
     racing      a Racing, or its rungs
+    metric      what a score is called: one word
+    minimize    whether a lower score is better
+    score_range the lowest and the highest score, which may be infinite; None: 0 to 1, or with `minimize` from 0 on
     lease       seconds for which a trial stays out when this process dies. While the process and the Trial live, a thread renews it
 
     ValueError for arguments that cannot be, before a file is made; DatabaseError for a file that cannot be used.
@@ -213,6 +218,9 @@ class Study:
         formulas: Sequence[Union[str, Formula]] = (),
         baselines: bool = False,
         racing: Union[None, Racing, Sequence[int]] = None,
+        metric: str = "score",
+        minimize: bool = False,
+        score_range: Optional[Tuple[float, float]] = None,
         lease: float = 900,
     ) -> None:
         if isinstance(formulas, str):
@@ -222,6 +230,7 @@ class Study:
         if lease < 1:
             raise ValueError("a lease is a second at least")
         race = None if racing is None or racing is False else racing if isinstance(racing, Racing) else Racing(racing)
+        lowest, highest = score_range if score_range is not None else (0, math.inf if minimize else 1)
         place = os.fspath(path)
         self.path: str = place if "://" in place else os.path.abspath(place)
         self.lease = lease
@@ -238,6 +247,10 @@ class Study:
             baselines,
             [str(formula) for formula in formulas],
             None if race is None else (list(race.rungs), race.eta),
+            metric,
+            minimize,
+            lowest,
+            highest,
         )
         self._begin()
         if self._core.note:
@@ -329,8 +342,8 @@ class Study:
     def leaderboard(self, compare: Union[None, str, Formula] = None, top: int = 20, sort: str = "lower-bound") -> Rows[LeaderboardRow]:
         """The best functions under these conditions; those that a race has paused come last, and have no rank.
 
-        compare   a formula or name: each row then has its difference from that function over the seeds that both have, with a paired
-                  t test. ValueError where no row has two seeds in common with it
+        compare   a formula or name: each row then has its difference from that function, with Dunnett's test. ValueError where no function
+                  has several seeds and one in common with it
         sort      lower-bound, accuracy, time or trials
         """
         return rows.leaderboard(self._core.ranking(top, sort, None if compare is None else str(compare)), compare)

@@ -152,20 +152,22 @@ std::unique_ptr<Session> make_session(const std::string& path, const std::string
                                       const std::optional<std::vector<std::string>>& unary,
                                       const std::optional<std::vector<std::string>>& binary, const std::string& strategy,
                                       std::uint64_t seed, int seeds, bool baselines, const std::vector<std::string>& formulas,
-                                      const std::optional<std::pair<std::vector<int>, std::optional<double>>>& racing) {
+                                      const std::optional<std::pair<std::vector<int>, std::optional<double>>>& racing,
+                                      const std::string& metric, bool minimize, double lowest, double highest) {
   if (seed > kLargestSeed) throw std::invalid_argument("a seed is at most " + std::to_string(kLargestSeed));
   std::optional<AskPlan::Race> race;
   if (racing) race = {.rungs = racing->first, .eta = racing->second.value_or(kUsualEta)};
-  const AskPlan plan{.conditions = {.text = conditions, .epochs = epochs},
-                     .space = Space(space, unary, binary),
-                     .strategy = strategy,
-                     .seed = seed,
-                     .seeds = seeds,
-                     .baselines = baselines,
-                     .given = candidates_of(formulas),
-                     .race = race,
-                     .commit = std::string(program_commit()),
-                     .machine = machine_text()};
+  const AskPlan plan{
+      .conditions = {.text = conditions, .epochs = epochs, .metric = metric, .minimize = minimize, .lowest = lowest, .highest = highest},
+      .space = Space(space, unary, binary),
+      .strategy = strategy,
+      .seed = seed,
+      .seeds = seeds,
+      .baselines = baselines,
+      .given = candidates_of(formulas),
+      .race = race,
+      .commit = std::string(program_commit()),
+      .machine = machine_text()};
   return calling([&] { return std::make_unique<Session>(path, plan, not_interrupted); });
 }
 
@@ -210,6 +212,7 @@ void bind_session(py::module_& module) {
       .def_property_readonly("recipe", &Session::recipe)
       .def_property_readonly("recipe_text", &Session::recipe_text)
       .def_property_readonly("note", &Session::note)
+      .def_property_readonly("minimizes", &Session::minimizes)
       .def("ask",
            [](Session& session, double lease) -> std::optional<py::dict> {
              const auto trial = calling([&] { return session.ask(std::chrono::seconds(static_cast<std::int64_t>(lease))); });

@@ -38,6 +38,8 @@ class Session {
   Id recipe() const { return recipe_; }
   /// The conditions' whole text, by which they are ranked.
   const std::string& recipe_text() const { return recipe_text_; }
+  /// Whether a lower score is better; then the file has its negative.
+  bool minimizes() const { return conditions_.minimize; }
   /// A note for people on conditions that differ in their epochs alone; empty without.
   const std::string& note() const { return note_; }
 

@@ -236,12 +236,36 @@ def test_results_from_elsewhere_count(study):
         study.tell("relu", 2, seed=9)
     best, relu = study.leaderboard(compare="relu")
     assert best.epochs is None  # none was told
-    assert best.formula == "x * tanh(x)" and best.seeds == 3 and best.difference == pytest.approx(0.1 + 1 / 90 - 1 / 100)
+    assert best.formula == "x * tanh(x)" and best.common_seeds == 3 and best.difference == pytest.approx(0.1 + 1 / 90 - 1 / 100)
     assert best.difference_low < best.difference < best.difference_high and best.p < 0.05 and relu.difference is None
-    with pytest.raises(ValueError, match="two seeds"):
+    with pytest.raises(ValueError, match="several seeds"):
         study.leaderboard(compare="sin(x)")
     with pytest.raises(ValueError, match="sort"):
         study.leaderboard(sort="beauty")
+
+
+def test_a_metric_of_which_the_lower_is_better(tmp_path):
+    study = make_study(tmp_path / "own.db", metric="perplexity", minimize=True)
+    assert study.tell("relu", 12.5) is Answer.STORED and study.tell("sin(x)", 30) is Answer.STORED
+    (trial,) = study.ask()
+    assert trial.report(1, accuracy=20.0) is Answer.GO_ON
+    with pytest.raises(ValueError):
+        trial.tell(-1)
+    assert trial.tell(8.25) is Answer.STORED and trial.tell(8.25) is Answer.ALREADY_TOLD
+    assert [row.score for row in study.leaderboard()] == [8.25, 12.5, 30] and study.best().formula == trial.formula.text
+    assert sorted(row.score for row in study.trials()) == [8.25, 12.5, 30]
+    assert "perplexity" in study.conditions
+
+
+def test_scores_of_a_range_of_ones_own(tmp_path):
+    study = make_study(tmp_path / "own.db", metric="reward", score_range=(-1, 100))
+    assert study.tell("relu", -0.5) is Answer.STORED
+    with pytest.raises(ValueError):
+        study.tell("sin(x)", 101)
+    for wrong in ({"metric": "two words"}, {"metric": ""}, {"score_range": (1, 0)}):
+        with pytest.raises(ValueError):
+            make_study(tmp_path / "none.db", **wrong)
+    assert not (tmp_path / "none.db").exists()
 
 
 def test_a_trial_is_found_again_by_its_ticket(tmp_path):
