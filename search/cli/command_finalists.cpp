@@ -332,6 +332,7 @@ int run(const Options& options) {
   const auto full = options.integer("full", 0, 100'000).value_or(*top);
   if (full > *top) throw UsageError("--full " + std::to_string(full) + " is more than the --top " + std::to_string(*top) + " finalists");
   const Format format = options.format();
+  (void)chosen_margin(options, {});                              // or it is none
   (void)candidate_of(options.text("compare").value_or("relu"));  // or it is no function
 
   require_searched(file);

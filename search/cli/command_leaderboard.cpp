@@ -88,6 +88,7 @@ int run_leaderboard(const Options& options) {
   if (options.has("failures") && (options.has("sort") || options.has("top") || reference)) {
     throw UsageError("--failures lists all failed trials: --sort, --top and --compare do not go with it");
   }
+  if (chosen_margin(options, {}) && !reference) throw UsageError("--margin goes with --compare");
   const auto store = open_store(file, Store::Access::kReadOnly);
   const Store& database = *store;
   require_known_recipe(database, "--recipe", query.recipe);

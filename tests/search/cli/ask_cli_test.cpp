@@ -97,7 +97,7 @@ TEST_F(AskTellCommands, ToldFilesCompareReportAndAnswerQueriesAsOthersDo) {
   }
   const Ran compared = run({"leaderboard", "--db", db(), "--compare", "relu", "--format", "json"});
   EXPECT_EQ(compared.code, 0) << compared.err;
-  EXPECT_NE(compared.out.find(R"("pairs":2)"), std::string::npos) << compared.out;
+  EXPECT_NE(compared.out.find(R"("common_seeds":2)"), std::string::npos) << compared.out;
   EXPECT_EQ(run({"query", "--db", db(), "SELECT count(*) FROM epochs WHERE epoch = 0 AND train_loss = 0.5", "--format", "csv"}).out,
             "count(*)\n6\n");
   ask({"--count", "2", "--seeds", "2", "--baselines", "--racing", "--rungs", "1,3"});

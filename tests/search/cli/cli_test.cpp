@@ -242,8 +242,9 @@ TEST_F(CommandLine, LeaderboardComparesWithAReference) {
     EXPECT_GT(row["equal_within"], 0);
   }
   EXPECT_EQ(compared, 11);
-  EXPECT_NE(run({"leaderboard", "--db", db, "--compare", "x + x", "--margin", "200"}).out.find("equal\n"), std::string::npos);
+  EXPECT_EQ(run({"leaderboard", "--db", db, "--compare", "x + x", "--margin", "200"}).out.find("not told apart"), std::string::npos);
   refuses({"leaderboard", "--db", db, "--compare", "x + x", "--margin", "0"}, kUsage, {"--margin 0", "above 0"});
+  refuses({"leaderboard", "--db", db, "--margin", "1"}, kUsage, {"--margin", "--compare"});
   refuses({"leaderboard", "--db", db, "--compare", "relu"}, kUsage, {"--compare relu", "several seeds"});
   refuses({"leaderboard", "--db", db, "--compare", "relu("}, kUsage, {"expected"});
   refuses({"leaderboard", "--db", db, "--compare", "3"}, kUsage, {"constant"});
@@ -385,7 +386,7 @@ TEST_F(CommandLine, RefusesFlagsThatContradictEachOtherOrAreMissing) {
   refuses({"rerun", "--db", path("a.db"), "--top", "1", "--expr", "relu"}, kUsage, {"--top", "--expr"});
   refuses({"rerun", "--db", path("a.db"), "--expr", "relu", "--threads", std::to_string(available_cores() + 1)}, kUsage, {"--threads"});
   refuses({"finalists", "--db", path("a.db")}, kUsage, {"--top N is required"});
-  refuses({"finalists", "--db", path("a.db"), "--top", "3", "--seeds", "1"}, kUsage, {"--seeds 1 is not enough", "paired test"});
+  refuses({"finalists", "--db", path("a.db"), "--top", "3", "--seeds", "1"}, kUsage, {"--seeds 1 is not enough", "at least 2 trials"});
   refuses({"finalists", "--db", path("a.db"), "--top", "3", "--full", "4"}, kUsage, {"--full 4", "--top 3"});
   refuses({"finalists", "--db", path("a.db"), "--top", "3", "--compare", "7"}, kUsage, {"constant"});
   refuses({"proxies", "--db", path("a.db")}, kUsage, {"--truth is required"});
