@@ -63,7 +63,7 @@ int leaderboard_command(const Words& words) {
                   "  status   finished, or paused: a race stopped it early. Paused rows come last and have no rank\n"
                   "\n"
                   "It is safe while a search writes.");
-  options.value("db", "FILE", "the database");
+  options.value("db", "FILE", "the database: an SQLite file, or postgresql://USER@HOST/NAME");
   options.value(
       "recipe", "R",
       "rank this recipe: its name, its whole text, or its name and some fields, \"vgg-s epochs=8\" [the search's with the most trials]");
@@ -106,7 +106,7 @@ int query_command(const Words& words) {
                   "Runs one read-only SELECT. docs/schema.md describes the views that it reads: leaderboard, standings,\n"
                   "trials, epochs, failures, candidates, rejections, recipes, studies, study_trials, running, pauses\n"
                   "and paused.");
-  options.value("db", "FILE", "the database");
+  options.value("db", "FILE", "the database: an SQLite file, or postgresql://USER@HOST/NAME");
   options.value("format", "F", "table, csv or json [table]");
   options.arguments("sql", 1);
   options.epilogue("Example: actsearch query --db first.db \"SELECT formula, accuracy FROM trials WHERE accuracy > 0.75\"");

@@ -1,8 +1,8 @@
-#include "db/sqlite/provisional.h"
+#include "db/sql/provisional.h"
 
 #include <set>
 
-#include "db/sqlite/leaderboard.h"
+#include "db/sql/leaderboard.h"
 
 namespace actsearch {
 namespace {
@@ -11,13 +11,13 @@ namespace {
 const char* const kNote = R"sql(
 UPDATE trial SET (reached, reached_loss) = (
   SELECT epochs, loss FROM (
-    SELECT whole.n + coalesce(1.0 * p.step / p.epoch_steps, 0) AS epochs,
+    SELECT whole.n + coalesce(CAST(p.step AS DOUBLE PRECISION) / p.epoch_steps, 0) AS epochs,
            coalesce(p.train_loss, (SELECT e.train_loss FROM epoch e WHERE e.trial = trial.id AND e.epoch = whole.n - 1)) AS loss
     FROM (SELECT coalesce(max(epoch) + 1, 0) AS n FROM epoch WHERE epoch.trial = trial.id) whole
-    LEFT JOIN pause p ON p.trial = trial.id AND p.epoch = whole.n ORDER BY p.step DESC LIMIT 1)
+    LEFT JOIN pause p ON p.trial = trial.id AND p.epoch = whole.n ORDER BY p.step DESC LIMIT 1) AS reached
   WHERE loss IS NOT NULL) WHERE )sql";
 
-std::int64_t paused_trials(sqlite::Connection& connection, Id recipe) {
+std::int64_t paused_trials(sql::Connection& connection, Id recipe) {
   auto row = connection.prepare("SELECT count(*) FROM trial WHERE recipe = ?1 AND status = 'released' AND reached IS NOT NULL", recipe);
   row.step();
   return row.integer(0);
@@ -25,10 +25,10 @@ std::int64_t paused_trials(sqlite::Connection& connection, Id recipe) {
 
 }  // namespace
 
-void note_reached(sqlite::Connection& connection, Id trial) { connection.run(std::string(kNote) + "id = ?1", trial); }
-void note_all_reached(sqlite::Connection& connection) { connection.run(std::string(kNote) + "status = 'released'"); }
+void note_reached(sql::Connection& connection, Id trial) { connection.run(std::string(kNote) + "id = ?1", trial); }
+void note_all_reached(sql::Connection& connection) { connection.run(std::string(kNote) + "status = 'released'"); }
 
-Provisional provisional(sqlite::Connection& connection, const std::optional<std::string>& selector, int top) {
+Provisional provisional(sql::Connection& connection, const std::optional<std::string>& selector, int top) {
   Provisional result;
   if (const auto ranked = ranked_recipe(connection, selector)) {
     result.recipe = *ranked;
@@ -45,8 +45,7 @@ Provisional provisional(sqlite::Connection& connection, const std::optional<std:
   auto row = connection.prepare(
       "SELECT c.id, c.formula, c.name, t.reached, t.reached_loss,"
       " (SELECT count(*) FROM trial o WHERE o.candidate = c.id AND o.recipe = ?1 AND o.status = 'released' AND o.reached IS NOT NULL)"
-      " FROM trial t CROSS JOIN candidate c ON c.id = t.candidate"
-      " WHERE t.recipe = ?1 AND t.status = 'released' AND t.reached IS NOT NULL"
+      " FROM trial t CROSS JOIN candidate c WHERE c.id = t.candidate AND t.recipe = ?1 AND t.status = 'released' AND t.reached IS NOT NULL"
       " AND NOT EXISTS (SELECT 1 FROM standing s WHERE s.recipe = ?1 AND s.candidate = c.id)"
       " ORDER BY t.reached DESC, t.reached_loss, c.formula",
       result.recipe.id);
