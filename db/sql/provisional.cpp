@@ -1,5 +1,7 @@
 #include "db/sql/provisional.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <set>
 
 #include "db/sql/leaderboard.h"
@@ -42,24 +44,30 @@ Provisional provisional(sql::Connection& connection, const std::optional<std::st
     }
   }
   if (result.trials == 0) return result;
-  auto row = connection.prepare(
-      "SELECT c.id, c.formula, c.name, t.reached, t.reached_loss,"
-      " (SELECT count(*) FROM trial o WHERE o.candidate = c.id AND o.recipe = ?1 AND o.status = 'released' AND o.reached IS NOT NULL)"
-      " FROM trial t CROSS JOIN candidate c WHERE c.id = t.candidate AND t.recipe = ?1 AND t.status = 'released' AND t.reached IS NOT NULL"
-      " AND NOT EXISTS (SELECT 1 FROM standing s WHERE s.recipe = ?1 AND s.candidate = c.id)"
-      " ORDER BY t.reached DESC, t.reached_loss, c.formula",
-      result.recipe.id);
-  std::set<Id> listed;
-  while (static_cast<int>(result.rows.size()) < top && row.step()) {
-    if (!listed.insert(row.integer(0)).second) continue;  // another seed of it has come as far or further
-    result.rows.push_back({.candidate = row.integer(0),
-                           .formula = row.text(1),
-                           .name = row.text(2),
-                           .epochs = row.real(3).value_or(0),
-                           .train_loss = row.real(4).value_or(0),
-                           .n = static_cast<int>(row.integer(5))});
+  // A function may have several rows, so how many rows `top` functions take is not known before. A server sends all that are asked for.
+  for (std::int64_t limit = 4 * std::int64_t{std::max(top, 1)};; limit *= 4) {
+    auto row = connection.prepare(
+        "SELECT c.id, c.formula, c.name, t.reached, t.reached_loss,"
+        " (SELECT count(*) FROM trial o WHERE o.candidate = c.id AND o.recipe = ?1 AND o.status = 'released' AND o.reached IS NOT NULL)"
+        " FROM trial t CROSS JOIN candidate c WHERE c.id = t.candidate AND t.recipe = ?1 AND t.status = 'released' AND t.reached IS NOT "
+        "NULL"
+        " AND NOT EXISTS (SELECT 1 FROM standing s WHERE s.recipe = ?1 AND s.candidate = c.id)"
+        " ORDER BY t.reached DESC, t.reached_loss, c.formula, t.id LIMIT ?2",
+        result.recipe.id, limit);
+    result.rows.clear();
+    std::set<Id> listed;
+    std::int64_t read = 0;
+    for (; static_cast<int>(result.rows.size()) < top && row.step(); ++read) {
+      if (!listed.insert(row.integer(0)).second) continue;  // another seed of it has come as far or further
+      result.rows.push_back({.candidate = row.integer(0),
+                             .formula = row.text(1),
+                             .name = row.text(2),
+                             .epochs = row.real(3).value_or(0),
+                             .train_loss = row.real(4).value_or(0),
+                             .n = static_cast<int>(row.integer(5))});
+    }
+    if (read < limit) return result;  // `top` are found, or there are no more rows
   }
-  return result;
 }
 
 }  // namespace actsearch

@@ -19,10 +19,11 @@ class PostgresqlCommands : public CommandLine {
     place_ = PrivateServer::shared().new_database();
   }
   std::vector<std::string> search(const std::string& database, const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> words{"search",  "--db",      database,   "--data",     "synthetic:300", "--recipe",          "vgg16-slim",
-                                   "--unary", "tanh,relu", "--binary", "add",        "--checkpoints", path("checkpoints"), "--epochs",
-                                   "1",       "--device",  "cpu",      "--strategy", "exhaustive",    "--seeds",           "2",
-                                   "--jobs",  "1"};
+    std::vector<std::string> words{"search",     "--db",     database,   "--data",        "synthetic:300",
+                                   "--expr",     "relu",     "--recipe", "vgg16-slim",    "--unary",
+                                   "tanh,relu",  "--binary", "add",      "--checkpoints", path("checkpoints"),
+                                   "--epochs",   "1",        "--device", "cpu",           "--strategy",
+                                   "exhaustive", "--seeds",  "2",        "--jobs",        "1"};
     words.insert(words.end(), more.begin(), more.end());
     return words;
   }
@@ -97,7 +98,7 @@ TEST_F(PostgresqlCommands, ASearchHasTheLeaderboardOfTheSameSearchInAFile) {
   };
   for (const char* const sort : {"accuracy", "lower-bound", "trials"}) {
     EXPECT_EQ(table(place_, sort), table(file, sort));
-    EXPECT_EQ(std::count(table(file, sort).begin(), table(file, sort).end(), '\n'), 4) << table(file, sort);
+    EXPECT_EQ(std::count(table(file, sort).begin(), table(file, sort).end(), '\n'), 5) << table(file, sort);
   }
   const std::string sql = "SELECT formula, seed, accuracy, train_loss, beta, attempts FROM trials ORDER BY formula, seed";
   const auto rows = [&](const std::string& database) { return run({"query", "--db", database, sql, "--format", "csv"}); };
@@ -107,7 +108,7 @@ TEST_F(PostgresqlCommands, ASearchHasTheLeaderboardOfTheSameSearchInAFile) {
 
   const Ran again = run(search(place_));
   EXPECT_EQ(again.code, 0) << again.err;
-  EXPECT_EQ(ask("SELECT count(*) FROM trials"), "6") << "the same command trains nothing twice";
+  EXPECT_EQ(ask("SELECT count(*) FROM trials"), "8") << "the same command trains nothing twice";
   const Ran report = run({"report", "--db", place_, "--out", path("page.html")});
   EXPECT_EQ(report.code, 0) << report.err;
   EXPECT_NE(read_text(path("page.html")).find("search_"), std::string::npos) << "its title names the database";
