@@ -280,6 +280,26 @@ TEST_P(Postgresql, AReaderMayDoWithRightsToRead) {
   server().execute(name, "DROP OWNED BY reader; DROP ROLE reader");
 }
 
+TEST_P(Postgresql, FilesThatBelongToADatabaseAreNamedAfterIt) {
+  for (const auto& [address, name] :
+       std::vector<std::pair<std::string, std::string>>{{"postgresql://anna@db.example:99/kept?sslmode=disable", "kept"},
+                                                        {"postgres:///kept?host=/run", "kept"},
+                                                        {"postgresql://?service=mine", "mine"},
+                                                        {"postgresql:///a%2Fb", "a_b"}}) {
+    const PlaceNames names = names_of(address);
+    EXPECT_FALSE(names.is_file) << address;
+    EXPECT_EQ(names.label, name) << address;
+    EXPECT_EQ(names.beside, name) << address;
+  }
+  setenv("PGDATABASE", "usual", 1);
+  EXPECT_EQ(names_of("postgresql://").label, "usual");
+  unsetenv("PGDATABASE");
+  EXPECT_EQ(names_of("postgresql://").label, "postgresql");
+  EXPECT_TRUE(names_of("/data/a.db").is_file);
+  EXPECT_EQ(names_of("/data/a.db").label, "a.db");
+  EXPECT_EQ(names_of("/data/a.db").beside, "/data/a.db");
+}
+
 TEST_P(Postgresql, TheViewsHaveTheColumnsOfAFile) {
   const Directory directory;
   const auto server_store = open_store(address_, Store::Access::kCreate);
