@@ -290,7 +290,7 @@ void Connection::begin_session() {
   if (PQsetClientEncoding(handle_.get(), "UTF8") != 0) require(handle_.get(), nullptr, name_);
   // A process that stops in the middle of a transaction holds its rows no longer than others wait.
   const std::string wait = std::to_string(std::max<std::int64_t>(lock_timeout_.count(), 1));
-  execute(
+  Connection::execute(
       "SET standard_conforming_strings = on; SET extra_float_digits = 1; SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET lock_timeout = " +
       wait +
       "; SET idle_in_transaction_session_timeout = 20000; SET default_transaction_isolation = 'read committed'; SET "

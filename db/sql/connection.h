@@ -24,15 +24,15 @@ namespace actsearch::sql {
 /// What a statement's ?N stands for. A text is borrowed for the call that takes it. NULL has a type too, which PostgreSQL asks for.
 struct Value {
   enum class Type : std::uint8_t { kInteger, kReal, kText };
-  Value(std::int64_t value) : type(Type::kInteger), integer(value) {}
-  Value(int value) : Value(std::int64_t{value}) {}
-  Value(std::uint64_t value) : Value(static_cast<std::int64_t>(value)) {}
-  Value(double value) : type(Type::kReal), null(std::isnan(value)), real(value) {}  ///< NaN becomes NULL
-  Value(std::string_view value) : type(Type::kText), text(value) {}
-  Value(const std::string& value) : Value(std::string_view(value)) {}
-  Value(const char* value) : Value(std::string_view(value)) {}
+  explicit Value(std::int64_t value) : type(Type::kInteger), integer(value) {}
+  explicit Value(int value) : Value(std::int64_t{value}) {}
+  explicit Value(std::uint64_t value) : Value(static_cast<std::int64_t>(value)) {}
+  explicit Value(double value) : type(Type::kReal), null(std::isnan(value)), real(value) {}  ///< NaN becomes NULL
+  explicit Value(std::string_view value) : type(Type::kText), text(value) {}
+  explicit Value(const std::string& value) : Value(std::string_view(value)) {}
+  explicit Value(const char* value) : Value(std::string_view(value)) {}
   template <class T>
-  Value(const std::optional<T>& value) : Value(value.value_or(T{})) {
+  explicit Value(const std::optional<T>& value) : Value(value.value_or(T{})) {
     null = null || !value;
   }
 
