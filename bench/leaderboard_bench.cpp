@@ -8,7 +8,7 @@
 #include <string>
 
 #include "db/open/open_store.h"
-#include "db/sqlite/leaderboard.h"
+#include "db/sql/leaderboard.h"
 #include "db/sqlite/schema.h"
 
 namespace {

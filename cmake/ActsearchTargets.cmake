@@ -52,11 +52,12 @@ function(actsearch_library name)
   target_link_libraries(actsearch_${name} PUBLIC actsearch_options ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE})
 endfunction()
 
-# actsearch_test(NAME sources… DEPENDS targets… LABEL unit|data|slow|gpu [OPTIMISED]): a GoogleTest program, each of its tests one CTest test.
+# actsearch_test(NAME sources… DEPENDS targets… LABEL unit|data|slow|gpu [OPTIMISED] [TOGETHER name filter]): a GoogleTest program, each of its
+# tests one CTest test. Those that the filter names are one CTest test together, for they share what is dear to start.
 #
 # What a test tests is optimised in its library; the test's own text is not worth the compiler's time. OPTIMISED where it is: templates.
 function(actsearch_test name)
-  cmake_parse_arguments(ARG "OPTIMISED" "LABEL;TIMEOUT" "DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "OPTIMISED" "LABEL;TIMEOUT" "DEPENDS;TOGETHER" ${ARGN})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
@@ -73,7 +74,15 @@ function(actsearch_test name)
     target_compile_options(${name} PRIVATE ${ACTSEARCH_TEST_OPTIONS})
     target_precompile_headers(${name} REUSE_FROM test_headers)
   endif()
-  gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
+  set(alone)
+  if(ARG_TOGETHER)
+    list(GET ARG_TOGETHER 0 together)
+    list(GET ARG_TOGETHER 1 filter)
+    set(alone TEST_FILTER "-${filter}")
+    add_test(NAME ${name}.${together} COMMAND ${name} --gtest_filter=${filter})
+    set_tests_properties(${name}.${together} PROPERTIES LABELS ${ARG_LABEL} COST 100 TIMEOUT 600 SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
+  endif()
+  gtest_discover_tests(${name} ${alone} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
                        PROPERTIES LABELS "${ARG_LABEL}" COST ${cost_${ARG_LABEL}} TIMEOUT ${ARG_TIMEOUT} SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
 endfunction()
 

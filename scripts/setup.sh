@@ -2,7 +2,7 @@
 # Installs the Debian packages that actsearch is built with, only those that are missing.
 #
 #   scripts/setup.sh [--check] [--with-images] [--with-torch] [--with-newest-torch] [--with-browser] [--with-frameworks] [--with-clang-tools]
-#                    [--with-onednn3]
+#                    [--with-onednn3] [--with-postgresql]
 #
 # --check        prints what is there and what is missing, installs nothing; exit code 1 if something is missing
 # --with-images  also NumPy and Pillow for python3, which .ci/run unpacks images with
@@ -17,6 +17,8 @@
 # --with-clang-tools
 #                also clang-format 14 and clang-tidy 16 (90 MB to fetch), which scripts/format.sh and scripts/tidy.sh run
 # --with-onednn3 also oneDNN 3 in build/onednn (tests/evaluator/train/requirements.txt, 40 MB to fetch), from there too, for the preset onednn3
+# --with-postgresql
+#                also PostgreSQL's client library and server: a store for many machines, and the server that its tests start for themselves
 #
 # ACTSEARCH_SKIP_SETUP=1 says that everything is there already (from another package manager, say).
 set -euo pipefail
@@ -43,6 +45,7 @@ for argument in "$@"; do
     --with-browser) packages+=(chromium chromium-driver) ;;
     --with-frameworks) environments+=("frameworks tests/kernels/export/requirements.txt") packages+=(python3-venv) ;;
     --with-clang-tools) packages+=(clang-format-14 clang-tidy-16) ;;
+    --with-postgresql) packages+=(libpq-dev postgresql-15) ;;
     --with-onednn3) environments+=("onednn tests/evaluator/train/requirements.txt") packages+=(python3-venv) ;;
     -h | --help) sed -n '/^set /q;2,$s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "setup.sh: unknown argument $argument (scripts/setup.sh --help lists what is known)" >&2; exit 2 ;;
@@ -107,6 +110,11 @@ if ((EUID != 0)); then
 fi
 echo "setup: installing with apt: ${missing[*]}" >&2
 "${as_root[@]}" apt-get update -q >&2
+if [[ " ${missing[*]} " == *" postgresql-15 "* ]]; then
+  # Without this setting Debian's package makes and starts a server of its own, which nobody here asked for.
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends postgresql-common >&2
+  "${as_root[@]}" sed -i 's/^#\?\s*create_main_cluster\b.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
+fi
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}" >&2
 install_environments
 echo "setup: done" >&2

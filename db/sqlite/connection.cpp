@@ -7,6 +7,8 @@
 #include <limits>
 #include <thread>
 
+#include "db/owner.h"
+
 namespace actsearch::sqlite {
 namespace {
 
@@ -94,63 +96,75 @@ std::string immutable_uri(const std::filesystem::path& file) {
   return uri + "?immutable=1";
 }
 
+/// A prepared statement in use, with its values bound. The connection keeps it prepared; when this object goes, the statement is reset,
+/// which ends its read transaction.
+class Cursor : public sql::Rows {
+ public:
+  Cursor(const Connection& connection, sqlite3_stmt* statement, std::span<const sql::Value> values)
+      : connection_(connection), statement_(statement) {
+    for (std::size_t i = 0; i < values.size(); ++i) bind(static_cast<int>(i) + 1, values[i]);
+  }
+  ~Cursor() override {
+    sqlite3_reset(statement_);  // repeats the code of the last step, which step() has already thrown
+    sqlite3_clear_bindings(statement_);
+  }
+
+  bool step() override {
+    const int code = sqlite3_step(statement_);
+    if (code != SQLITE_ROW && code != SQLITE_DONE) connection_.fail("sqlite3_step");
+    return code == SQLITE_ROW;
+  }
+  int columns() const override { return sqlite3_column_count(statement_); }
+  std::string column_name(int column) const override { return sqlite3_column_name(statement_, column); }
+  bool is_null(int column) const override { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
+  bool is_finite_number(int column) const override {
+    const int type = sqlite3_column_type(statement_, column);
+    return type == SQLITE_INTEGER || (type == SQLITE_FLOAT && std::isfinite(sqlite3_column_double(statement_, column)));
+  }
+  std::int64_t integer(int column) const override { return sqlite3_column_int64(statement_, column); }
+  std::optional<double> real(int column) const override {
+    if (is_null(column)) return std::nullopt;
+    return sqlite3_column_double(statement_, column);
+  }
+  std::string text(int column) const override {
+    const bool blob = sqlite3_column_type(statement_, column) == SQLITE_BLOB;
+    const auto* bytes =
+        static_cast<const unsigned char*>(blob ? sqlite3_column_blob(statement_, column) : sqlite3_column_text(statement_, column));
+    const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement_, column));
+    if (!blob) return bytes ? std::string(reinterpret_cast<const char*>(bytes), size) : std::string();
+    std::string hex = "x'";
+    for (std::size_t i = 0; i < size; ++i) {
+      hex += "0123456789abcdef"[bytes[i] >> 4];
+      hex += "0123456789abcdef"[bytes[i] & 15];
+    }
+    return hex + "'";
+  }
+
+ private:
+  void bind(int index, const sql::Value& value) {
+    if (value.null) return;  // as a statement begins
+    switch (value.type) {
+      case sql::Value::Type::kInteger:
+        if (sqlite3_bind_int64(statement_, index, value.integer) != SQLITE_OK) connection_.fail("sqlite3_bind_int64");
+        return;
+      case sql::Value::Type::kReal:
+        if (sqlite3_bind_double(statement_, index, value.real) != SQLITE_OK) connection_.fail("sqlite3_bind_double");
+        return;
+      case sql::Value::Type::kText: {
+        const char* const text = value.text.data() ? value.text.data() : "";  // a null pointer would bind NULL
+        if (sqlite3_bind_text64(statement_, index, text, value.text.size(), SQLITE_TRANSIENT, SQLITE_UTF8) != SQLITE_OK) {
+          connection_.fail("sqlite3_bind_text64");
+        }
+        return;
+      }
+    }
+  }
+
+  const Connection& connection_;
+  sqlite3_stmt* statement_;
+};
+
 }  // namespace
-
-Statement::~Statement() {
-  sqlite3_reset(statement_);  // repeats the code of the last step, which step() has already thrown
-  sqlite3_clear_bindings(statement_);
-}
-
-bool Statement::step() {
-  const int code = sqlite3_step(statement_);
-  if (code != SQLITE_ROW && code != SQLITE_DONE) connection_.fail("sqlite3_step");
-  return code == SQLITE_ROW;
-}
-
-bool Statement::is_select() const {
-  return sqlite3_column_count(statement_) > 0 && sqlite3_stmt_readonly(statement_) && !sqlite3_stmt_isexplain(statement_);
-}
-int Statement::columns() const { return sqlite3_column_count(statement_); }
-std::string Statement::column_name(int column) const { return sqlite3_column_name(statement_, column); }
-bool Statement::is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
-std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_, column); }
-
-bool Statement::is_finite_number(int column) const {
-  const int type = sqlite3_column_type(statement_, column);
-  return type == SQLITE_INTEGER || (type == SQLITE_FLOAT && std::isfinite(sqlite3_column_double(statement_, column)));
-}
-
-std::optional<double> Statement::real(int column) const {
-  if (is_null(column)) return std::nullopt;
-  return sqlite3_column_double(statement_, column);
-}
-
-std::string Statement::text(int column) const {
-  const bool blob = sqlite3_column_type(statement_, column) == SQLITE_BLOB;
-  const auto* bytes =
-      static_cast<const unsigned char*>(blob ? sqlite3_column_blob(statement_, column) : sqlite3_column_text(statement_, column));
-  const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement_, column));
-  if (!blob) return bytes ? std::string(reinterpret_cast<const char*>(bytes), size) : std::string();
-  std::string hex = "x'";
-  for (std::size_t i = 0; i < size; ++i) {
-    hex += "0123456789abcdef"[bytes[i] >> 4];
-    hex += "0123456789abcdef"[bytes[i] & 15];
-  }
-  return hex + "'";
-}
-
-void Statement::bind(int index, std::int64_t value) {
-  if (sqlite3_bind_int64(statement_, index, value) != SQLITE_OK) connection_.fail("sqlite3_bind_int64");
-}
-void Statement::bind(int index, double value) {
-  if (sqlite3_bind_double(statement_, index, value) != SQLITE_OK) connection_.fail("sqlite3_bind_double");
-}
-void Statement::bind(int index, std::string_view value) {
-  const char* const text = value.data() ? value.data() : "";  // a null pointer would bind NULL
-  if (sqlite3_bind_text64(statement_, index, text, value.size(), SQLITE_TRANSIENT, SQLITE_UTF8) != SQLITE_OK) {
-    connection_.fail("sqlite3_bind_text64");
-  }
-}
 
 void Connection::Close::operator()(sqlite3* handle) const { sqlite3_close(handle); }
 void Connection::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
@@ -226,6 +240,20 @@ void Connection::execute(const std::string& script) {
   if (sqlite3_exec(handle_.get(), script.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) fail("sqlite3_exec");
 }
 
+std::unique_ptr<sql::Rows> Connection::start(std::string_view sql, std::span<const sql::Value> values) {
+  return std::make_unique<Cursor>(*this, prepared(sql), values);
+}
+
+bool Connection::is_select(std::string_view sql) {
+  sqlite3_stmt* const statement = prepared(sql);
+  return sqlite3_column_count(statement) > 0 && sqlite3_stmt_readonly(statement) && !sqlite3_stmt_isexplain(statement);
+}
+
+sql::Clock Connection::clock() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return {std::chrono::duration_cast<std::chrono::milliseconds>(now).count(), boot_clock_ms()};
+}
+
 Id Connection::last_insert_id() const { return sqlite3_last_insert_rowid(handle_.get()); }
 std::int64_t Connection::changes() const { return sqlite3_changes64(handle_.get()); }
 bool Connection::read_only() const { return sqlite3_db_readonly(handle_.get(), "main") != 0; }
@@ -244,9 +272,9 @@ void Connection::fail(std::string_view call) const {
   throw_error(file_, call, code, reason);
 }
 
-Transaction::~Transaction() {
+void Connection::roll_back() noexcept {
   // After a full disk SQLite may have rolled back by itself; a rollback has no other way to fail.
-  if (!sqlite3_get_autocommit(connection_.handle_.get())) sqlite3_exec(connection_.handle_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+  if (!sqlite3_get_autocommit(handle_.get())) sqlite3_exec(handle_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
 }
 
 }  // namespace actsearch::sqlite

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "db/sqlite/leaderboard.h"
+#include "db/sql/leaderboard.h"
 #include "grammar/candidate.h"
 #include "grammar/fingerprint.h"
 #include "grammar/notation.h"

@@ -4,9 +4,9 @@
 #include <string>
 #include <thread>
 
+#include "db/sql/leaderboard.h"
+#include "db/sql/provisional.h"
 #include "db/sqlite/identity.h"
-#include "db/sqlite/leaderboard.h"
-#include "db/sqlite/provisional.h"
 
 namespace actsearch {
 namespace {
@@ -189,7 +189,7 @@ struct Step {
 };
 /// Step i makes version i + 1 of version i. A step that has been released never changes.
 constexpr std::array<Step, kSchemaVersion> kSteps = {{{kVersion1, nullptr},
-                                                      {kVersion2, refresh_every_standing},
+                                                      {kVersion2, [](Connection& connection) { refresh_every_standing(connection); }},
                                                       {kVersion3, nullptr},
                                                       {kVersion4, nullptr},
                                                       {kVersion5, nullptr},

@@ -5,12 +5,12 @@
 #include <filesystem>
 #include <memory>
 
+#include "db/sql/schema_version.h"
 #include "db/sqlite/connection.h"
 
 namespace actsearch {
 
 inline constexpr int kApplicationId = 0x61637473;  ///< "acts", in SQLite's header: tells our files from others
-inline constexpr int kSchemaVersion = 8;           ///< the version that this program writes, kept as user_version
 
 /// Opens for writing, creating the file or bringing it to kSchemaVersion; WAL, synchronous=FULL. DatabaseError if that cannot be.
 std::unique_ptr<sqlite::Connection> open_for_writing(const std::filesystem::path& file, std::chrono::milliseconds busy_timeout);

@@ -1,50 +1,43 @@
 #include "db/sqlite/store.h"
 
-#include "db/owner.h"
-#include "db/sqlite/leaderboard.h"
-#include "db/sqlite/provisional.h"
+#include <memory>
+
+#include "db/sqlite/file.h"
+#include "db/sqlite/schema.h"
 
 namespace actsearch {
+namespace {
+
+const char* const kOnlySelect = "only one SELECT (or WITH … SELECT) statement is allowed";
+
+/// What `query` reads, with commas between.
+std::string view_names(sqlite::Connection& connection) {
+  return sql::first_row(connection,
+                        "SELECT group_concat(name, ', ') FROM (SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY name)",
+                        sql::text_of)
+      .value_or("");
+}
+
+}  // namespace
 
 SqliteStore::SqliteStore(const std::filesystem::path& file, Access access, std::chrono::milliseconds busy_timeout)
-    : file_(file, access, busy_timeout), owner_(new_owner()) {}
+    : SqlStore(std::make_unique<sqlite::File>(file, access, busy_timeout)), file_(file), busy_timeout_(busy_timeout) {}
 
-std::optional<RankedRecipe> SqliteStore::ranked_recipe(const std::optional<std::string>& recipe) const {
-  return file_.with(
-      [&](sqlite::Connection& connection) -> std::optional<RankedRecipe> { return actsearch::ranked_recipe(connection, recipe); });
-}
-
-std::vector<LeaderboardRow> SqliteStore::leaderboard(const LeaderboardQuery& query) const {
-  return file_.with([&](sqlite::Connection& connection) -> std::vector<LeaderboardRow> {
-    std::vector<LeaderboardRow> rows;
-    for (auto& standing : standings(connection, query)) rows.push_back(std::move(standing.row));
-    return rows;
-  });
-}
-
-std::optional<SeedSpread> SqliteStore::seed_spread(const LeaderboardQuery& query) const {
-  return file_.with([&](sqlite::Connection& connection) -> std::optional<SeedSpread> {
-    const auto ranked = actsearch::ranked_recipe(connection, query.recipe);
-    return ranked ? actsearch::seed_spread(connection, *ranked, query.known_spread) : std::nullopt;
-  });
-}
-
-Provisional SqliteStore::provisional(const std::optional<std::string>& recipe, int top) const {
-  return file_.with([&](sqlite::Connection& connection) -> Provisional { return actsearch::provisional(connection, recipe, top); });
-}
-
-std::vector<CandidateRecord> SqliteStore::top_candidates(const LeaderboardQuery& query) const {
-  return file_.with([&](sqlite::Connection& connection) -> std::vector<CandidateRecord> {
-    std::vector<CandidateRecord> candidates;
-    for (auto& standing : standings(connection, query)) candidates.push_back(std::move(standing.candidate));
-    return candidates;
-  });
-}
-
-std::vector<CandidateStudy> SqliteStore::studies_with(std::string_view fingerprint, const std::optional<std::string>& recipe) const {
-  return file_.with([&](sqlite::Connection& connection) -> std::vector<CandidateStudy> {
-    return actsearch::studies_with(connection, fingerprint, recipe);
-  });
+Table SqliteStore::query(std::string_view sql, std::size_t row_limit) const {
+  // A connection of its own: a long query holds up no trial, and what it may do is settled before it compiles.
+  const auto connection = open_for_reading(file_, busy_timeout_);
+  const std::string views = view_names(*connection);
+  connection->allow_only_select();
+  try {
+    if (!connection->is_select(sql)) throw QueryError(kOnlySelect);
+    auto row = connection->prepare(sql);
+    return sql::table_of(row, row_limit);
+  } catch (const sqlite::Error& error) {
+    if (error.cause() != sqlite::Cause::kStatement) throw;
+    if (error.reason() == "not authorized") throw QueryError(kOnlySelect);
+    const bool unknown_table = error.reason().starts_with("no such table");
+    throw QueryError("SQLite rejects the statement: " + error.reason() + (unknown_table ? "; there are " + views : ""));
+  }
 }
 
 }  // namespace actsearch

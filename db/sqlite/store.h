@@ -3,86 +3,26 @@
 
 #include <chrono>
 #include <filesystem>
-#include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
-#include "db/sqlite/file.h"
-#include "db/sqlite/reads.h"
-#include "db/sqlite/report_reads.h"
-#include "db/sqlite/tickets.h"
-#include "db/store.h"
+#include "db/sql/store.h"
 
 namespace actsearch {
 
-class SqliteStore : public Store, public Queries {
+class SqliteStore : public SqlStore, public Queries {
  public:
   /// Opens, creating and migrating where asked to write (WAL, synchronous=FULL). Every call waits at most `busy_timeout` for another
   /// process's lock.
   SqliteStore(const std::filesystem::path& file, Access access, std::chrono::milliseconds busy_timeout = std::chrono::seconds(20));
 
-  // records.cpp
-  Id study(const StudyRecord& study) override;
-  Id candidate(const CandidateRecord& candidate) override;
-  std::optional<StoredCandidate> candidate_with(std::string_view fingerprint) const override;
-  std::string former_fingerprint(Id candidate) const override;
-  Id recipe(std::string_view name, std::string_view text) override;
-  void reject(Id study, std::string_view formula, std::string_view reason) override;
-  std::vector<StudyRecord> studies() const override;
-
-  // claims.cpp
-  using Store::claim, Store::renew;
-  ClaimState claim(Id study, Id candidate, Id recipe, std::uint64_t seed, std::chrono::seconds lease, Claim* claim,
-                   std::optional<std::uint64_t> place, Turn turn) override;
-  std::vector<Id> renew(std::chrono::seconds lease, const std::vector<std::pair<Id, TrialProgress>>& progress) override;
-  bool release(Id trial) override;
-  bool give_back(Id trial, const std::vector<EpochRecord>& epochs, const TrialProgress& reached) override;
-  bool add_epoch(Id trial, const EpochRecord& epoch) override;
-  bool pause(Id trial, const std::vector<EpochRecord>& epochs, const std::optional<PauseRecord>& pause) override;
-  bool finish(Id trial, const TrialRecord& result, const std::vector<EpochRecord>& epochs) override;
-
-  // trials.cpp
-  std::vector<FailureRow> failures(const std::optional<std::string>& recipe) const override;
-  StudyCounts counts(Id study) const override;
-  std::vector<Observation> observations(Id study) const override;
-  std::vector<RungTrial> rung(Id study, Id recipe, int epochs, std::int64_t steps) const override;
-  std::vector<UnfinishedTrial> unfinished(Id study, Id recipe) const override;
-  std::optional<GivenBack> given_back(Id study, Id candidate, Id recipe, std::uint64_t seed) const override;
-  std::optional<std::optional<double>> score(std::string_view fingerprint, Id recipe) const override;
-  std::int64_t trials(std::string_view recipe_text) const override;
-
-  // leaderboard.h and provisional.h
-  std::optional<SeedSpread> seed_spread(const LeaderboardQuery& query) const override;
-  std::optional<RankedRecipe> ranked_recipe(const std::optional<std::string>& recipe) const override;
-  std::vector<LeaderboardRow> leaderboard(const LeaderboardQuery& query) const override;
-  std::vector<CandidateRecord> top_candidates(const LeaderboardQuery& query) const override;
-  Provisional provisional(const std::optional<std::string>& recipe, int top) const override;
-  std::vector<CandidateStudy> studies_with(std::string_view fingerprint, const std::optional<std::string>& recipe) const override;
-
-  // queries.cpp
   using Queries::query;
   Table query(std::string_view sql, std::size_t row_limit) const override;
-
-  void when_busy(std::function<bool()> wait_on) override { file_.when_busy(std::move(wait_on)); }
-  Tickets& tickets() override { return tickets_; }
-  const Tickets& tickets() const override { return tickets_; }
-  const Reads& reads() const override { return reads_; }
-  const ReportReads& report_reads() const override { return report_reads_; }
-  std::string change_token() const override { return reads_.change_token(); }
   const Queries* queries() const override { return this; }
-  const std::string& owner() const override { return owner_; }
 
  private:
-  std::string view_names() const;  ///< what `query` reads, with commas between
-
-  mutable sqlite::File file_;  ///< guards itself
-  SqliteTickets tickets_{file_};
-  SqliteReads reads_{file_};
-  SqliteReportReads report_reads_{file_};
-  std::string owner_;
+  std::filesystem::path file_;
+  std::chrono::milliseconds busy_timeout_;
 };
 
 }  // namespace actsearch

@@ -32,7 +32,7 @@ Options declared() {
                   "with it. A trial is handed out for a time, its lease. No process needs to live meanwhile. When the lease\n"
                   "ends without word, a later `ask` hands the trial out again. Several may ask at once: none gets a trial\n"
                   "that another has.");
-  options.value("db", "FILE", "the database; created if it is not there");
+  options.value("db", "FILE", "the database: an SQLite file, created if it is not there, or postgresql://USER@HOST/NAME");
   options.value("conditions", "TEXT",
                 "what is trained, in your own words: scores are ranked together where this text, --epochs and --metric are equal");
   options.value("count", "N", "how many trials [1]");

@@ -12,6 +12,7 @@
 #include "kernels/export/export.h"
 #include "search/cli/command.h"
 #include "search/cli/options.h"
+#include "search/cli/run_files.h"
 #include "search/report/recipe_choice.h"
 #include "search/run/study.h"
 #include "search/text/format.h"
@@ -63,7 +64,7 @@ Chosen of_leaderboard(const Options& options, const std::string& file) {
   const auto rows = database.leaderboard(query);
   if (rows.size() < static_cast<std::size_t>(rank)) {
     throw UsageError("--rank " + std::to_string(rank) + ": the leaderboard ranks " + std::to_string(rows.size()) +
-                     (rows.size() == 1 ? " function" : " functions") + "\nsee: actsearch leaderboard --db " + file);
+                     (rows.size() == 1 ? " function" : " functions") + "\nsee: actsearch leaderboard --db " + in_shell(file));
   }
   const LeaderboardRow& row = rows.back();
   const CandidateRecord candidate = database.top_candidates(query).back();

@@ -11,6 +11,7 @@
 #include "search/cli/interrupt.h"
 #include "search/cli/options.h"
 #include "search/cli/own_training.h"
+#include "search/cli/run_files.h"
 #include "search/report/recipe_choice.h"
 #include "search/run/finalists.h"
 #include "search/run/study.h"
@@ -35,7 +36,8 @@ Options declared() {
                   "\n"
                   "The scores of the search and of both stages stay apart. The same command goes on after any\n"
                   "interruption.");
-  options.value("db", "FILE", "the database of a search");
+  options.value("db", "FILE", "the database of a search: an SQLite file, or postgresql://USER@HOST/NAME");
+  declare_checkpoints(options);
   options.value("top", "N", "judge the N best of the leaderboard");
   options.value("from", "RECIPE", "whose leaderboard: the recipe that --top ranks by [the search's with the most trials]");
   options.value("compare", "F", "the reference, a formula or a name [relu]", names_of(activations()));
@@ -70,7 +72,7 @@ std::string searched_text(const Store& database, const Options& options) {
 void choose_fresh(const Options& options, RunPlan* plan) {
   plan->seed = static_cast<std::uint64_t>(options.integer("seed", 0, 1'000'000'000'000'000'000).value_or(kFirstFreshSeed));
   plan->seeds = static_cast<int>(options.integer("seeds", 1, 1'000'000).value_or(5));
-  plan->checkpoints = checkpoint_directory(options.required("db"));
+  plan->checkpoints = chosen_checkpoints(options);
 }
 
 /// The fresh stage: the search's conditions with another fold.
@@ -96,7 +98,7 @@ RunPlan fresh_plan(const Options& options, const Device& device, const std::stri
 
 RerunPlan full_plan(const Options& options, const Device& device) {
   RerunPlan plan;
-  plan.database_file = options.required("db");
+  plan.run.checkpoints = chosen_checkpoints(options);
   plan.run.recipe = chosen_recipe(options);
   plan.run.precision = chosen_precision(options, device);
   plan.run.seeds = static_cast<int>(options.integer("full-seeds", 1, 1'000'000).value_or(1));

@@ -62,7 +62,7 @@ Options declared_leaderboard() {
                   "  status   finished, or paused: a race stopped it early. Paused rows come last and have no rank\n"
                   "\n"
                   "It is safe while a search writes.");
-  options.value("db", "FILE", "the database");
+  options.value("db", "FILE", "the database: an SQLite file, or postgresql://USER@HOST/NAME");
   options.value(
       "recipe", "R",
       "rank this recipe: its name, its whole text, or its name and some fields, \"vgg-s epochs=8\" [the search's with the most trials]");
@@ -112,7 +112,7 @@ Options declared_query() {
                   "Runs one read-only SELECT. docs/schema.md describes the views that it reads: leaderboard, standings,\n"
                   "trials, epochs, failures, candidates, rejections, recipes, studies, study_trials, running, pauses\n"
                   "and paused.");
-  options.value("db", "FILE", "the database");
+  options.value("db", "FILE", "the database: an SQLite file, or postgresql://USER@HOST/NAME");
   declare_format(options);
   options.arguments("sql", 1, "SELECT");
   options.epilogue("Example: actsearch query --db first.db \"SELECT formula, accuracy FROM trials WHERE accuracy > 0.75\"");

@@ -60,7 +60,7 @@ Options declared() {
                   "  s/trial       mean seconds of a trial\n"
                   "\n"
                   "A function whose trials all failed counts as the worst.");
-  options.value("db", "FILE", "the database");
+  options.value("db", "FILE", "the database: an SQLite file, or postgresql://USER@HOST/NAME");
   options.value("truth", "RECIPE", "the recipe to compare with: its name, its whole text, or its name and some fields");
   options.value("top", "K", "how many count as the best [5]");
   declare_format(options);

@@ -48,7 +48,7 @@ Options declared() {
                   "seeds, comparison with ReLU and Swish, learned betas, failures and conditions. The page needs no\n"
                   "network and no other file. Its numbers can be saved as CSV. Making it takes a second more, in which\n"
                   "the functions' speed is measured. It is safe while a search writes.");
-  options.value("db", "FILE", "the database");
+  options.value("db", "FILE", "the database: an SQLite file, or postgresql://USER@HOST/NAME");
   options.value("out", "DIR", "the directory for index.html; made if it is not there");
   options.flag("force", "replace an index.html that is there");
   options.epilogue("Example: actsearch report --db first.db --out first");
@@ -66,7 +66,7 @@ int run(const Options& options) {
   }
   Forms forms;
   KernelTimes times(kMeasuring);
-  const std::string text = page(report_json(database, fs::path(file).filename().string(), forms, times), PageKind::kFile);
+  const std::string text = page(report_json(database, names_of(file).label, forms, times), PageKind::kFile);
   make_directory(directory);
   write_whole(target, text);
   std::cout << target.string() << '\n';

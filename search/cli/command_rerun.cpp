@@ -10,6 +10,7 @@
 #include "search/cli/device.h"
 #include "search/cli/interrupt.h"
 #include "search/cli/options.h"
+#include "search/cli/run_files.h"
 #include "search/report/recipe_choice.h"
 #include "search/run/rerun.h"
 #include "search/run/study.h"
@@ -25,7 +26,8 @@ Options declared() {
                   "Trains formulas at full length, on the CPU one after the other with all cores. It measures test\n"
                   "accuracy after every epoch, and reports the best and the last. After each epoch it writes a\n"
                   "checkpoint under FILE.checkpoints; the same command goes on from there after any interruption.");
-  options.value("db", "FILE", "the database; created if it is not there");
+  options.value("db", "FILE", "the database: an SQLite file, created if it is not there, or postgresql://USER@HOST/NAME");
+  declare_checkpoints(options);
   options.value("top", "N", "train the N best of the leaderboard");
   options.value("from", "RECIPE", "whose leaderboard: the recipe that --top ranks by [the search's with the most trials]");
   options.values("expr", "E", "train this formula or name; may be given several times", names_of(activations()));
@@ -53,7 +55,7 @@ std::vector<Candidate> best_candidates(const Store& database, const Options& opt
 
 RerunPlan planned(const Options& options, const Device& device) {
   RerunPlan plan;
-  plan.database_file = options.required("db");
+  plan.run.checkpoints = chosen_checkpoints(options);
   plan.commit = program_commit();
   plan.run.recipe = chosen_recipe(options);
   plan.run.precision = chosen_precision(options, device);
@@ -80,10 +82,11 @@ int run(const Options& options) {
   RerunPlan plan = planned(options, device);
 
   Progress progress(std::cerr, Progress::standard_error_style());
-  require_usable(plan.database_file);  // it is made when all else is right
+  const std::string file = options.required("db");
+  require_usable(file);  // it is made when all else is right
   if (top) {
-    require_searched(plan.database_file);
-    const auto store = open_store(plan.database_file, Store::Access::kCreate);
+    require_searched(file);
+    const auto store = open_store(file, Store::Access::kCreate);
     Store& searched = *store;
     require_known_recipe(searched, "--from", options.text("from"));
     plan.candidates = best_candidates(searched, options, static_cast<int>(*top));
@@ -93,7 +96,7 @@ int run(const Options& options) {
   plan.data = dataset.source;
   plan.run.recipe = fitted(plan.run.recipe, dataset);
   plan.run.recipe_text = rerun_conditions_text(plan.run.recipe, plan.run.precision, dataset.source);
-  const auto store = open_store(plan.database_file, Store::Access::kCreate);
+  const auto store = open_store(file, Store::Access::kCreate);
   Store& database = *store;
 
   const std::string drawn = note_on_data(dataset);

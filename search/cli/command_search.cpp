@@ -13,6 +13,7 @@
 #include "search/cli/interrupt.h"
 #include "search/cli/options.h"
 #include "search/cli/own_training.h"
+#include "search/cli/run_files.h"
 #include "search/run/forecast.h"
 #include "search/run/known_spread.h"
 #include "search/run/rerun.h"
@@ -37,7 +38,8 @@ Options declared() {
                   "stopped: what is finished is not trained again. Several processes may share one file. A run ends at\n"
                   "the first budget that it reaches, or when every formula of the space is tried. Budgets count what\n"
                   "this run does.");
-  options.value("db", "FILE", "the database; created if it is not there");
+  options.value("db", "FILE", "the database: an SQLite file, created if it is not there, or postgresql://USER@HOST/NAME");
+  declare_checkpoints(options);
   options.value("space", "NAME",
                 "the formulas to search. core1: b(u(x), v(x)), of two unary operators u, v and a binary b; core2, core3: two or three such "
                 "units, one after the other [core1]",
@@ -140,7 +142,7 @@ SearchPlan planned(const Options& options, const Recipe& recipe) {
   plan.run.seed = static_cast<std::uint64_t>(options.integer("seed", 0, 1'000'000'000'000'000'000).value_or(0));
   plan.run.budget = chosen_budget(options, recipe);
   plan.run.trial_limit = options.duration("trial-time");
-  plan.run.checkpoints = checkpoint_directory(options.required("db"));
+  plan.run.checkpoints = chosen_checkpoints(options);
   return plan;
 }
 
@@ -246,13 +248,13 @@ void show_leaderboard(Progress& progress, const Store& database, const std::stri
     if (const auto spread = database.seed_spread(query); spread && !rows.empty()) progress.say(spread_line(*spread, plan.run.scale));
   }
   if (ending != Ending::kFinished) progress.say("to go on:    run the same command again");
-  if (failures) progress.say("to see why:  actsearch leaderboard --db " + file + " --failures");
-  if (!nothing) progress.say("to see more: actsearch leaderboard --db " + file + " --top 50");
+  if (failures) progress.say("to see why:  actsearch leaderboard --db " + in_shell(file) + " --failures");
+  if (!nothing) progress.say("to see more: actsearch leaderboard --db " + in_shell(file) + " --top 50");
   if (rows.empty()) return;
   if (read_external_conditions(recipe))
-    progress.say("to be sure:  actsearch finalists --db " + file + " --top 5 --full 0");
+    progress.say("to be sure:  actsearch finalists --db " + in_shell(file) + " --top 5 --full 0");
   else
-    progress.say("to rerun:    actsearch rerun --db " + file + " --top 3 --recipe " + kDefaultRerunRecipe);
+    progress.say("to rerun:    actsearch rerun --db " + in_shell(file) + " --top 3 --recipe " + kDefaultRerunRecipe);
 }
 
 int ended(const SearchReport& report) { return report.run.ending == Ending::kInterrupted ? kInterruptedExit : 0; }

@@ -25,7 +25,7 @@ Options declared() {
   Options options("serve", "--db FILE [flags]",
                   "Shows the page of `actsearch report` to browsers of this machine, live: a trial is on it within two\n"
                   "seconds of its end. It only reads the database. Ctrl-C ends it.");
-  options.value("db", "FILE", "the database");
+  options.value("db", "FILE", "the database: an SQLite file, or postgresql://USER@HOST/NAME");
   options.value("port", "N", "the port, up to 65535; 0 takes one that is free [8080]");
   options.value("bind", "ADDRESS", "the address to listen on; any but the usual one lets other machines read the results [127.0.0.1]");
   return options;

@@ -27,7 +27,7 @@ Options declared() {
                   "  stored        the result counts\n"
                   "  already told  the same result was stored before\n"
                   "  given back    a later `ask` hands the trial out again");
-  options.value("db", "FILE", "the database");
+  options.value("db", "FILE", "the database: an SQLite file, or postgresql://USER@HOST/NAME");
   options.value("trial", "T", "the trial, as `ask` named it: 17, or 17.2 where it was handed out a second time");
   options.value("epoch", "N", "so many epochs are trained; with --train-loss, --accuracy or both. It renews the lease");
   options.value("train-loss", "L", "training loss of that epoch: what a race judges by");

@@ -14,6 +14,7 @@
 #include "evaluator/external/external_trainer.h"
 #include "kernels/export/export.h"
 #include "search/cli/interrupt.h"
+#include "search/cli/run_files.h"
 #include "search/text/format.h"
 
 namespace actsearch {
@@ -198,7 +199,7 @@ Evaluator make_evaluator(const OwnTraining& own, const Store& database, const st
   const bool scored = database.ranked_recipe(plan.recipe_text).has_value();
   const auto trainer = std::make_shared<ExternalTrainer>(
       own.conditions,
-      ExternalSettings{.logs = file + ".logs", .gpus = own.gpus, .grace = own.grace, .say = std::move(say), .trusted = scored});
+      ExternalSettings{.logs = log_directory(file), .gpus = own.gpus, .grace = own.grace, .say = std::move(say), .trusted = scored});
   return [trainer](const Candidate& candidate, const Recipe&, const TrialOptions& options) { return trainer->train(candidate, options); };
 }
 

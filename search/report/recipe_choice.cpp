@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "db/open/open_store.h"
 #include "db/reads.h"
 #include "evaluator/network/recipe.h"
 #include "grammar/nearest.h"
@@ -36,7 +37,10 @@ void require_known_recipe(const Store& database, const std::string& flag, const 
                               (stored.empty() ? "none" : listed(stored)) + ", the program knows " + listed(known));
 }
 
-void require_searched(const std::filesystem::path& file) {
+void require_searched(const std::string& place) {
+  const PlaceNames names = names_of(place);
+  if (!names.is_file) return;  // opening it tells
+  const std::filesystem::path file = names.beside;
   if (!std::filesystem::exists(file)) throw DatabaseError(file.string() + ": there is no such file: run a search into it first");
   if (std::filesystem::is_regular_file(file) && std::filesystem::file_size(file) == 0)
     throw DatabaseError(file.string() + ": is empty: run a search into it first");

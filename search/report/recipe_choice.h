@@ -15,6 +15,6 @@ void require_known_recipe(const Store& database, const std::string& flag, const 
 
 /// DatabaseError where the file does not exist or is empty. For commands that continue a search's results: they ask before they open the
 /// file for writing, which would create it.
-void require_searched(const std::filesystem::path& file);
+void require_searched(const std::string& place);
 
 }  // namespace actsearch

@@ -52,6 +52,10 @@ void Watch::close() {
 
 Watch::Stamp Watch::stamp() const {
   Stamp result;
+  if (!names_of(database_.string()).is_file) {  // a server is asked once a second
+    result.written = std::to_string(std::chrono::steady_clock::now().time_since_epoch() / 1s);
+    return result;
+  }
   struct stat status {};
   if (stat(database_.c_str(), &status) == 0) {
     result.device = status.st_dev;
@@ -77,7 +81,7 @@ void Watch::read() {
   std::string contents = database.change_token();
   Snapshot next = snapshot();
   if (next.json && contents == contents_ && next.problem.empty()) return;
-  auto json = std::make_shared<const std::string>(report_json(database, database_.filename().string(), forms_, times_));
+  auto json = std::make_shared<const std::string>(report_json(database, names_of(database_.string()).label, forms_, times_));
   next.page = std::make_shared<const std::string>(page(*json, PageKind::kLive));
   next.json = std::move(json);
   next.problem.clear();

@@ -24,7 +24,8 @@ struct Snapshot {
   std::string problem;  ///< empty, or why the state is not the newest, for people
 };
 
-/// Looks at the file several times a second, and reads it where it has changed. Safe to use from several threads.
+/// Looks at a file several times a second, and reads it where it has changed. Asks a server once a second. Safe to use from several
+/// threads.
 class Watch {
  public:
   /// Reads once; DatabaseError where that fails. Later trouble goes to `log` and into the snapshot.

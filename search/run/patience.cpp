@@ -20,7 +20,9 @@ void Patience::say() {
   const auto now = std::chrono::steady_clock::now();
   if (said_ && now - *said_ < kSaidAgain) return;
   said_ = now;
-  progress_.say("the database is busy: another process keeps its file locked. Training goes on, and results wait until it is free");
+  progress_.say(
+      "the database is busy: another process keeps its file locked, or its server is away. Training goes on, and results wait until it is "
+      "free");
 }
 
 }  // namespace actsearch

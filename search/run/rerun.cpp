@@ -1,5 +1,6 @@
 #include "search/run/rerun.h"
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "db/reads.h"
@@ -24,10 +25,6 @@ Table results(Store& database, const RerunPlan& plan) {
 
 }  // namespace
 
-std::filesystem::path checkpoint_directory(const std::filesystem::path& database_file) {
-  return std::filesystem::path(database_file) += ".checkpoints";
-}
-
 std::string rerun_conditions_text(const Recipe& recipe, Precision precision, const std::string& data) {
   return conditions_text(recipe, precision, data) + " rerun";
 }
@@ -37,7 +34,6 @@ RerunReport run_reruns(Store& database, const RerunPlan& plan, const Evaluator& 
   RunPlan run = plan.run;
   run.report_test = true;
   run.tells_epochs = true;
-  run.checkpoints = checkpoint_directory(plan.database_file);
   std::filesystem::create_directories(run.checkpoints);
 
   const nlohmann::ordered_json conditions = {{"epochs", run.recipe.epochs}, {"seeds", run.seeds}};

@@ -1,7 +1,6 @@
 /// Full-length runs of chosen candidates, with test accuracy every epoch and a checkpoint to go on from.
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -10,15 +9,11 @@
 namespace actsearch {
 
 struct RerunPlan {
-  RunPlan run;  ///< report_test, tells_epochs and checkpoints are set by run_reruns
+  RunPlan run;  ///< with the directory of checkpoints; report_test and tells_epochs are set by run_reruns
   std::vector<Candidate> candidates;
-  std::filesystem::path database_file;  ///< checkpoints lie beside it, in checkpoint_directory()
   std::string data;
   std::string commit, machine;
 };
-
-/// FILE.checkpoints. A trial's checkpoint is removed once its result is in the database.
-std::filesystem::path checkpoint_directory(const std::filesystem::path& database_file);
 
 /// The conditions of reruns, apart from those of searches under the same recipe: a rerun also measures test accuracy.
 std::string rerun_conditions_text(const Recipe& recipe, Precision precision, const std::string& data);

@@ -120,7 +120,7 @@ TEST_P(Claims, TheViewRunningShowsHowFarTrialsHaveComeAndNoneWhoseLeaseIsOver) {
   Search search(db, "vgg-s", "vgg-s epochs=4 batch=128");
   const Claim claim = search.claimed("x", 0);
   search.claimed("sin(x)", 0, -1s);
-  EXPECT_EQ(cell(db, "SELECT formula || ' ' || epochs || ' of ' || planned_epochs FROM running"), "x 0.0 of 4");
+  EXPECT_EQ(cell(db, "SELECT formula || ' ' || CAST(epochs AS INTEGER) || ' of ' || planned_epochs FROM running"), "x 0 of 4");
   db.renew(kLease, {{claim.trial, {.epochs = 1, .steps = 50, .epoch_steps = 200}}});
   EXPECT_EQ(cell(db, "SELECT epochs FROM running WHERE formula = 'x'"), "1.25");
   EXPECT_EQ(cell(db, "SELECT count(*) FROM running"), "2") << "the renewal was of all";

@@ -18,6 +18,9 @@
 
 #include "db/open/open_store.h"
 #include "db/sqlite/store.h"
+#ifdef ACTSEARCH_HAS_POSTGRESQL
+#include "tests/db/postgresql/private_server.h"
+#endif
 
 namespace actsearch::testing {
 
@@ -45,22 +48,36 @@ class Directory {
 /// A kind of store that the interface's tests run on.
 struct StoreUnderTest {
   std::string name;
+  std::function<std::optional<std::string>()> unavailable;                       ///< why there can be none here
   std::function<std::string(const std::filesystem::path& directory)> new_place;  ///< what open_store takes; no store is there yet
   friend std::ostream& operator<<(std::ostream& out, const StoreUnderTest& store) { return out << store.name; }
 };
 inline std::vector<StoreUnderTest> stores_under_test() {
-  return {{"sqlite", [](const std::filesystem::path& directory) { return (directory / "search.db").string(); }}};
+  StoreUnderTest sqlite{"sqlite", [] { return std::optional<std::string>(); },
+                        [](const std::filesystem::path& directory) { return (directory / "search.db").string(); }};
+#ifdef ACTSEARCH_HAS_POSTGRESQL
+  StoreUnderTest postgresql{"postgresql", PrivateServer::unavailable,
+                            [](const std::filesystem::path&) { return PrivateServer::shared().new_database(); }};
+#else
+  StoreUnderTest postgresql{"postgresql", [] { return std::optional<std::string>("this build has no libpq"); }, {}};
+#endif
+  return {sqlite, postgresql};
 }
 
 /// What any store must do. Each test runs on every kind of store.
 class StoreTest : public ::testing::TestWithParam<StoreUnderTest> {
  protected:
+  void SetUp() override {
+    if (const auto why = GetParam().unavailable()) GTEST_SKIP() << *why;
+  }
+
   /// Another opening of the test's one store, as another process would have it.
   Store& open() { return *opened_.emplace_back(open_store(place_, Store::Access::kCreate)); }
 
  private:
   Directory directory_;
-  std::string place_ = GetParam().new_place(directory_.path());
+  /// What opens a store before it is skipped has a file.
+  std::string place_ = (GetParam().unavailable() ? stores_under_test().front() : GetParam()).new_place(directory_.path());
   std::vector<std::unique_ptr<Store>> opened_;
 };
 #define ACTSEARCH_ON_EVERY_STORE(suite) \

@@ -110,7 +110,7 @@ TEST_P(Records, EpochsOfARunningTrialReplaceThoseOfTheSameNumber) {
   db.add_epoch(claim.trial, epoch);
   epoch.seconds = 2;
   db.add_epoch(claim.trial, epoch);
-  EXPECT_EQ(cell(db, "SELECT group_concat(epoch || ':' || seconds) FROM epochs"), "0:0.0,1:2.0");
+  EXPECT_EQ(cell(db, "SELECT group_concat(epoch || ':' || CAST(seconds AS INTEGER)) FROM epochs"), "0:0,1:2");
   EXPECT_TRUE(db.finish(claim.trial, accuracy(0.5), {}));
   EXPECT_EQ(cell(db, "SELECT epochs FROM trials"), "2");
 }

@@ -34,8 +34,10 @@ const std::map<std::string, std::set<std::string>> kMaySee = {
     {"evaluator/cpu", {"grammar", "kernels", "kernels/cpu", "evaluator/data", "evaluator/network", "evaluator/train"}},
     {"evaluator/cuda", {"grammar", "kernels", "kernels/cuda", "evaluator/data", "evaluator/network", "evaluator/train"}},
     {"db", {}},
-    {"db/sqlite", {"grammar", "db"}},
-    {"db/open", {"db", "db/sqlite"}},
+    {"db/sql", {"db"}},
+    {"db/sqlite", {"grammar", "db", "db/sql"}},
+    {"db/postgresql", {"db", "db/sql"}},
+    {"db/open", {"db", "db/sqlite", "db/postgresql"}},
     {"search/text", {"db"}},
     {"search/strategies", {"grammar"}},
     {"search/chart", {"grammar", "search/text"}},
@@ -44,7 +46,7 @@ const std::map<std::string, std::set<std::string>> kMaySee = {
       "evaluator/cuda", "db", "search/text", "search/strategies"}},
     {"search/report", {"grammar", "kernels", "kernels/cpu", "evaluator/network", "db", "db/open", "search/text", "search/run"}},
     {"search/serve", {"search/report"}},
-    {"search/cli", {"*", "!db/sqlite"}},
+    {"search/cli", {"*", "!db/sql", "!db/sqlite", "!db/postgresql"}},
     {"python/bindings",
      {"grammar", "kernels/export", "db", "db/open", "search/text", "search/strategies", "search/run", "search/report", "search/chart"}},
     {"tests", {"*"}},
@@ -61,6 +63,7 @@ struct Outside {
 const std::vector<Outside>& outside() {
   static const std::vector<Outside> rows = {
       {"SQLite", std::regex("sqlite3.*"), std::regex("db/sqlite/connection\\.(h|cpp)")},
+      {"libpq", std::regex("libpq-fe\\.h"), std::regex("db/postgresql/connection\\.cpp")},
       {"oneDNN", std::regex("(oneapi/dnnl/.*|dnnl.*)"), std::regex("evaluator/cpu/dnn[^/]*")},
       {"Boost.Program_options", std::regex("boost/program_options.*"), std::regex("search/cli/(command|main|options)[^/]*")},
       {"cairo", std::regex("(cairo|fontconfig)/.*"), std::regex("search/chart/png\\.cpp|tests/search/chart/png_test\\.cpp")},
@@ -229,7 +232,7 @@ TEST(Layering, RefusesAFolderWithoutARule) {
 TEST(Layering, RefusesALibraryOutsideItsFiles) {
   EXPECT_EQ(violations("search/cli/command_query.cpp", "#include <sqlite3.h>\n").size(), 1u);
   EXPECT_EQ(violations("db/sqlite/connection.cpp", "#include <sqlite3.h>\n").size(), 0u);
-  EXPECT_EQ(violations("db/sqlite/claims.cpp", "#include <sqlite3.h>\n").size(), 1u);
+  EXPECT_EQ(violations("db/sql/claims.cpp", "#include <sqlite3.h>\n").size(), 1u);
   EXPECT_EQ(violations("evaluator/train/trainer.cpp", "#include <oneapi/dnnl/dnnl.hpp>\n").size(), 1u);
   EXPECT_EQ(violations("evaluator/cpu/dnn.cpp", "#include <oneapi/dnnl/dnnl.hpp>\n").size(), 0u);
   EXPECT_EQ(violations("search/run/runner.cpp", "#include <boost/program_options.hpp>\n").size(), 1u);

@@ -39,6 +39,7 @@ class RunsOnDatabase : public ::testing::Test {
  protected:
   TemporaryDirectory directory_;
   std::filesystem::path file_ = directory_.path() / "search.db";
+  std::filesystem::path checkpoints_ = directory_.path() / "search.db.checkpoints";
   SqliteStore database_{file_, Store::Access::kCreate};
   std::ostringstream log_;
   Progress progress_{log_, {}};

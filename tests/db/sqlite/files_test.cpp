@@ -5,8 +5,8 @@
 #include <atomic>
 #include <thread>
 
+#include "db/sql/leaderboard.h"
 #include "db/sqlite/connection.h"
-#include "db/sqlite/leaderboard.h"
 #include "db/sqlite/schema.h"
 #include "db/sqlite/store.h"
 #include "grammar/candidate.h"

@@ -9,8 +9,8 @@
 #include <variant>
 #include <vector>
 
-#include "db/sqlite/leaderboard.h"
-#include "db/sqlite/provisional.h"
+#include "db/sql/leaderboard.h"
+#include "db/sql/provisional.h"
 #include "db/sqlite/schema.h"
 #include "grammar/candidate.h"
 #include "grammar/notation.h"

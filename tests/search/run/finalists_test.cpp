@@ -26,7 +26,7 @@ class FinalistsTest : public RunsOnDatabase {
     plan_.fresh.recipe_text = conditions_text(plan_.fresh.recipe, plan_.fresh.precision, "none");
     plan_.fresh.seed = 1'000;
     plan_.fresh.seeds = 3;
-    plan_.full.database_file = file_;
+    plan_.full.run.checkpoints = checkpoints_;
     plan_.full.run.recipe = find_recipe("vgg16-bn");
     plan_.full.run.recipe.epochs = 2;
     plan_.full.run.recipe_text = rerun_conditions_text(plan_.full.run.recipe, Precision::kFp32, "none");

@@ -14,7 +14,7 @@ Candidate candidate(const std::string& formula) { return std::get<Candidate>(con
 class RerunTest : public RunsOnDatabase {
  protected:
   RerunTest() {
-    plan_.database_file = file_;
+    plan_.run.checkpoints = checkpoints_;
     plan_.run.recipe = find_recipe("vgg16-bn");
     plan_.run.recipe.epochs = 6;
     plan_.run.recipe_text = rerun_conditions_text(plan_.run.recipe, Precision::kFp32, "none");
@@ -72,7 +72,7 @@ TEST_F(RerunTest, GoesOnAfterAnInterruptFromTheSameCheckpointAndRemovesItAtTheEn
   RerunReport report = run(interrupted);
   EXPECT_EQ(report.run.ending, Ending::kInterrupted);
   EXPECT_EQ(report.run.done, 0);
-  EXPECT_EQ(checkpoint.parent_path(), checkpoint_directory(plan_.database_file));
+  EXPECT_EQ(checkpoint.parent_path(), checkpoints_);
   EXPECT_TRUE(std::filesystem::exists(checkpoint));
   EXPECT_EQ(cell(database_, "SELECT count(*) FROM epochs"), "3") << "finished epochs stay visible";
 
@@ -84,7 +84,7 @@ TEST_F(RerunTest, GoesOnAfterAnInterruptFromTheSameCheckpointAndRemovesItAtTheEn
   });
   EXPECT_TRUE(found);
   EXPECT_EQ(report.run.done, 2);
-  EXPECT_FALSE(std::filesystem::exists(checkpoint_directory(plan_.database_file)));
+  EXPECT_FALSE(std::filesystem::exists(checkpoints_));
   EXPECT_EQ(cell(database_, "SELECT count(*) FROM trials WHERE status = 'done' AND epochs = 6"), "2");
 }
 

@@ -1,13 +1,13 @@
-#include "db/sqlite/report_reads.h"
+#include "db/sql/report_reads.h"
 
 #include <utility>
 
 namespace actsearch {
 namespace {
 
-using sqlite::integer_of;
-using sqlite::Statement;
-using sqlite::text_of;
+using sql::integer_of;
+using sql::Statement;
+using sql::text_of;
 
 /// A JSON array of numbers, which json_each() reads: how a statement takes a list.
 std::string listed(std::span<const Id> ids) {
@@ -23,10 +23,10 @@ TrialOf trial_of(const Statement& row) {
 
 }  // namespace
 
-std::string SqliteReportReads::now() const { return file_.first_row("SELECT strftime('%Y-%m-%d %H:%M', 'now')", text_of).value(); }
+std::string SqlReportReads::now() const { return database_.first_row("SELECT strftime('%Y-%m-%d %H:%M', 'now')", text_of).value(); }
 
-std::vector<DatedStudy> SqliteReportReads::studies() const {
-  return file_.rows(
+std::vector<DatedStudy> SqlReportReads::studies() const {
+  return database_.rows(
       "SELECT study, kind, space, strategy, seed, recipe, data, conditions, program_commit, machine, created FROM studies ORDER BY study",
       [](const Statement& row) {
         return DatedStudy{row.integer(0),
@@ -36,15 +36,15 @@ std::vector<DatedStudy> SqliteReportReads::studies() const {
       });
 }
 
-std::vector<RejectionCount> SqliteReportReads::rejections() const {
-  return file_.rows("SELECT study, reason, count(*) AS n FROM rejections GROUP BY study, reason ORDER BY study, n DESC",
-                    [](const Statement& row) {
-                      return RejectionCount{row.integer(0), row.text(1), row.integer(2)};
-                    });
+std::vector<RejectionCount> SqlReportReads::rejections() const {
+  return database_.rows("SELECT study, reason, count(*) AS n FROM rejections GROUP BY study, reason ORDER BY study, n DESC",
+                        [](const Statement& row) {
+                          return RejectionCount{row.integer(0), row.text(1), row.integer(2)};
+                        });
 }
 
-std::vector<StateCount> SqliteReportReads::states() const {
-  return file_.rows(
+std::vector<StateCount> SqlReportReads::states() const {
+  return database_.rows(
       "SELECT recipe_id, CASE WHEN status = 'running' AND trial NOT IN (SELECT trial FROM running) THEN 'left' ELSE status END AS state,"
       " count(*) FROM trials GROUP BY recipe_id, state",
       [](const Statement& row) {
@@ -52,12 +52,12 @@ std::vector<StateCount> SqliteReportReads::states() const {
       });
 }
 
-bool SqliteReportReads::has_function_named(std::string_view name) const {
-  return file_.first_row("SELECT 1 FROM candidates WHERE name = ?1", integer_of, name).has_value();
+bool SqlReportReads::has_function_named(std::string_view name) const {
+  return database_.first_row("SELECT 1 FROM candidates WHERE name = ?1", integer_of, name).has_value();
 }
 
-std::vector<ReportReads::RecipeText> SqliteReportReads::recipes() const {
-  return file_.rows(
+std::vector<ReportReads::RecipeText> SqlReportReads::recipes() const {
+  return database_.rows(
       "SELECT recipe_id, recipe, text FROM recipes"
       " ORDER BY text IN (SELECT recipe FROM studies WHERE kind = 'search') DESC, done DESC, recipe_id",
       [](const Statement& row) {
@@ -65,12 +65,12 @@ std::vector<ReportReads::RecipeText> SqliteReportReads::recipes() const {
       });
 }
 
-std::int64_t SqliteReportReads::ranked_functions(Id recipe) const {
-  return file_.first_row("SELECT count(*) FROM standings WHERE recipe_id = ?1", integer_of, recipe).value();
+std::int64_t SqlReportReads::ranked_functions(Id recipe) const {
+  return database_.first_row("SELECT count(*) FROM standings WHERE recipe_id = ?1", integer_of, recipe).value();
 }
 
-std::int64_t SqliteReportReads::paused_functions(Id recipe) const {
-  return file_
+std::int64_t SqlReportReads::paused_functions(Id recipe) const {
+  return database_
       .first_row(
           "SELECT count(DISTINCT candidate) FROM paused WHERE recipe_id = ?1"
           " AND candidate NOT IN (SELECT candidate FROM standings WHERE recipe_id = ?1)",
@@ -78,14 +78,14 @@ std::int64_t SqliteReportReads::paused_functions(Id recipe) const {
       .value();
 }
 
-std::vector<Id> SqliteReportReads::searches(Id recipe) const {
-  return file_.rows(
+std::vector<Id> SqlReportReads::searches(Id recipe) const {
+  return database_.rows(
       "SELECT s.study FROM studies s JOIN recipes r ON r.text = s.recipe WHERE r.recipe_id = ?1 AND s.kind = 'search' ORDER BY s.study",
       integer_of, recipe);
 }
 
-std::vector<FinishedTrial> SqliteReportReads::finished(Id recipe, std::span<const Id> candidates) const {
-  return file_.rows(
+std::vector<FinishedTrial> SqlReportReads::finished(Id recipe, std::span<const Id> candidates) const {
+  return database_.rows(
       "SELECT trial, candidate, seed, accuracy, best_test_accuracy, final_test_accuracy, train_loss, beta, epochs, seconds FROM trials"
       " WHERE recipe_id = ?1 AND status = 'done' AND candidate IN (SELECT value FROM json_each(?2)) ORDER BY trial",
       [](const Statement& row) {
@@ -97,10 +97,11 @@ std::vector<FinishedTrial> SqliteReportReads::finished(Id recipe, std::span<cons
       recipe, listed(candidates));
 }
 
-std::vector<UnfinishedRow> SqliteReportReads::unfinished(Id recipe, int limit) const {
-  return file_.rows(
+std::vector<UnfinishedRow> SqlReportReads::unfinished(Id recipe, int limit) const {
+  return database_.rows(
       "SELECT t.trial, t.candidate, t.formula, t.name, t.seed, t.status, count(*) AS epochs FROM trials t"
-      " JOIN epochs e ON e.trial = t.trial WHERE t.recipe_id = ?1 AND t.status IN ('running', 'released') GROUP BY t.trial"
+      " JOIN epochs e ON e.trial = t.trial WHERE t.recipe_id = ?1 AND t.status IN ('running', 'released')"
+      " GROUP BY t.trial, t.candidate, t.formula, t.name, t.seed, t.status"
       " ORDER BY t.status = 'running' DESC, epochs DESC LIMIT ?2",
       [](const Statement& row) {
         return UnfinishedRow{trial_of(row), row.text(5), row.integer(6)};
@@ -108,8 +109,8 @@ std::vector<UnfinishedRow> SqliteReportReads::unfinished(Id recipe, int limit) c
       recipe, limit);
 }
 
-std::vector<RunningRow> SqliteReportReads::running(Id recipe, int limit) const {
-  return file_.rows(
+std::vector<RunningRow> SqlReportReads::running(Id recipe, int limit) const {
+  return database_.rows(
       "SELECT trial, candidate, formula, name, seed, epochs, planned_epochs, 86400 * (julianday(lease_until) - julianday('now')),"
       " 86400 * (julianday('now') - julianday(started)) FROM running WHERE recipe_id = ?1 ORDER BY trial LIMIT ?2",
       [](const Statement& row) {
@@ -118,8 +119,8 @@ std::vector<RunningRow> SqliteReportReads::running(Id recipe, int limit) const {
       recipe, limit);
 }
 
-std::vector<EpochRow> SqliteReportReads::epochs(Id recipe, std::span<const Id> candidates, std::span<const Id> trials) const {
-  return file_.rows(
+std::vector<EpochRow> SqlReportReads::epochs(Id recipe, std::span<const Id> candidates, std::span<const Id> trials) const {
+  return database_.rows(
       "SELECT e.trial, e.epoch, e.train_loss, e.train_accuracy, e.validation_loss, e.validation_accuracy, e.test_accuracy"
       " FROM epochs e JOIN trials t ON t.trial = e.trial WHERE t.recipe_id = ?1"
       " AND ((t.status = 'done' AND t.candidate IN (SELECT value FROM json_each(?2))) OR t.trial IN (SELECT value FROM json_each(?3)))"
@@ -130,8 +131,8 @@ std::vector<EpochRow> SqliteReportReads::epochs(Id recipe, std::span<const Id> c
       recipe, listed(candidates), listed(trials));
 }
 
-std::vector<FailedRow> SqliteReportReads::failures(Id recipe, int limit) const {
-  return file_.rows(
+std::vector<FailedRow> SqlReportReads::failures(Id recipe, int limit) const {
+  return database_.rows(
       "SELECT t.trial, t.candidate, f.formula, f.name, f.seed, f.reason, f.detail, f.epochs, f.seconds FROM failures f"
       " JOIN trials t ON t.trial = f.trial WHERE t.recipe_id = ?1 ORDER BY f.trial LIMIT ?2",
       [](const Statement& row) {
@@ -140,8 +141,8 @@ std::vector<FailedRow> SqliteReportReads::failures(Id recipe, int limit) const {
       recipe, limit);
 }
 
-std::vector<std::pair<std::string, std::int64_t>> SqliteReportReads::failure_reasons(Id recipe) const {
-  return file_.rows(
+std::vector<std::pair<std::string, std::int64_t>> SqlReportReads::failure_reasons(Id recipe) const {
+  return database_.rows(
       "SELECT f.reason, count(*) AS n FROM failures f JOIN trials t ON t.trial = f.trial WHERE t.recipe_id = ?1"
       " GROUP BY f.reason ORDER BY n DESC, f.reason",
       [](const Statement& row) { return std::pair(row.text(0), row.integer(1)); }, recipe);

@@ -2,14 +2,14 @@
 
 #include <set>
 
-#include "db/sqlite/leaderboard.h"
-#include "db/sqlite/store.h"
-#include "db/sqlite/trial.h"
+#include "db/sql/leaderboard.h"
+#include "db/sql/store.h"
+#include "db/sql/trial.h"
 
 namespace actsearch {
 namespace {
 
-using sqlite::Statement;
+using sql::Statement;
 
 /// The columns of trial_of_study: trial t of candidate c, at place s.place of a study.
 const std::string kTrialOfStudy =
@@ -30,8 +30,8 @@ Trial trial_of_study(const Statement& row, bool waits) {
 
 }  // namespace
 
-std::vector<FailureRow> SqliteStore::failures(const std::optional<std::string>& recipe) const {
-  return file_.with([&](sqlite::Connection& connection) -> std::vector<FailureRow> {
+std::vector<FailureRow> SqlStore::failures(const std::optional<std::string>& recipe) const {
+  return database_.with([&](sql::Connection& connection) -> std::vector<FailureRow> {
     std::set<Id> selected;
     for (const RankedRecipe& one : selected_recipes(connection, recipe)) selected.insert(one.id);
     std::vector<FailureRow> rows;
@@ -46,8 +46,8 @@ std::vector<FailureRow> SqliteStore::failures(const std::optional<std::string>& 
   });
 }
 
-std::vector<Observation> SqliteStore::observations(Id study) const {
-  return file_.rows(
+std::vector<Observation> SqlStore::observations(Id study) const {
+  return database_.rows(
       "SELECT s.place, coalesce(t.validation_accuracy, t.final_test_accuracy) FROM study_trial s JOIN trial t ON t.id = s.trial"
       " WHERE s.study = ?1 AND s.place IS NOT NULL AND t.status IN ('done', 'failed') ORDER BY t.finished, t.id",
       [](const Statement& row) {
@@ -56,22 +56,22 @@ std::vector<Observation> SqliteStore::observations(Id study) const {
       study);
 }
 
-std::vector<RungTrial> SqliteStore::rung(Id study, Id recipe, int epochs, std::int64_t steps) const {
+std::vector<RungTrial> SqlStore::rung(Id study, Id recipe, int epochs, std::int64_t steps) const {
   const std::string reached =
       steps > 0 ? "pause l ON l.trial = t.id AND l.epoch = ?3 AND l.step = ?4" : "epoch l ON l.trial = t.id AND l.epoch = ?3 - 1 + ?4";
-  return file_.rows(
+  return database_.rows(
       kTrialOfStudy +
           ", t.status = 'released' FROM study_trial s JOIN trial t ON t.id = s.trial JOIN candidate c ON c.id = t.candidate JOIN " +
-          reached + " WHERE s.study = ?1 AND t.recipe = ?2 ORDER BY l.train_loss, t.id",
+          reached + " WHERE s.study = ?1 AND t.recipe = ?2 ORDER BY l.train_loss NULLS FIRST, t.id",
       [](const Statement& row) { return trial_of_study<RungTrial>(row, row.integer(9) != 0); }, study, recipe, epochs, steps);
 }
 
-std::vector<UnfinishedTrial> SqliteStore::unfinished(Id study, Id recipe) const {
+std::vector<UnfinishedTrial> SqlStore::unfinished(Id study, Id recipe) const {
   struct Row {
     UnfinishedTrial trial;
     StoredTrial stored;
   };
-  auto rows = file_.rows(
+  auto rows = database_.rows(
       kTrialOfStudy +
           ", t.status, t.owner, t.lease_until_ms, t.lease_until_boot_ms"
           " FROM study_trial s JOIN trial t ON t.id = s.trial JOIN candidate c ON c.id = t.candidate"
@@ -82,14 +82,15 @@ std::vector<UnfinishedTrial> SqliteStore::unfinished(Id study, Id recipe) const 
       },
       study, recipe);
   std::vector<UnfinishedTrial> all;
+  const sql::Clock now = database_.with([](sql::Connection& connection) { return connection.clock(); });
   for (Row& row : rows) {
-    if (!settled(row.stored)) all.push_back(std::move(row.trial));  // else somebody is at work on it
+    if (!settled(row.stored, now)) all.push_back(std::move(row.trial));  // else somebody is at work on it
   }
   return all;
 }
 
-std::optional<GivenBack> SqliteStore::given_back(Id study, Id candidate, Id recipe, std::uint64_t seed) const {
-  return file_.first_row(
+std::optional<GivenBack> SqlStore::given_back(Id study, Id candidate, Id recipe, std::uint64_t seed) const {
+  return database_.first_row(
       "SELECT EXISTS (SELECT 1 FROM study_trial WHERE study = ?1 AND trial = t.id), t.trained_epochs, t.trained_steps"
       " FROM trial t WHERE t.candidate = ?2 AND t.recipe = ?3 AND t.seed = ?4 AND t.status = 'released'",
       [](const Statement& row) {
@@ -98,9 +99,9 @@ std::optional<GivenBack> SqliteStore::given_back(Id study, Id candidate, Id reci
       study, candidate, recipe, seed);
 }
 
-std::optional<std::optional<double>> SqliteStore::score(std::string_view fingerprint, Id recipe) const {
+std::optional<std::optional<double>> SqlStore::score(std::string_view fingerprint, Id recipe) const {
   const auto [ended, mean] =
-      file_
+      database_
           .first_row(
               "SELECT count(*), avg(CASE WHEN t.status = 'done' THEN coalesce(t.validation_accuracy, t.final_test_accuracy) END)"
               " FROM trial t JOIN candidate c ON c.id = t.candidate"
@@ -111,13 +112,14 @@ std::optional<std::optional<double>> SqliteStore::score(std::string_view fingerp
   return mean;
 }
 
-std::int64_t SqliteStore::trials(std::string_view recipe_text) const {
-  return file_.first_row("SELECT count(*) FROM trial t JOIN recipe r ON r.id = t.recipe WHERE r.text = ?1", sqlite::integer_of, recipe_text)
+std::int64_t SqlStore::trials(std::string_view recipe_text) const {
+  return database_
+      .first_row("SELECT count(*) FROM trial t JOIN recipe r ON r.id = t.recipe WHERE r.text = ?1", sql::integer_of, recipe_text)
       .value();
 }
 
-StudyCounts SqliteStore::counts(Id study) const {
-  return file_
+StudyCounts SqlStore::counts(Id study) const {
+  return database_
       .first_row(
           "SELECT count(DISTINCT t.candidate), count(*) FILTER (WHERE t.status = 'done'), count(*) FILTER (WHERE t.status = 'failed'),"
           " count(*) FILTER (WHERE t.status = 'running'), (SELECT count(*) FROM rejection WHERE study = ?1)"

@@ -1,15 +1,15 @@
-#include "db/sqlite/tickets.h"
+#include "db/sql/tickets.h"
 
 #include "db/owner.h"
-#include "db/sqlite/claimed.h"
-#include "db/sqlite/trial.h"
+#include "db/sql/claimed.h"
+#include "db/sql/trial.h"
 
 namespace actsearch {
 namespace {
 
-using sqlite::Connection;
-using sqlite::Statement;
-using sqlite::Transaction;
+using sql::Connection;
+using sql::Statement;
+using sql::Transaction;
 
 const std::string kTicketTrial =
     "SELECT t.id, t.attempts, c.id, c.fingerprint, c.formula, c.name, c.parameters, r.id, r.text, t.seed, t.status, t.owner,"
@@ -19,7 +19,7 @@ const std::string kTicketTrial =
     " coalesce(t.validation_accuracy, t.final_test_accuracy), t.failure, t.failure_detail"
     " FROM trial t JOIN candidate c ON c.id = t.candidate JOIN recipe r ON r.id = t.recipe WHERE ";
 
-TicketTrial ticket_trial(const Statement& row) {
+TicketTrial ticket_trial(const Statement& row, const sql::Clock& now) {
   const StoredTrial stored{row.integer(0), row.text(10), row.text(11), row.integer(12), row.integer(13), row.integer(1), 0, true};
   return {.ticket = {stored.id, static_cast<int>(stored.attempts)},
           .candidate = row.integer(2),
@@ -31,7 +31,7 @@ TicketTrial ticket_trial(const Statement& row) {
           .terms = ticket_terms(stored.owner),
           .handed_out = row.text(14),
           .lease_until = row.text(15),
-          .lease_left = std::chrono::ceil<std::chrono::seconds>(std::chrono::milliseconds(lease_left_ms(stored))),
+          .lease_left = std::chrono::ceil<std::chrono::seconds>(std::chrono::milliseconds(lease_left_ms(stored, now))),
           .epochs = static_cast<int>(row.integer(16)),
           .train_loss = row.real(17),
           .score = row.real(18),
@@ -41,8 +41,9 @@ TicketTrial ticket_trial(const Statement& row) {
 
 /// The owner text of a trial whose latest claim is the ticket's and whose status is one of two; absent otherwise.
 std::optional<std::string> owner_of(Connection& connection, const Claim& ticket, std::string_view status, std::string_view or_status) {
-  auto owner = sqlite::first_row(connection, "SELECT owner FROM trial WHERE id = ?1 AND attempts = ?2 AND status IN (?3, ?4)",
-                                 sqlite::text_of, ticket.trial, ticket.attempt, status, or_status);
+  auto owner = sql::first_row(
+      connection, "SELECT owner FROM trial WHERE id = ?1 AND attempts = ?2 AND status IN (?3, ?4)" + std::string(connection.for_update()),
+      sql::text_of, ticket.trial, ticket.attempt, status, or_status);
   return owner && ticket_terms(*owner) ? owner : std::nullopt;
 }
 std::optional<std::string> held_by(Connection& connection, const Claim& ticket) {
@@ -51,13 +52,13 @@ std::optional<std::string> held_by(Connection& connection, const Claim& ticket) 
 
 /// Of a trial that is running: its lease begins anew under these terms. The owner names the machine by whose clock it is judged.
 void begin_lease(Connection& connection, Id trial, const TicketTerms& terms) {
-  const LeaseEnd end(terms.lease);
+  const LeaseEnd end(terms.lease, connection.clock());
   connection.run("UPDATE trial SET owner = ?2, lease_until_ms = ?3, lease_until_boot_ms = ?4 WHERE id = ?1", trial, ticket_owner(terms),
                  end.wall_ms, end.boot_ms);
 }
 
 int furthest_epoch(Connection& connection, Id trial) {
-  const auto furthest = sqlite::first_row(connection, "SELECT max(epoch) + 1 FROM epoch WHERE trial = ?1", sqlite::integer_of, trial);
+  const auto furthest = sql::first_row(connection, "SELECT max(epoch) + 1 FROM epoch WHERE trial = ?1", sql::integer_of, trial);
   return static_cast<int>(furthest.value_or(0));
 }
 
@@ -65,7 +66,7 @@ int furthest_epoch(Connection& connection, Id trial) {
 int begin_training(Connection& connection, const StoredTrial& before) {
   const std::int64_t from =
       before.status == "released"
-          ? sqlite::first_row(connection, "SELECT trained_epochs FROM trial WHERE id = ?1", sqlite::integer_of, before.id).value_or(0)
+          ? sql::first_row(connection, "SELECT trained_epochs FROM trial WHERE id = ?1", sql::integer_of, before.id).value_or(0)
           : 0;
   connection.run("DELETE FROM epoch WHERE trial = ?1 AND epoch >= ?2", before.id, from);
   connection.run("DELETE FROM pause WHERE trial = ?1 AND epoch >= ?2", before.id, from);
@@ -75,33 +76,27 @@ int begin_training(Connection& connection, const StoredTrial& before) {
 
 }  // namespace
 
-ClaimState SqliteTickets::hand_out(Id candidate, Id recipe, std::uint64_t seed, const TicketTerms& terms,
-                                   std::optional<std::uint64_t> place, HandedOut* out) {
-  return file_.with([&](Connection& connection) -> ClaimState {
-    auto trial = find_trial(connection, terms.study, candidate, recipe, seed);
-    if (trial && trial->in_study) {
-      if (const auto state = settled(*trial)) {
-        out->ticket = {trial->id, static_cast<int>(trial->attempts)};
+ClaimState SqlTickets::hand_out(Id candidate, Id recipe, std::uint64_t seed, const TicketTerms& terms, std::optional<std::uint64_t> place,
+                                HandedOut* out) {
+  return database_.with([&](Connection& connection) -> ClaimState {
+    const auto seen = find_trial(connection, terms.study, candidate, recipe, seed);
+    if (seen && seen->in_study) {
+      if (const auto state = settled(*seen, connection.clock())) {
+        out->ticket = {seen->id, static_cast<int>(seen->attempts)};
         return *state;
       }
     }
     Transaction transaction(connection);
-    trial = find_trial(connection, terms.study, candidate, recipe, seed);
-    if (!trial) {
-      connection.run(
-          "INSERT INTO trial (candidate, recipe, seed, status, attempts, owner, lease_until_ms) VALUES (?1, ?2, ?3, 'released', 0, '', 0)",
-          candidate, recipe, seed);
-      trial = StoredTrial{connection.last_insert_id(), "released", "", 0, 0, 0, 0, false};
-    }
-    want(connection, terms.study, trial->id, place);
-    Claim ticket{trial->id, static_cast<int>(trial->attempts)};
-    const ClaimState state = take(connection, *trial, {ticket_owner(terms), terms.lease, Turn::kLast}, &ticket);
+    const StoredTrial trial = hold_trial(connection, terms.study, candidate, recipe, seed, 0);
+    want(connection, terms.study, trial.id, place);
+    Claim ticket{trial.id, static_cast<int>(trial.attempts)};
+    const ClaimState state = take(connection, trial, {ticket_owner(terms), terms.lease, Turn::kLast}, &ticket);
     out->ticket = ticket;
     if (state == ClaimState::kClaimed) {
-      const int from_epoch = begin_training(connection, *trial);
-      const auto until = sqlite::first_row(
-          connection, "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', lease_until_ms / 1000.0, 'unixepoch') FROM trial WHERE id = ?1",
-          sqlite::text_of, trial->id);
+      const int from_epoch = begin_training(connection, trial);
+      const auto until =
+          sql::first_row(connection, "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', lease_until_ms / 1000.0, 'unixepoch') FROM trial WHERE id = ?1",
+                         sql::text_of, trial.id);
       *out = {ticket, from_epoch, until.value_or("")};
     }
     transaction.commit();
@@ -109,8 +104,8 @@ ClaimState SqliteTickets::hand_out(Id candidate, Id recipe, std::uint64_t seed, 
   });
 }
 
-std::vector<BegunCandidate> SqliteTickets::begun(Id study, Id recipe, std::uint64_t first, std::uint64_t last) const {
-  return file_.rows(
+std::vector<BegunCandidate> SqlTickets::begun(Id study, Id recipe, std::uint64_t first, std::uint64_t last) const {
+  return database_.rows(
       "SELECT c.id, c.fingerprint, c.formula, c.name, c.parameters, max(s.place) FROM study_trial s JOIN trial t ON t.id = s.trial"
       " JOIN candidate c ON c.id = t.candidate WHERE s.study = ?1 AND t.recipe = ?2 AND t.seed BETWEEN ?3 AND ?4"
       " GROUP BY c.id HAVING count(*) < ?5 ORDER BY min(t.id)",
@@ -122,16 +117,26 @@ std::vector<BegunCandidate> SqliteTickets::begun(Id study, Id recipe, std::uint6
       study, recipe, first, last, static_cast<std::int64_t>(last - first + 1));
 }
 
-std::optional<TicketTrial> SqliteTickets::find(Id trial) const { return file_.first_row(kTicketTrial + "t.id = ?1", ticket_trial, trial); }
+std::optional<TicketTrial> SqlTickets::find(Id trial) const {
+  return database_.with([&](Connection& connection) {
+    const sql::Clock now = connection.clock();
+    return sql::first_row(
+        connection, kTicketTrial + "t.id = ?1", [&](const Statement& row) { return ticket_trial(row, now); }, trial);
+  });
+}
 
-std::vector<TicketTrial> SqliteTickets::out() const {
-  auto trials = file_.rows(kTicketTrial + "t.status = 'running' ORDER BY t.started, t.id", ticket_trial);
+std::vector<TicketTrial> SqlTickets::out() const {
+  auto trials = database_.with([&](Connection& connection) {
+    const sql::Clock now = connection.clock();
+    return sql::rows(connection, kTicketTrial + "t.status = 'running' ORDER BY t.started, t.id",
+                     [&](const Statement& row) { return ticket_trial(row, now); });
+  });
   std::erase_if(trials, [](const TicketTrial& trial) { return !trial.terms; });
   return trials;
 }
 
-bool SqliteTickets::renew(const Claim& ticket, std::optional<std::chrono::seconds> lease) {
-  return file_.with([&](Connection& connection) -> bool {
+bool SqlTickets::renew(const Claim& ticket, std::optional<std::chrono::seconds> lease) {
+  return database_.with([&](Connection& connection) -> bool {
     Transaction transaction(connection);
     const auto owner = held_by(connection, ticket);
     if (!owner) return false;
@@ -143,8 +148,8 @@ bool SqliteTickets::renew(const Claim& ticket, std::optional<std::chrono::second
   });
 }
 
-bool SqliteTickets::add_epoch(const Claim& ticket, const EpochRecord& epoch) {
-  return file_.with([&](Connection& connection) -> bool {
+bool SqlTickets::add_epoch(const Claim& ticket, const EpochRecord& epoch) {
+  return database_.with([&](Connection& connection) -> bool {
     Transaction transaction(connection);
     const auto owner = held_by(connection, ticket);
     if (!owner) return false;
@@ -156,8 +161,8 @@ bool SqliteTickets::add_epoch(const Claim& ticket, const EpochRecord& epoch) {
   });
 }
 
-bool SqliteTickets::give_back(const Claim& ticket) {
-  return file_.with([&](Connection& connection) -> bool {
+bool SqlTickets::give_back(const Claim& ticket) {
+  return database_.with([&](Connection& connection) -> bool {
     Transaction transaction(connection);
     const auto owner = held_by(connection, ticket);
     if (!owner) return false;
@@ -168,8 +173,8 @@ bool SqliteTickets::give_back(const Claim& ticket) {
   });
 }
 
-bool SqliteTickets::finish(const Claim& ticket, const TrialRecord& result) {
-  return file_.with([&](Connection& connection) -> bool {
+bool SqlTickets::finish(const Claim& ticket, const TrialRecord& result) {
+  return database_.with([&](Connection& connection) -> bool {
     Transaction transaction(connection);
     const auto owner = owner_of(connection, ticket, "running", "released");
     if (!owner) return false;

@@ -1,14 +1,14 @@
-/// The tickets of an SQLite file.
+/// The tickets of a database.
 #pragma once
 
-#include "db/sqlite/file.h"
+#include "db/sql/database.h"
 #include "db/tickets.h"
 
 namespace actsearch {
 
-class SqliteTickets : public Tickets {
+class SqlTickets : public Tickets {
  public:
-  explicit SqliteTickets(sqlite::File& file) : file_(file) {}
+  explicit SqlTickets(sql::Database& database) : database_(database) {}
 
   ClaimState hand_out(Id candidate, Id recipe, std::uint64_t seed, const TicketTerms& terms, std::optional<std::uint64_t> place,
                       HandedOut* out) override;
@@ -21,7 +21,7 @@ class SqliteTickets : public Tickets {
   bool finish(const Claim& ticket, const TrialRecord& result) override;
 
  private:
-  sqlite::File& file_;
+  sql::Database& database_;
 };
 
 }  // namespace actsearch

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "db/reads.h"
-#include "db/sqlite/connection.h"
+#include "db/sql/connection.h"
 
 namespace actsearch {
 
@@ -20,14 +20,16 @@ struct StoredTrial {
 
 TrialStatus status_of(const std::string& text);  ///< as the column has it
 
-std::int64_t now_ms();  ///< of the wall clock, which processes compare
-
-std::optional<StoredTrial> find_trial(sqlite::Connection& connection, Id study, Id candidate, Id recipe, std::uint64_t seed);
+/// The trial as it stands, for a first look.
+std::optional<StoredTrial> find_trial(sql::Connection& connection, Id study, Id candidate, Id recipe, std::uint64_t seed);
+/// The trial, made where there is none, as one that was given back after `attempts`. Nobody else can change it within the caller's
+/// transaction.
+StoredTrial hold_trial(sql::Connection& connection, Id study, Id candidate, Id recipe, std::uint64_t seed, int attempts);
 
 /// What is left of the lease of a running trial; 0 once it is over.
-std::int64_t lease_left_ms(const StoredTrial& trial);
+std::int64_t lease_left_ms(const StoredTrial& trial, const sql::Clock& now);
 
 /// kDone or kTaken; nothing where the trial is free to be taken.
-std::optional<ClaimState> settled(const StoredTrial& trial);
+std::optional<ClaimState> settled(const StoredTrial& trial, const sql::Clock& now);
 
 }  // namespace actsearch

@@ -1,15 +1,15 @@
-/// ReportReads of an SQLite file.
+/// ReportReads of a database.
 #pragma once
 
 #include "db/report_reads.h"
-#include "db/sqlite/file.h"
+#include "db/sql/database.h"
 
 namespace actsearch {
 
-/// Reads through a file, which outlives it.
-class SqliteReportReads : public ReportReads {
+/// Reads through a database, which outlives it.
+class SqlReportReads : public ReportReads {
  public:
-  explicit SqliteReportReads(sqlite::File& file) : file_(file) {}
+  explicit SqlReportReads(sql::Database& database) : database_(database) {}
 
   std::string now() const override;
   std::vector<DatedStudy> studies() const override;
@@ -28,7 +28,7 @@ class SqliteReportReads : public ReportReads {
   std::vector<std::pair<std::string, std::int64_t>> failure_reasons(Id recipe) const override;
 
  private:
-  sqlite::File& file_;
+  sql::Database& database_;
 };
 
 }  // namespace actsearch

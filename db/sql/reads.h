@@ -1,15 +1,15 @@
-/// Reads of an SQLite file.
+/// Reads of a database.
 #pragma once
 
 #include "db/reads.h"
-#include "db/sqlite/file.h"
+#include "db/sql/database.h"
 
 namespace actsearch {
 
-/// Reads through a file, which outlives it.
-class SqliteReads : public Reads {
+/// Reads through a database, which outlives it.
+class SqlReads : public Reads {
  public:
-  explicit SqliteReads(sqlite::File& file) : file_(file) {}
+  explicit SqlReads(sql::Database& database) : database_(database) {}
 
   std::map<std::uint64_t, double> scores(Id candidate, Id recipe, Score score) const override;
   std::optional<std::uint64_t> highest_seed(Id recipe, std::uint64_t first, std::uint64_t last) const override;
@@ -27,7 +27,7 @@ class SqliteReads : public Reads {
   std::string change_token() const;  ///< as Store::change_token
 
  private:
-  sqlite::File& file_;
+  sql::Database& database_;
 };
 
 }  // namespace actsearch

@@ -1,18 +1,20 @@
-#include "db/sqlite/claimed.h"
+#include "db/sql/claimed.h"
 
 #include "db/owner.h"
-#include "db/sqlite/leaderboard.h"
-#include "db/sqlite/provisional.h"
+#include "db/sql/leaderboard.h"
+#include "db/sql/provisional.h"
 
 namespace actsearch {
 
-using sqlite::Connection;
+using sql::Connection;
 
-LeaseEnd::LeaseEnd(std::chrono::seconds lease)
-    : wall_ms(now_ms() + std::chrono::milliseconds(lease).count()), boot_ms(boot_clock_ms() + std::chrono::milliseconds(lease).count()) {}
+LeaseEnd::LeaseEnd(std::chrono::seconds lease, const sql::Clock& now)
+    : wall_ms(now.wall_ms + std::chrono::milliseconds(lease).count()),
+      boot_ms(now.boot_ms ? *now.boot_ms + std::chrono::milliseconds(lease).count() : 0) {}
 
 ClaimState take(Connection& connection, const StoredTrial& trial, const Taker& taker, Claim* claim) {
-  if (const auto state = settled(trial)) return *state;
+  const sql::Clock now = connection.clock();
+  if (const auto state = settled(trial, now)) return *state;
   // A trial found running died with its process: that attempt counts. One given back does not, and a ticket is no process.
   const bool left = trial.status == "running";
   const std::int64_t deaths = trial.deaths + (left && !ticket_terms(trial.owner) ? 1 : 0);
@@ -29,7 +31,7 @@ ClaimState take(Connection& connection, const StoredTrial& trial, const Taker& t
   if (deaths == kDeathsToPutLast && taker.turn != Turn::kLast) return ClaimState::kPutLast;
   const bool another = left || ticket_terms(taker.owner);
   const Claim taken{trial.id, static_cast<int>(trial.attempts + (another ? 1 : 0))};
-  const LeaseEnd end(taker.lease);
+  const LeaseEnd end(taker.lease, now);
   connection.run(
       "UPDATE trial SET attempts = ?2, deaths = ?3, status = 'running', owner = ?4, lease_until_ms = ?5, lease_until_boot_ms = ?6,"
       " started = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = ?1",
@@ -39,18 +41,24 @@ ClaimState take(Connection& connection, const StoredTrial& trial, const Taker& t
 }
 
 void want(Connection& connection, Id study, Id trial, const std::optional<std::uint64_t>& place) {
-  connection.run("INSERT OR IGNORE INTO study_trial (study, trial) VALUES (?1, ?2)", study, trial);
+  connection.run("INSERT INTO study_trial (study, trial) VALUES (?1, ?2) ON CONFLICT DO NOTHING", study, trial);
   if (place) connection.run("UPDATE study_trial SET place = ?3 WHERE study = ?1 AND trial = ?2", study, trial, *place);
 }
 
 bool holds(Connection& connection, Id trial, std::string_view owner) {
-  return connection.prepare("SELECT 1 FROM trial WHERE id = ?1 AND owner = ?2 AND status = 'running'", trial, owner).step();
+  return connection
+      .prepare("SELECT 1 FROM trial WHERE id = ?1 AND owner = ?2 AND status = 'running'" + std::string(connection.for_update()), trial,
+               owner)
+      .step();
 }
 
 bool store_epoch(Connection& connection, Id trial, std::string_view owner, const EpochRecord& epoch) {
   const auto changed = connection.run(
-      "INSERT OR REPLACE INTO epoch (trial, epoch, learning_rate, train_loss, train_accuracy, validation_loss, validation_accuracy,"
-      " test_accuracy, seconds) SELECT id, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM trial WHERE id = ?1 AND owner = ?2 AND status = 'running'",
+      "INSERT INTO epoch (trial, epoch, learning_rate, train_loss, train_accuracy, validation_loss, validation_accuracy,"
+      " test_accuracy, seconds) SELECT id, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM trial WHERE id = ?1 AND owner = ?2 AND status = 'running'"
+      " ON CONFLICT (trial, epoch) DO UPDATE SET learning_rate = excluded.learning_rate, train_loss = excluded.train_loss,"
+      " train_accuracy = excluded.train_accuracy, validation_loss = excluded.validation_loss,"
+      " validation_accuracy = excluded.validation_accuracy, test_accuracy = excluded.test_accuracy, seconds = excluded.seconds",
       trial, owner, epoch.epoch, epoch.learning_rate, epoch.train_loss, epoch.train_accuracy, epoch.validation_loss,
       epoch.validation_accuracy, epoch.test_accuracy, epoch.seconds);
   return changed > 0;
@@ -77,9 +85,9 @@ bool finish(Connection& connection, Id trial, std::string_view owner, const Tria
       result.train_loss, result.beta.empty() ? "[]" : result.beta, result.seconds, result.failure, result.failure_detail);
   if (changed == 0) return false;
   if (!done) return true;
-  const auto [candidate, recipe] = sqlite::first_row(
+  const auto [candidate, recipe] = sql::first_row(
                                        connection, "SELECT candidate, recipe FROM trial WHERE id = ?1",
-                                       [](const sqlite::Statement& row) { return std::pair(row.integer(0), row.integer(1)); }, trial)
+                                       [](const sql::Statement& row) { return std::pair(row.integer(0), row.integer(1)); }, trial)
                                        .value();
   connection.run("UPDATE recipe SET done = done + 1 WHERE id = ?1", recipe);
   refresh_standing(connection, candidate, recipe);

@@ -5,17 +5,17 @@
 #include <string>
 
 #include "db/records.h"
-#include "db/sqlite/connection.h"
+#include "db/sql/connection.h"
 
 namespace actsearch {
 
 /// Writes down how far a trial has come that is given back: whole epochs and the steps of a pause after them, with the training loss there.
 /// Of a trial of which nothing is known, neither. Within the caller's transaction.
-void note_reached(sqlite::Connection& connection, Id trial);
+void note_reached(sql::Connection& connection, Id trial);
 /// The same for every trial that was given back.
-void note_all_reached(sqlite::Connection& connection);
+void note_all_reached(sql::Connection& connection);
 
 /// As Store::provisional. Takes time in the rows asked for, not in the trials stored.
-Provisional provisional(sqlite::Connection& connection, const std::optional<std::string>& selector, int top);
+Provisional provisional(sql::Connection& connection, const std::optional<std::string>& selector, int top);
 
 }  // namespace actsearch

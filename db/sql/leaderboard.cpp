@@ -1,4 +1,4 @@
-#include "db/sqlite/leaderboard.h"
+#include "db/sql/leaderboard.h"
 
 #include <algorithm>
 #include <charconv>
@@ -56,7 +56,7 @@ int epochs_in(const std::string& text) {
 
 }  // namespace
 
-std::vector<RankedRecipe> selected_recipes(sqlite::Connection& connection, const std::optional<std::string>& selector) {
+std::vector<RankedRecipe> selected_recipes(sql::Connection& connection, const std::optional<std::string>& selector) {
   auto row = connection.prepare(
       "SELECT id, text, done, name FROM recipe ORDER BY text IN (SELECT recipe FROM study WHERE kind = 'search') DESC, done DESC, id");
   std::vector<RankedRecipe> exact, by_words;
@@ -70,22 +70,21 @@ std::vector<RankedRecipe> selected_recipes(sqlite::Connection& connection, const
   return exact.empty() ? by_words : exact;
 }
 
-std::optional<RankedRecipe> ranked_recipe(sqlite::Connection& connection, const std::optional<std::string>& selector) {
+std::optional<RankedRecipe> ranked_recipe(sql::Connection& connection, const std::optional<std::string>& selector) {
   for (const RankedRecipe& recipe : selected_recipes(connection, selector)) {
     if (recipe.done > 0) return recipe;
   }
   return std::nullopt;
 }
 
-void refresh_standing(sqlite::Connection& connection, Id candidate, Id recipe) {
+void refresh_standing(sql::Connection& connection, Id candidate, Id recipe) {
   std::vector<double> accuracies;
   double best = 0, beta_sum = 0, seconds_sum = 0;
   std::int64_t betas = 0, epochs = 0;
   {
     auto trial = connection.prepare(
-        "SELECT coalesce(validation_accuracy, final_test_accuracy) AS accuracy, seconds, epochs,"
-        " CASE WHEN json_valid(beta) THEN json_extract(beta, '$[0].mean') END"
-        " FROM trial WHERE candidate = ?1 AND recipe = ?2 AND status = 'done' AND accuracy IS NOT NULL ORDER BY seed",
+        "SELECT accuracy, seconds, epochs, beta0 FROM trials"
+        " WHERE candidate = ?1 AND recipe_id = ?2 AND status = 'done' AND accuracy IS NOT NULL ORDER BY seed",
         candidate, recipe);
     while (trial.step()) {
       accuracies.push_back(*trial.real(0));
@@ -101,17 +100,20 @@ void refresh_standing(sqlite::Connection& connection, Id candidate, Id recipe) {
   if (betas > 0) beta = beta_sum / static_cast<double>(betas);
   const auto bound = [&](int sign) { return mean.half_width ? std::optional(mean.value + sign * *mean.half_width) : std::nullopt; };
   connection.run(
-      "INSERT OR REPLACE INTO standing (recipe, candidate, n, mean, low, high, best, beta, epochs, seconds)"
-      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+      "INSERT INTO standing (recipe, candidate, n, mean, low, high, best, beta, epochs, seconds)"
+      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (recipe, candidate) DO UPDATE SET n = excluded.n, mean = "
+      "excluded.mean,"
+      " low = excluded.low, high = excluded.high, best = excluded.best, beta = excluded.beta, epochs = excluded.epochs,"
+      " seconds = excluded.seconds",
       recipe, candidate, mean.n, mean.value, bound(-1), bound(+1), best, beta, epochs, seconds_sum / mean.n);
 }
 
-void refresh_every_standing(sqlite::Connection& connection) {
+void refresh_every_standing(sql::Connection& connection) {
   auto pair = connection.prepare("SELECT DISTINCT candidate, recipe FROM trial WHERE status = 'done'");
   while (pair.step()) refresh_standing(connection, pair.integer(0), pair.integer(1));
 }
 
-void refresh_spread(sqlite::Connection& connection, Id recipe) {
+void refresh_spread(sql::Connection& connection, Id recipe) {
   constexpr int kMost = 1'000;  // of those with the most trials: enough, and quick however many there are
   double squares = 0;
   std::int64_t degrees = 0;
@@ -134,11 +136,11 @@ void refresh_spread(sqlite::Connection& connection, Id recipe) {
                  degrees, functions, spread.margin(1));
 }
 
-void refresh_every_spread(sqlite::Connection& connection) {
+void refresh_every_spread(sql::Connection& connection) {
   for (const RankedRecipe& recipe : selected_recipes(connection, std::nullopt)) refresh_spread(connection, recipe.id);
 }
 
-void refresh_all_standings(sqlite::Connection& connection) {
+void refresh_all_standings(sql::Connection& connection) {
   refresh_every_standing(connection);
   refresh_every_spread(connection);
 }
@@ -146,7 +148,7 @@ void refresh_all_standings(sqlite::Connection& connection) {
 namespace {
 
 /// That of the file's own functions with several seeds.
-std::optional<SeedSpread> own_spread(sqlite::Connection& connection, Id recipe) {
+std::optional<SeedSpread> own_spread(sql::Connection& connection, Id recipe) {
   auto row = connection.prepare("SELECT deviation, degrees, several FROM recipe WHERE id = ?1", recipe);
   if (!row.step() || row.integer(1) <= 0 || row.is_null(0)) return std::nullopt;
   return SeedSpread{row.real(0).value(), count_of(row.integer(1)),
@@ -155,8 +157,7 @@ std::optional<SeedSpread> own_spread(sqlite::Connection& connection, Id recipe) 
 
 }  // namespace
 
-std::optional<SeedSpread> seed_spread(sqlite::Connection& connection, const RankedRecipe& recipe,
-                                      const LeaderboardQuery::KnownSpread& known) {
+std::optional<SeedSpread> seed_spread(sql::Connection& connection, const RankedRecipe& recipe, const LeaderboardQuery::KnownSpread& known) {
   auto own = own_spread(connection, recipe.id);
   if (own && own->degrees() >= LeaderboardQuery::kOwnDegrees) return own;
   auto elsewhere = known ? known(recipe.text) : std::nullopt;
@@ -166,14 +167,14 @@ std::optional<SeedSpread> seed_spread(sqlite::Connection& connection, const Rank
 namespace {
 
 /// Each function of the recipe with several trials beside the reference; by candidate.
-std::map<Id, Comparison> comparisons(sqlite::Connection& connection, const std::string& reference, Id recipe) {
+std::map<Id, Comparison> comparisons(sql::Connection& connection, const std::string& reference, Id recipe) {
   auto found = connection.prepare("SELECT id FROM candidate WHERE fingerprint = ?1", reference);
   if (!found.step()) return {};
   const Id candidate = found.integer(0);
   auto row = connection.prepare(
-      "SELECT t.candidate, t.seed, coalesce(t.validation_accuracy, t.final_test_accuracy) AS score FROM standing s CROSS JOIN trial t"
+      "SELECT t.candidate, t.seed, coalesce(t.validation_accuracy, t.final_test_accuracy) FROM standing s CROSS JOIN trial t"
       " WHERE s.recipe = ?1 AND (s.n > 1 OR s.candidate = ?2) AND t.candidate = s.candidate AND t.recipe = ?1 AND t.status = 'done'"
-      " AND score IS NOT NULL ORDER BY t.candidate, t.seed",
+      " AND coalesce(t.validation_accuracy, t.final_test_accuracy) IS NOT NULL ORDER BY t.candidate, t.seed",
       recipe, candidate);
   std::vector<SeedScore> trials;
   while (row.step()) trials.push_back({row.integer(0), static_cast<std::uint64_t>(row.integer(1)), row.real(2).value_or(0)});
@@ -181,7 +182,7 @@ std::map<Id, Comparison> comparisons(sqlite::Connection& connection, const std::
 }
 
 /// Every number of trials that a candidate of the recipe has, by one step of an index each.
-std::vector<int> trial_counts(sqlite::Connection& connection, Id recipe) {
+std::vector<int> trial_counts(sql::Connection& connection, Id recipe) {
   auto row = connection.prepare(
       "WITH RECURSIVE counts(n) AS (SELECT max(n) FROM standing WHERE recipe = ?1 UNION ALL"
       " SELECT (SELECT max(n) FROM standing WHERE recipe = ?1 AND n < counts.n) FROM counts WHERE n IS NOT NULL)"
@@ -198,13 +199,13 @@ std::vector<int> trial_counts(sqlite::Connection& connection, Id recipe) {
 }
 
 /// The first `top` standings that satisfy `condition` (SQL on s), in that order; ?3 is bound to `value`.
-std::vector<Standing> read_standings(sqlite::Connection& connection, Id recipe, const std::string& condition, const std::string& order,
+std::vector<Standing> read_standings(sql::Connection& connection, Id recipe, const std::string& condition, const std::string& order,
                                      int top, int value = 0) {
-  // CROSS JOIN keeps `standing` outermost, so that its index gives the order and the scan ends with the last row asked for.
+  // In SQLite CROSS JOIN keeps `standing` outermost, so that its index gives the order and the scan ends with the last row asked for.
   auto row = connection.prepare(
       "SELECT c.formula, c.name, c.fingerprint, c.parameters, r.name, s.mean, s.n, s.low, s.high, s.best,"
-      " s.beta, s.epochs, s.seconds, s.candidate FROM standing s CROSS JOIN candidate c ON c.id = s.candidate"
-      " CROSS JOIN recipe r ON r.id = s.recipe WHERE s.recipe = ?1 AND " +
+      " s.beta, s.epochs, s.seconds, s.candidate FROM standing s CROSS JOIN candidate c CROSS JOIN recipe r"
+      " WHERE s.recipe = ?1 AND c.id = s.candidate AND r.id = s.recipe AND " +
           condition + " ORDER BY " + order + ", c.formula LIMIT ?2",
       recipe, std::max(top, 0), value);
   std::vector<Standing> result;
@@ -229,7 +230,7 @@ std::vector<Standing> read_standings(sqlite::Connection& connection, Id recipe, 
 }
 
 /// The best of each number of trials, merged: within one number the bound falls with the mean.
-std::vector<Standing> by_lower_bound(sqlite::Connection& connection, Id recipe, const SeedSpread& spread, int top) {
+std::vector<Standing> by_lower_bound(sql::Connection& connection, Id recipe, const SeedSpread& spread, int top) {
   std::vector<Standing> all;
   for (const int n : trial_counts(connection, recipe)) {
     for (Standing& standing : read_standings(connection, recipe, "s.n = ?3", "s.mean DESC", top, n)) all.push_back(std::move(standing));
@@ -243,7 +244,7 @@ std::vector<Standing> by_lower_bound(sqlite::Connection& connection, Id recipe, 
 }
 
 /// The means of the functions with n trials, falling, down to `least`; the first `most` of them.
-std::vector<double> means_with(sqlite::Connection& connection, Id recipe, int n, double least, std::int64_t most) {
+std::vector<double> means_with(sql::Connection& connection, Id recipe, int n, double least, std::int64_t most) {
   auto row = connection.prepare("SELECT mean FROM standing WHERE recipe = ?1 AND n = ?2 AND mean >= ?3 ORDER BY mean DESC LIMIT ?4", recipe,
                                 n, least, most);
   std::vector<double> means;
@@ -252,7 +253,7 @@ std::vector<double> means_with(sqlite::Connection& connection, Id recipe, int n,
 }
 
 /// Whom each row is told apart from. Where the deviation is not the one that the bound is from, a rank may lie just outside: it is let in.
-void find_ties(sqlite::Connection& connection, Id recipe, const SeedSpread& spread, std::vector<Standing>& rows) {
+void find_ties(sql::Connection& connection, Id recipe, const SeedSpread& spread, std::vector<Standing>& rows) {
   if (rows.empty()) return;
   // A tie that goes far beyond the rows asked for is cut off: counting a million functions would take longer than anything else here.
   const std::int64_t most = std::max<std::int64_t>(10'000, 5 * static_cast<std::int64_t>(rows.size()));
@@ -278,7 +279,7 @@ void find_ties(sqlite::Connection& connection, Id recipe, const SeedSpread& spre
 
 }  // namespace
 
-std::vector<Standing> standings(sqlite::Connection& connection, const LeaderboardQuery& query) {
+std::vector<Standing> standings(sql::Connection& connection, const LeaderboardQuery& query) {
   using Sort = LeaderboardQuery::Sort;
   const auto ranked = ranked_recipe(connection, query.recipe);
   if (!ranked) return {};
@@ -303,7 +304,7 @@ std::vector<Standing> standings(sqlite::Connection& connection, const Leaderboar
   return result;
 }
 
-std::vector<CandidateStudy> studies_with(sqlite::Connection& connection, std::string_view fingerprint,
+std::vector<CandidateStudy> studies_with(sql::Connection& connection, std::string_view fingerprint,
                                          const std::optional<std::string>& recipe) {
   std::vector<CandidateStudy> studies;
   const auto ranked = ranked_recipe(connection, recipe);

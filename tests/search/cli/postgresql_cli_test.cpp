@@ -1,0 +1,166 @@
+// The program on a PostgreSQL database.
+
+#include <regex>
+#include <thread>
+
+#include "db/open/open_store.h"
+#include "tests/db/postgresql/private_server.h"
+#include "tests/search/command_line.h"
+
+namespace actsearch::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+class PostgresqlCommands : public CommandLine {
+ protected:
+  void SetUp() override {
+    if (const auto why = PrivateServer::unavailable()) GTEST_SKIP() << *why;
+    place_ = PrivateServer::shared().new_database();
+  }
+  std::vector<std::string> search(const std::string& database, const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> words{"search",     "--db",     database,   "--data",        "synthetic:300",
+                                   "--expr",     "relu",     "--recipe", "vgg16-slim",    "--unary",
+                                   "tanh,relu",  "--binary", "add",      "--checkpoints", path("checkpoints"),
+                                   "--epochs",   "1",        "--device", "cpu",           "--strategy",
+                                   "exhaustive", "--seeds",  "2",        "--jobs",        "1"};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+  /// Trials of a command that only waits, for the seconds that a file says.
+  std::vector<std::string> waiting() const {
+    std::ofstream(path("train.sh")) << "sleep $(cat '" << path("pause") << "'); echo '{\"score\": 0.5}'\n";
+    return {"search",
+            "--db",
+            place_,
+            "--evaluator",
+            "sh '" + path("train.sh") + "'",
+            "--unary",
+            "identity,tanh,relu,sin",
+            "--binary",
+            "add",
+            "--strategy",
+            "exhaustive",
+            "--jobs",
+            "1",
+            "--checkpoints",
+            path("checkpoints")};
+  }
+  void pause(const std::string& seconds) const { std::ofstream(path("pause")) << seconds; }
+  std::string ask(const std::string& sql) const {
+    const Table table = open_store(place_, Store::Access::kReadOnly)->queries()->query(sql);
+    return table.rows.at(0).at(0).value_or("NULL");
+  }
+  /// Waits until the question has the answer.
+  bool comes(const std::string& sql, const std::string& answer) const {
+    for (int tries = 0; tries < 600; ++tries) {
+      try {
+        if (ask(sql) == answer) return true;
+      } catch (const DatabaseError&) {  // the tables are not made yet, or the server is away
+      }
+      std::this_thread::sleep_for(50ms);
+    }
+    return false;
+  }
+  /// The cells of a line of CSV.
+  static std::vector<std::string> cells_of(const std::string& line) {
+    std::vector<std::string> cells{""};
+    bool quoted = false;
+    for (const char c : line) {
+      if (c == '"') quoted = !quoted;
+      if (c == ',' && !quoted)
+        cells.emplace_back();
+      else
+        cells.back() += c;
+    }
+    return cells;
+  }
+  /// A table in CSV without its column of times.
+  static std::string timeless(const std::string& csv) {
+    std::istringstream lines(csv);
+    std::string line, text;
+    std::getline(lines, line);
+    const std::vector<std::string> names = cells_of(line);
+    const auto times = std::find(names.begin(), names.end(), "seconds") - names.begin();
+    EXPECT_LT(times, std::ssize(names)) << csv;
+    for (lines.seekg(0); std::getline(lines, line); text += '\n') {
+      std::vector<std::string> cells = cells_of(line);
+      if (times < std::ssize(cells)) cells.erase(cells.begin() + times);
+      for (const std::string& cell : cells) text += cell + "|";
+    }
+    return text;
+  }
+
+  std::string place_;
+};
+
+TEST_F(PostgresqlCommands, ASearchHasTheLeaderboardOfTheSameSearchInAFile) {
+  const std::string file = path("search.db");
+  for (const std::string& database : {place_, file}) {
+    const Ran ran = run(search(database));
+    ASSERT_EQ(ran.code, 0) << ran.err;
+  }
+  const auto table = [&](const std::string& database, const std::string& sort) {
+    const Ran ran = run({"leaderboard", "--db", database, "--format", "csv", "--sort", sort, "--compare", "relu"});
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    return timeless(ran.out);
+  };
+  for (const char* const sort : {"accuracy", "lower-bound", "trials"}) {
+    const std::string ours = table(place_, sort), theirs = table(file, sort);
+    EXPECT_EQ(ours, theirs);
+    EXPECT_EQ(std::count(theirs.begin(), theirs.end(), '\n'), 5) << theirs;
+  }
+  const std::string sql = "SELECT formula, seed, accuracy, train_loss, beta, attempts FROM trials ORDER BY formula, seed";
+  const auto rows = [&](const std::string& database) { return run({"query", "--db", database, sql, "--format", "csv"}); };
+  const Ran asked = rows(place_);
+  EXPECT_EQ(asked.code, 0) << asked.err;
+  EXPECT_EQ(asked.out, rows(file).out);
+
+  const Ran again = run(search(place_));
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(ask("SELECT count(*) FROM trials"), "8") << "the same command trains nothing twice";
+  const Ran report = run({"report", "--db", place_, "--out", path("page")});
+  EXPECT_EQ(report.code, 0) << report.err;
+  EXPECT_NE(read_text(path("page") + "/index.html").find("search_"), std::string::npos) << "its title names the database";
+}
+
+TEST_F(PostgresqlCommands, TwoProcessesShareTheWorkAndAKilledOnesTrialIsTakenOver) {
+  pause("60");
+  Process killed(directory_.path(), waiting());
+  ASSERT_TRUE(comes("SELECT count(*) FROM running", "1"));
+  killed.kill(SIGKILL);
+  killed.wait();
+  pause("0.1");
+  TemporaryDirectory one, two;
+  Process first(one.path(), waiting()), second(two.path(), waiting());
+  const Ran ended = first.wait(), other = second.wait();
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  EXPECT_EQ(other.code, 0) << other.err;
+  EXPECT_EQ(ask("SELECT count(*) FROM trials WHERE status <> 'done'"), "0");
+  EXPECT_EQ(ask("SELECT sum(attempts) - count(*) FROM trials"), "1") << "one trial began twice: that of the killed process";
+}
+
+TEST_F(PostgresqlCommands, AServerThatIsStartedAnewInTheMiddleCostsNothing) {
+  PrivateServer own;
+  place_ = own.new_database();
+  pause("0.3");
+  Process searching(directory_.path(), waiting());
+  ASSERT_TRUE(comes("SELECT count(*) > 1 FROM trials WHERE status = 'done'", "1"));
+  own.stop();
+  std::this_thread::sleep_for(500ms);
+  own.start();
+  const Ran ran = searching.wait();
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ask("SELECT count(*) FROM trials WHERE status <> 'done'"), "0");
+  EXPECT_EQ(ask("SELECT sum(attempts) - count(*) FROM trials"), "0") << "no trial began twice";
+  EXPECT_EQ(ask("SELECT done - (SELECT count(*) FROM trials) FROM recipes"), "0") << "none counts twice";
+}
+
+TEST_F(PostgresqlCommands, WhatIsWrongWithADatabaseIsSaidOnceAndLeavesNothing) {
+  refuses(search(PrivateServer::shared().address("absent")), kFailure, {"database \"absent\" does not exist", "check the address"});
+  refuses(search("postgresql://role:sesame@/x"), kFailure, {"has a password", ".pgpass"});
+  refuses({"leaderboard", "--db", place_}, kFailure, {"is empty: run a search into it first"});
+}
+
+}  // namespace
+}  // namespace actsearch::testing
