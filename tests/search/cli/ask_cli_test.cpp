@@ -144,7 +144,7 @@ TEST_F(AskTellCommands, ScoresAreToldAndShownInTheirOwnScale) {
   EXPECT_NE(run(asking({})).err.find("note: the file has these conditions with --metric perplexity --minimize --score-range 0,inf"),
             std::string::npos);
 
-  const auto refused = [&](std::vector<std::string> more, const std::vector<std::string>& parts) { refuses(more, kUsage, parts); };
+  const auto refused = [&](const std::vector<std::string>& more, const std::vector<std::string>& parts) { refuses(more, kUsage, parts); };
   refused({"tell", "--db", db(), "--trial", "1", "--score", "-1"}, {"the perplexity is a number from 0 to inf, lower is better"});
   refused({"tell", "--db", db(), "--trial", "1", "--score", "1", "--minimize"}, {"--minimize belongs to --formula"});
   refused(asking({"--score-range", "1,0"}), {"--score-range"});
