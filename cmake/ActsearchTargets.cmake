@@ -71,6 +71,9 @@ function(actsearch_test name)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
+  if(ACTSEARCH_SANITIZE)
+    math(EXPR ARG_TIMEOUT "5 * ${ARG_TIMEOUT}")  # their checks cost up to thirty times the arithmetic
+  endif()
   # CTest starts the dearest first: so unit before data before slow.
   set(cost_unit 3)
   set(cost_data 2)

@@ -540,10 +540,9 @@ TEST(Model, TheGradientsPredictTheChangeOfTheLossInRandomDirections) { expect_gr
 
 TEST(Model, TheGradientsOfEveryKindOfLayerDo) { expect_gradients(testing::every_kind_of_layer(), 4); }
 
-TEST(Model, TheGradientsOfResidualNetworksDo) {
-  expect_gradients(resnet(1), 1);
-  expect_gradients(wide_resnet(1, 1), 1);
-}
+TEST(Model, TheGradientsOfResidualNetworksDo) { expect_gradients(resnet(1), 1); }
+
+TEST(Model, TheGradientsOfWideResidualNetworksDo) { expect_gradients(wide_resnet(1, 1), 1); }
 
 TEST(Model, TheGradientsPredictTheChangeOfTheLossForOtherShapesOfImages) {
   for (const auto& [channels, side, classes] : {std::array{1, 24, 3}, {3, 8, 300}, {1, 40, 12}}) {
