@@ -176,6 +176,32 @@ TEST_F(PostgresqlCommands, AServerThatIsStartedAnewInTheMiddleCostsNothing) {
   EXPECT_EQ(ask("SELECT done - (SELECT count(*) FROM trials) FROM recipes"), "0") << "none counts twice";
 }
 
+TEST_F(PostgresqlCommands, AResultThatWaitsForTheServerOutlivesItsProcess) {
+  PrivateServer own;
+  place_ = own.new_database();
+  pause("0.5");
+  Process killed(directory_.path(), waiting());
+  ASSERT_TRUE(comes("SELECT count(*) FROM running", "1"));
+  own.stop();
+  const auto waits = [&] {
+    for (const auto& file : std::filesystem::recursive_directory_iterator(path("checkpoints"))) {
+      if (file.path().filename() == "told.json" && read_text(file.path()).find("\"score\": 0.5") != std::string::npos) return true;
+    }
+    return false;
+  };
+  for (int tries = 0; tries < 200 && !waits(); ++tries) std::this_thread::sleep_for(50ms);
+  ASSERT_TRUE(waits()) << killed.err();
+  killed.kill(SIGKILL);
+  killed.wait();
+  own.start();
+  pause("600");  // the script is not to be called again
+  std::vector<std::string> words = waiting();
+  words.insert(words.end(), {"--budget-trials", "1"});
+  const Ran other = run(words);
+  EXPECT_EQ(other.code, 0) << other.err;
+  EXPECT_EQ(ask("SELECT status || ' ' || accuracy || ' ' || attempts FROM trials"), "done 0.5 2");
+}
+
 TEST_F(PostgresqlCommands, WhatIsWrongWithADatabaseIsSaidOnceAndLeavesNothing) {
   refuses(search(PrivateServer::shared().address("absent")), kFailure, {"database \"absent\" does not exist", "check the address"});
   refuses(search("postgresql://role:sesame@/x"), kFailure, {"has a password", ".pgpass"});
