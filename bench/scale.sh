@@ -67,6 +67,9 @@ busy() {
     # Until every worker has had so many trials.
     until [[ $(ask "$database" "SELECT count(*) FROM (SELECT 1 FROM trials WHERE status = 'done' GROUP BY owner HAVING count(*) >= $rounds) AS w" 2>/dev/null) == "$count" ]]; do
       sleep 1
+      for number in "${!running[@]}"; do
+        kill -0 "${running[$number]}" || { echo "scale: WRONG: a worker has ended: $directory/$number/log" >&2; exit 1; }
+      done
     done
     kill -TERM "${running[@]}"
     ended
