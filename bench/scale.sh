@@ -16,7 +16,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/scripts/private_postgresql.sh"
 program=${ACTSEARCH_PROGRAM:-$root/build/release/actsearch}
 
-workers=(1 4 16 64) seconds=10 rounds=6 kills=1000 killed_workers=16 seeds=50 trials=1000000 bench=()
+workers=(1 4 16 64) seconds=10 rounds=6 kills=1000 killed_workers=16 seeds=50 trials=1000000 bench=(--benchmark_min_time=3)
 if [[ ${1:-} == --small ]]; then
   workers=(1 4) seconds=1 rounds=4 kills=20 killed_workers=4 seeds=3 trials=10000 bench=(--benchmark_min_time=0.05)
   shift
