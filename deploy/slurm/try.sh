@@ -108,7 +108,8 @@ until_so() {
     sleep 0.2
   done
 }
-until_so 10 "munged answers" munge --socket="$directory/munge/socket" --no-input --output=/dev/null
+munged_answers() { munge --socket="$directory/munge/socket" --no-input --output=/dev/null 2>/dev/null; }
+until_so 10 "munged answers" munged_answers
 start slurmctld slurmctld -D
 for name in "${nodes[@]}"; do node "$name"; done
 idle() { [[ $(sinfo --noheader --Node --format=%T --partition=usual 2>/dev/null | grep -c '^idle$') == "${#nodes[@]}" ]]; }
