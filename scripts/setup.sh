@@ -2,7 +2,7 @@
 # Installs the Debian packages that actsearch is built with, only those that are missing.
 #
 #   scripts/setup.sh [--check] [--with-images] [--with-torch] [--with-newest-torch] [--with-browser] [--with-frameworks] [--with-clang-tools]
-#                    [--with-onednn3] [--with-postgresql]
+#                    [--with-onednn3] [--with-postgresql] [--with-slurm] [--with-kubernetes]
 #
 # --check        prints what is there and what is missing, installs nothing; exit code 1 if something is missing
 # --with-images  also NumPy and Pillow for python3, which .ci/run unpacks images with
@@ -19,6 +19,9 @@
 # --with-onednn3 also oneDNN 3 in build/onednn (tests/evaluator/train/requirements.txt, 40 MB to fetch), from there too, for the preset onednn3
 # --with-postgresql
 #                also PostgreSQL's client library and server: a store for many machines, and the server that its tests start for themselves
+# --with-slurm   also Slurm, which deploy/slurm/try.sh runs on one machine
+# --with-kubernetes
+#                also kubernetes-validate in build/kubernetes (tests/deploy/requirements.txt, 20 MB to fetch), with which a test checks deploy/kubernetes
 #
 # ACTSEARCH_SKIP_SETUP=1 says that everything is there already (from another package manager, say).
 set -euo pipefail
@@ -46,6 +49,8 @@ for argument in "$@"; do
     --with-frameworks) environments+=("frameworks tests/kernels/export/requirements.txt") packages+=(python3-venv) ;;
     --with-clang-tools) packages+=(clang-format-14 clang-tidy-16) ;;
     --with-postgresql) packages+=(libpq-dev postgresql-15) ;;
+    --with-slurm) packages+=(slurmctld slurmd slurm-client munge) ;;
+    --with-kubernetes) environments+=("kubernetes tests/deploy/requirements.txt") packages+=(python3-venv) ;;
     --with-onednn3) environments+=("onednn tests/evaluator/train/requirements.txt") packages+=(python3-venv) ;;
     -h | --help) sed -n '/^set /q;2,$s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "setup.sh: unknown argument $argument (scripts/setup.sh --help lists what is known)" >&2; exit 2 ;;

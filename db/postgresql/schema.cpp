@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "db/sql/database.h"
 #include "db/sql/schema_version.h"
@@ -168,14 +169,18 @@ CREATE TABLE actsearch_version (version BIGINT NOT NULL);
 std::optional<std::int64_t> read_version(Connection& connection) {
   const auto schema = sql::first_row(connection, "SELECT coalesce(current_schema(), '')", sql::text_of).value();
   if (schema.empty()) refuse(connection, "the role's search_path names no schema that is there: create one, or set another search_path");
-  const auto one = [&](const char* sql) { return sql::first_row(connection, sql, sql::integer_of).value(); };
-  const bool ours = one("SELECT count(*) FROM pg_catalog.pg_class WHERE relnamespace = current_schema()::regnamespace"
-                        " AND relname = 'actsearch_version'") > 0;
-  if (!ours) {
-    if (one("SELECT count(*) FROM pg_catalog.pg_class WHERE relnamespace = current_schema()::regnamespace") == 0) return std::nullopt;
+  // One statement, which sees all that another process makes at this moment, or nothing of it.
+  const auto [ours, tables] =
+      sql::first_row(connection,
+                     "SELECT count(*) FILTER (WHERE relname = 'actsearch_version'), count(*) FROM pg_catalog.pg_class"
+                     " WHERE relnamespace = current_schema()::regnamespace",
+                     [](const sql::Statement& row) { return std::pair(row.integer(0), row.integer(1)); })
+          .value();
+  if (tables == 0) return std::nullopt;
+  if (ours == 0) {
     refuse(connection, "its schema " + schema + " has tables, but not those of actsearch; it is left as it is: choose another database");
   }
-  const auto version = one("SELECT coalesce(max(version), 0) FROM actsearch_version");
+  const auto version = sql::first_row(connection, "SELECT coalesce(max(version), 0) FROM actsearch_version", sql::integer_of).value();
   if (version > kSchemaVersion) {
     refuse(connection, "was written by a newer actsearch (schema version " + std::to_string(version) + ", this program knows up to " +
                            std::to_string(kSchemaVersion) + "): use that version, or choose another database");

@@ -90,8 +90,8 @@ bool finish(Connection& connection, Id trial, std::string_view owner, const Tria
                                        [](const sql::Statement& row) { return std::pair(row.integer(0), row.integer(1)); }, trial)
                                        .value();
   connection.run("UPDATE recipe SET done = done + 1 WHERE id = ?1", recipe);
-  refresh_standing(connection, candidate, recipe);
-  refresh_spread(connection, recipe);
+  const int trials = refresh_standing(connection, candidate, recipe);
+  if (trials > 1) refresh_spread(connection, recipe);  // a single trial tells nothing of its deviation
   return true;
 }
 

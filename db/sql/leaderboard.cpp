@@ -77,7 +77,7 @@ std::optional<RankedRecipe> ranked_recipe(sql::Connection& connection, const std
   return std::nullopt;
 }
 
-void refresh_standing(sql::Connection& connection, Id candidate, Id recipe) {
+int refresh_standing(sql::Connection& connection, Id candidate, Id recipe) {
   std::vector<double> accuracies;
   double best = 0, beta_sum = 0, seconds_sum = 0;
   std::int64_t betas = 0, epochs = 0;
@@ -94,7 +94,7 @@ void refresh_standing(sql::Connection& connection, Id candidate, Id recipe) {
       if (const auto beta = trial.real(3)) beta_sum += *beta, ++betas;
     }
   }
-  if (accuracies.empty()) return;
+  if (accuracies.empty()) return 0;
   const Mean mean = mean_of(accuracies);
   std::optional<double> beta;
   if (betas > 0) beta = beta_sum / static_cast<double>(betas);
@@ -106,6 +106,7 @@ void refresh_standing(sql::Connection& connection, Id candidate, Id recipe) {
       " low = excluded.low, high = excluded.high, best = excluded.best, beta = excluded.beta, epochs = excluded.epochs,"
       " seconds = excluded.seconds",
       recipe, candidate, mean.n, mean.value, bound(-1), bound(+1), best, beta, epochs, seconds_sum / mean.n);
+  return mean.n;
 }
 
 void refresh_every_standing(sql::Connection& connection) {

@@ -11,8 +11,8 @@
 
 namespace actsearch {
 
-/// Recomputes the standing of a candidate under a recipe from its finished trials. Within the caller's transaction.
-void refresh_standing(sql::Connection& connection, Id candidate, Id recipe);
+/// Recomputes the standing of a candidate under a recipe from its finished trials; how many those are. Within the caller's transaction.
+int refresh_standing(sql::Connection& connection, Id candidate, Id recipe);
 /// The same for every pair that has a finished trial.
 void refresh_every_standing(sql::Connection& connection);
 /// Recomputes, from the standings of a recipe, the deviation of a single trial pooled over the functions that have several.

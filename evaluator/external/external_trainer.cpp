@@ -138,6 +138,11 @@ class ExternalTrainer::Trial {
 
   TrialOutcome operator()() {
     go_on();
+    if (told_score_) {  // its result waited for a store that could not be reached, until its process ended
+      outcome_.seconds = outcome_.seconds_before;
+      outcome_.validation_accuracy = shared_.conditions.stored(*told_score_);
+      return std::move(outcome_);
+    }
     if (outcome_.begun.epochs >= until_ && until_ < shared_.conditions.epochs) {  // it waits there already
       outcome_.paused = true;
       return std::move(outcome_);
@@ -222,6 +227,7 @@ class ExternalTrainer::Trial {
         metrics.seconds = epoch.at("seconds").get<double>();
         outcome_.epochs.push_back(metrics);
       }
+      if (told.contains("score")) told_score_ = told.at("score").get<double>();
     } catch (const Json::exception&) {
       throw CheckpointError(file("told.json").string() + ": the file is damaged");
     }
@@ -239,11 +245,12 @@ class ExternalTrainer::Trial {
                         {"accuracy", number(metrics.validation_accuracy)},
                         {"seconds", metrics.seconds}});
     }
-    const Json told = {{"formula", candidate_.formula},
-                       {"seed", options_.seed},
-                       {"conditions", to_text(shared_.conditions)},
-                       {"seconds", outcome_.seconds_before + seconds_since(begun_)},
-                       {"epochs", epochs}};
+    Json told = {{"formula", candidate_.formula},
+                 {"seed", options_.seed},
+                 {"conditions", to_text(shared_.conditions)},
+                 {"seconds", outcome_.seconds_before + seconds_since(begun_)},
+                 {"epochs", epochs}};
+    if (told_score_) told["score"] = *told_score_;
     write_whole(file("told.json"), told.dump(1) + "\n");
   }
 
@@ -405,6 +412,8 @@ class ExternalTrainer::Trial {
                                                  std::to_string(shared_.conditions.highest) + " (--score-range)");
     }
     outcome_.validation_accuracy = shared_.conditions.stored(*score_);
+    told_score_ = score_;
+    save();
   }
 
   Shared& shared_;
@@ -415,6 +424,7 @@ class ExternalTrainer::Trial {
   bool cut_off_before_ = false;  ///< whether an earlier call did not end by itself
   TrialOutcome outcome_;
   std::optional<double> score_;
+  std::optional<double> told_score_;  ///< of a call that has come to the trial's end; kept until the trial's directory is removed
   std::string foreign_, wrong_;
   Clock::time_point begun_, epoch_begun_;
 };

@@ -4,6 +4,7 @@
 
 #include "db/postgresql/connection.h"
 #include "tests/db/db_fixture.h"
+#include "tests/db/postgresql/lossy_proxy.h"
 #include "tests/db/postgresql/private_server.h"
 
 namespace actsearch::testing {
@@ -162,6 +163,34 @@ TEST_P(Postgresql, ACallGoesOnAfterItsConnectionWasEnded) {
   EXPECT_EQ(search.claimed("y", 0).attempt, 1);
 }
 
+TEST_P(Postgresql, AConnectionThatIsLostDuringACommitCountsNothingTwiceAndLosesNothing) {
+  const Directory directory;
+  LossyProxy proxy(directory.path(), server().directory());
+  const std::string name = database_of(address_);
+  const auto store = open_store("postgresql://actsearch@/" + name + "?host=" + directory.path().string(), Store::Access::kCreate);
+  Search search(*store);
+  const auto aside = open_store(address_, Store::Access::kReadOnly);
+  std::uint64_t seed = 0;
+  int lost = 0;
+  for (const auto lose : {LossyProxy::Lose::kRequest, LossyProxy::Lose::kAnswer}) {
+    const auto in_the_middle = [&](const auto& call) {
+      proxy.lose(lose);
+      const auto answer = call();
+      EXPECT_EQ(proxy.lost(), ++lost);
+      return answer;
+    };
+    const Claim claim = in_the_middle([&] { return search.claimed("x", seed); });
+    EXPECT_EQ(claim.attempt, 1);
+    EXPECT_TRUE(in_the_middle([&] { return store->add_epoch(claim.trial, epoch_record(0)); }));
+    EXPECT_EQ(in_the_middle([&] { return store->renew(kLease, {{claim.trial, {1, 0, 0}}}); }), std::vector<Id>{});
+    EXPECT_TRUE(in_the_middle([&] { return store->finish(claim.trial, accuracy(0.5), {epoch_record(0), epoch_record(1)}); }));
+    EXPECT_EQ(cell(*aside, "SELECT done FROM recipes"), std::to_string(++seed));
+    EXPECT_EQ(cell(*aside, "SELECT n FROM standings"), std::to_string(seed));
+    EXPECT_EQ(cell(*aside, "SELECT count(*) FROM epochs"), std::to_string(2 * seed));
+    EXPECT_EQ(cell(*aside, "SELECT count(*) FROM trials"), std::to_string(seed));
+  }
+}
+
 TEST_P(Postgresql, ResultsWaitForAServerThatIsAway) {
   PrivateServer own;
   const std::string address = own.new_database();
@@ -278,6 +307,36 @@ TEST_P(Postgresql, AReaderMayDoWithRightsToRead) {
   EXPECT_TRUE(contains(refused, "permission denied")) << refused;
   EXPECT_TRUE(contains(refused, "docs/cluster.md")) << refused;
   server().execute(name, "DROP OWNED BY reader; DROP ROLE reader");
+}
+
+TEST_P(Postgresql, TheRolesOfTheDocumentationMayDoWhatTheyAreForAndNoMore) {
+  std::ifstream file(CLUSTER_DOCUMENT);
+  std::string line, statements;
+  while (std::getline(file, line) && line != "```sql") {
+  }
+  while (std::getline(file, line) && line != "```") statements += line + "\n";
+  ASSERT_TRUE(contains(statements, "CREATE ROLE worker")) << "docs/cluster.md begins its SQL with the roles";
+  const std::string name = database_of(address_);
+  const auto owners = open_store(address_, Store::Access::kCreate);
+  server().execute(name, statements);
+  const std::string address = server().address(name, "worker");
+  {
+    const auto store = open_store(address, Store::Access::kCreate);
+    Search search(*store);
+    search.finished("x", 0, accuracy(0.5));
+    const Claim claim = search.claimed("y", 0);
+    EXPECT_EQ(store->renew(kLease, {{claim.trial, {1, 0, 0}}}), std::vector<Id>{});
+    EXPECT_TRUE(store->pause(claim.trial, {epoch_record(0)}, std::nullopt));
+    EXPECT_TRUE(store->release(search.claimed("z", 0).trial));
+    store->reject(search.study, "1", "constant");
+    postgresql::Connection worker(address, postgresql::Connection::Mode::kWrite, 1s);
+    EXPECT_TRUE(contains(message_of<DatabaseError>([&] { worker.execute("DROP TABLE trial"); }), "must be owner"));
+    EXPECT_TRUE(contains(message_of<DatabaseError>([&] { worker.execute("CREATE TABLE more (a int)"); }), "permission denied"));
+  }
+  const auto reading = open_store(server().address(name, "reader"), Store::Access::kReadOnly);
+  EXPECT_EQ(reading->leaderboard({}).size(), 1u);
+  EXPECT_EQ(cell(*reading, "SELECT count(*) FROM trials"), "2");
+  server().execute(name, "DROP OWNED BY worker, reader; DROP ROLE worker, reader");
 }
 
 TEST_P(Postgresql, FilesThatBelongToADatabaseAreNamedAfterIt) {

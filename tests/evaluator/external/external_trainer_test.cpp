@@ -85,6 +85,14 @@ TEST_F(ExternalTrials, PauseAndGoOn) {
   EXPECT_EQ(said_, "");
 }
 
+TEST_F(ExternalTrials, AreNotCalledAgainOnceTheyHaveEndedWithAScore) {
+  const TrialOutcome ended = train(kGoesOn), again = train("exit 1");
+  EXPECT_EQ(again.failure, Failure::kNone) << again.detail;
+  EXPECT_EQ(again.validation_accuracy, ended.validation_accuracy);
+  EXPECT_EQ(again.epochs.size(), 4u);
+  EXPECT_GE(again.seconds, ended.seconds) << "its first call's";
+}
+
 TEST_F(ExternalTrials, MayBeginAnewWhichIsSaidOnce) {
   const std::string script = R"sh(for i in $(seq $3); do echo "{\"epoch\": $i, \"train_loss\": 0.5}"; done; echo '{"score": 0.5}')sh";
   options_.pause_after = TrainingPoint{2, 0};
@@ -171,6 +179,7 @@ TEST_F(ExternalTrials, MayBeMinimized) {
   const TrialOutcome outcome = train("echo '{\"epoch\": 1, \"loss\": 3}'; echo '{\"loss\": 2.5}'");
   EXPECT_EQ(outcome.failure, Failure::kNone) << outcome.detail;
   EXPECT_EQ(outcome.validation_accuracy, -2.5) << "higher is better in what is stored";
+  std::filesystem::remove_all(options_.checkpoint);
   const TrialOutcome with_accuracy = train("echo '{\"epoch\": 1, \"accuracy\": 0.8}'; echo '{\"loss\": 2.5}'");
   ASSERT_EQ(with_accuracy.epochs.size(), 1u);
   EXPECT_TRUE(std::isnan(with_accuracy.epochs[0].validation_accuracy)) << "an accuracy is no loss";

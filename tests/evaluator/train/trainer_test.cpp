@@ -269,6 +269,16 @@ TEST(Checkpoint, ARunContinuedFromItEqualsOneThatWasNeverStopped) {
   std::filesystem::remove(options.checkpoint);
 }
 
+TEST(Checkpoint, OfARunThatHasEndedHasItsResultWithoutTraining) {
+  const auto recipe = small_recipe();
+  TrialOptions options;
+  options.checkpoint = temporary_file("ended");
+  const auto ended = train(program_of("swish"), recipe, small_dataset(), options);
+  options.on_epoch = [&](const EpochMetrics&) { ADD_FAILURE() << "it trains again"; };
+  expect_same(train(program_of("swish"), recipe, small_dataset(), options), ended);
+  std::filesystem::remove(options.checkpoint);
+}
+
 TEST(Checkpoint, ARunStoppedAtAnyStepGoesOnThereAsIfItHadNeverStopped) {
   const auto recipe = small_recipe();
   TrialOptions options;

@@ -140,6 +140,26 @@ TEST_F(PostgresqlCommands, TwoProcessesShareTheWorkAndAKilledOnesTrialIsTakenOve
   EXPECT_EQ(ask("SELECT sum(attempts) - count(*) FROM trials"), "1") << "one trial began twice: that of the killed process";
 }
 
+TEST_F(PostgresqlCommands, ATrialThatOneWorkerGaveBackGoesOnAtAnotherWithTheSharedCheckpoints) {
+  std::vector<std::string> words = search(place_, {"--budget-trials", "1"});
+  *(std::find(words.begin(), words.end(), "--epochs") + 1) = "24";
+  const std::string curve = "SELECT epoch, train_loss, seconds FROM epochs ORDER BY epoch";
+  Process first(directory_.path(), words);
+  ASSERT_TRUE(comes("SELECT count(*) >= 3 FROM epochs", "1"));
+  first.kill(SIGTERM);
+  const Ran ended = first.wait();
+  EXPECT_EQ(ended.code, 130) << ended.err;
+  ASSERT_EQ(ask("SELECT count(*) FROM trials WHERE status = 'released'"), "1") << "SIGTERM gives it back";
+  const std::string before = run({"query", "--db", place_, curve, "--format", "csv"}).out;
+  TemporaryDirectory elsewhere;
+  const Ran other = run_program(elsewhere.path(), words);
+  EXPECT_EQ(other.code, 0) << other.err;
+  EXPECT_EQ(ask("SELECT count(*) FROM epochs"), "24");
+  const std::string after = run({"query", "--db", place_, curve, "--format", "csv"}).out;
+  EXPECT_EQ(after.substr(0, before.size()), before) << "the seconds of its first epochs are those of the first worker";
+  EXPECT_FALSE(std::filesystem::exists(path("checkpoints"))) << "what has ended leaves none";
+}
+
 TEST_F(PostgresqlCommands, AServerThatIsStartedAnewInTheMiddleCostsNothing) {
   PrivateServer own;
   place_ = own.new_database();
@@ -154,6 +174,32 @@ TEST_F(PostgresqlCommands, AServerThatIsStartedAnewInTheMiddleCostsNothing) {
   EXPECT_EQ(ask("SELECT count(*) FROM trials WHERE status <> 'done'"), "0");
   EXPECT_EQ(ask("SELECT sum(attempts) - count(*) FROM trials"), "0") << "no trial began twice";
   EXPECT_EQ(ask("SELECT done - (SELECT count(*) FROM trials) FROM recipes"), "0") << "none counts twice";
+}
+
+TEST_F(PostgresqlCommands, AResultThatWaitsForTheServerOutlivesItsProcess) {
+  PrivateServer own;
+  place_ = own.new_database();
+  pause("0.5");
+  Process killed(directory_.path(), waiting());
+  ASSERT_TRUE(comes("SELECT count(*) FROM running", "1"));
+  own.stop();
+  const auto waits = [&] {
+    for (const auto& file : std::filesystem::recursive_directory_iterator(path("checkpoints"))) {
+      if (file.path().filename() == "told.json" && read_text(file.path()).find("\"score\": 0.5") != std::string::npos) return true;
+    }
+    return false;
+  };
+  for (int tries = 0; tries < 200 && !waits(); ++tries) std::this_thread::sleep_for(50ms);
+  ASSERT_TRUE(waits()) << killed.err();
+  killed.kill(SIGKILL);
+  killed.wait();
+  own.start();
+  pause("600");  // the script is not to be called again
+  std::vector<std::string> words = waiting();
+  words.insert(words.end(), {"--budget-trials", "1"});
+  const Ran other = run(words);
+  EXPECT_EQ(other.code, 0) << other.err;
+  EXPECT_EQ(ask("SELECT status || ' ' || accuracy || ' ' || attempts FROM trials"), "done 0.5 2");
 }
 
 TEST_F(PostgresqlCommands, WhatIsWrongWithADatabaseIsSaidOnceAndLeavesNothing) {
