@@ -1,5 +1,6 @@
 // Taking in what another store holds: from a file into each kind of store, and back into a file.
 
+#include "db/sqlite/connection.h"
 #include "db/taken_in.h"
 #include "db/tickets.h"
 #include "tests/db/db_fixture.h"
@@ -227,6 +228,49 @@ TEST_P(TakeIn, AFileOfAnOlderVersionComesAsThisVersionReadsIt) {
 }
 
 ACTSEARCH_ON_EVERY_STORE(TakeIn);
+
+/// A new column of a table is to be one of those that are copied, too (db/sql/take_in.cpp).
+using Columns = SqliteTest;
+TEST_F(Columns, AllComeButNumbersOfRowsAndEndsOfLeases) {
+  const auto target_file = directory_ / "target.db";
+  const std::map<std::string, std::set<std::string>> kept_out{
+      {"candidate", {"id"}},
+      {"trial", {"id", "candidate", "recipe", "lease_until_ms", "lease_until_boot_ms"}},
+      {"epoch", {"trial"}},
+      {"pause", {"trial"}}};
+  {
+    SqliteStore source = open();
+    fill(source);
+  }
+  {
+    sqlite::Connection connection(file_, sqlite::Connection::Mode::kCreate, 1s);
+    for (const auto& [table, columns] : kept_out) {
+      const auto all = sql::rows(
+          connection, "SELECT name, type FROM pragma_table_info(?1)",
+          [](const sql::Statement& row) { return std::pair(row.text(0), row.text(1)); }, table);
+      for (const auto& [name, type] : all) {  // whatever they mean: values that no other column has, nor any default
+        if (columns.contains(name) || std::set<std::string>{"fingerprint", "status", "finished", "seed", "epoch", "step"}.contains(name))
+          continue;
+        const std::string number = table == "candidate" || table == "trial" ? "id" : "trial";
+        const std::string value = type == "TEXT" ? "'" + name + " ' || " + number : std::to_string(100 * name.size()) + " + " + number;
+        connection.execute("UPDATE " + table + " SET " + name + " = " + value + (table == "trial" ? " WHERE finished IS NOT NULL" : ""));
+      }
+    }
+  }
+  const SqliteStore source(file_, Store::Access::kReadOnly);
+  SqliteStore(target_file, Store::Access::kCreate).take_in(source, {});
+  const auto rows = [&](const std::filesystem::path& file, const std::string& table) {
+    sqlite::Connection connection(file, sqlite::Connection::Mode::kReadOnly, 1s);
+    auto row = connection.prepare("SELECT * FROM " + table + " ORDER BY 1");
+    Table all = sql::table_of(row, 1'000);
+    for (std::size_t i = 0; i < all.columns.size(); ++i) {
+      if (all.columns[i].starts_with("lease_"))
+        for (auto& cells : all.rows) cells[i].reset();
+    }
+    return all.rows;
+  };
+  for (const auto& [table, columns] : kept_out) EXPECT_TRUE(rows(file_, table) == rows(target_file, table)) << table;
+}
 
 }  // namespace
 }  // namespace actsearch::testing
