@@ -57,12 +57,17 @@ const std::vector<Recipe>& recipes();
 /// std::invalid_argument naming the known ones if there is none of that name.
 const Recipe& find_recipe(std::string_view name);
 
-/// The recipe's full text: every field but `purpose` and `seed_spread`, in one stable line. With the precision it is the identity of a
-/// trial's conditions.
-std::string to_text(const Recipe& recipe, Precision precision);
+/// The version of the arithmetic that trains. Whoever changes how results are rounded raises it: the operators' formulas, the kernels, the
+/// optimiser, the order of a sum. It belongs to a trial's conditions, so trials of two versions rank apart. A test holds the rounding of
+/// the kernels fast (tests/evaluator/cpu/numerics_test.cpp).
+inline constexpr int kNumerics = 1;
+
+/// The recipe's full text: every field but `purpose` and `seed_spread`, in one stable line. With precision and numerics version it is the
+/// identity of a trial's conditions. Version 1 is not written, because older texts have none.
+std::string to_text(const Recipe& recipe, Precision precision, int numerics = kNumerics);
 std::string_view to_text(Precision precision);
-/// The way back. The text may have more words behind the precision, such as the data's. nullopt where it is of another version, or
-/// no recipe's. `purpose` and `seed_spread` are empty.
+/// The way back. The text may have more words behind the precision, such as the data's. nullopt where it is of another version
+/// or another numerics version, or no recipe's. `purpose` and `seed_spread` are empty.
 std::optional<std::pair<Recipe, Precision>> read_recipe(const std::string& text);
 
 }  // namespace actsearch

@@ -133,7 +133,7 @@ std::string_view to_text(Precision precision) {
   throw std::logic_error("to_text: no such precision");
 }
 
-std::string to_text(const Recipe& recipe, Precision precision) {
+std::string to_text(const Recipe& recipe, Precision precision, int numerics) {
   const Network& network = recipe.network;
   const Augmentation& augmentation = recipe.augmentation;
   std::string text = recipe.name + " " + network.text;
@@ -158,6 +158,7 @@ std::string to_text(const Recipe& recipe, Precision precision) {
   if (network.image_side != kCifar10Shape.side) add("image_side", std::to_string(network.image_side));
   if (recipe.train_size > 0) add("train", std::to_string(recipe.train_size));
   if (recipe.validation_fold > 0) add("fold", std::to_string(recipe.validation_fold));
+  if (numerics > 1) add("numerics", std::to_string(numerics));
   add("precision", to_text(precision));
   return text;
 }

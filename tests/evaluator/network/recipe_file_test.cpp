@@ -52,6 +52,15 @@ TEST(RecipeText, ReadsBack) {
   EXPECT_FALSE(read_recipe(to_text(own, Precision::kFp32).replace(0, 3, "o w n")));
 }
 
+TEST(RecipeText, SaysItsNumericsVersionFromTheSecondOn) {
+  const Recipe& recipe = find_recipe("vgg16-slim");
+  const std::string first = to_text(recipe, Precision::kBf16, 1), second = to_text(recipe, Precision::kBf16, 2);
+  EXPECT_EQ(first.find("numerics"), std::string::npos) << "older texts have none";
+  EXPECT_NE(second.find(" numerics=2 "), std::string::npos);
+  EXPECT_TRUE(read_recipe(to_text(recipe, Precision::kBf16)));
+  EXPECT_FALSE(read_recipe(to_text(recipe, Precision::kBf16, kNumerics + 1))) << "its trials cannot be repeated here";
+}
+
 TEST(RecipeFile, SaysWhatIsWrongWithIt) {
   const std::string layers =
       R"("layers": [{"kind": "convolution", "channels": 8, "kernel": 3, "padding": 1}, {"kind": "activation"}, {"kind": "flatten"}, {"kind": "dense"}])";

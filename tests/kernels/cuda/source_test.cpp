@@ -18,7 +18,7 @@ extern const cuda_shim::Kernels kCudaKernels[];
 namespace actsearch {
 namespace {
 
-std::string source_of(const char* formula) { return cuda_source(lower(parse(formula)), Storage::kBf16, 8); }
+std::string cuda_source_of(const char* formula) { return cuda_source(lower(parse(formula)), Storage::kBf16, 8); }
 
 /// The text of one device function.
 std::string function_in(const std::string& source, const std::string& name) {
@@ -27,7 +27,7 @@ std::string function_in(const std::string& source, const std::string& name) {
 }
 
 TEST(CudaSource, OfReluIsAComparisonAndAStep) {
-  const std::string source = source_of("relu");
+  const std::string source = cuda_source_of("relu");
   EXPECT_EQ(function_in(source, "activation"),
             "__device__ __forceinline__ float activation(float x) {\n"
             "  const float t0 = maximum(x, 0.0f);\n"
@@ -43,7 +43,7 @@ TEST(CudaSource, OfReluIsAComparisonAndAStep) {
 }
 
 TEST(CudaSource, OfSwishComputesTheSigmoidOnceAndHasOneParameter) {
-  const std::string source = source_of("swish");
+  const std::string source = cuda_source_of("swish");
   EXPECT_NE(source.find("#define PARAMETERS 1\n"), std::string::npos);
   EXPECT_EQ(function_in(source, "activation"),
             "__device__ __forceinline__ float activation(float x, float beta0) {\n"
@@ -59,17 +59,17 @@ TEST(CudaSource, OfSwishComputesTheSigmoidOnceAndHasOneParameter) {
 
 TEST(CudaSource, WritesEveryLaneOutWithoutArraysAndLoopsOverLanes) {
   for (const char* const formula : {"relu", "swish", "beta0 * sin(beta1 * x)"}) {
-    const std::string source = source_of(formula);
+    const std::string source = cuda_source_of(formula);
     EXPECT_EQ(source.find("#pragma unroll\n"), std::string::npos) << formula;
     EXPECT_EQ(source.find("[WIDTH]"), std::string::npos) << formula;
     for (const char* const mark : {"$", "#_", "\n@", "\n%"}) EXPECT_EQ(source.find(mark), std::string::npos) << formula << ": " << mark;
     EXPECT_NE(source.find("activation(scales.c7 * lane7(v) + shifts.c7"), std::string::npos) << formula;
   }
-  EXPECT_NE(source_of("beta0 * sin(beta1 * x)").find("shifts.c7, beta0_7, beta1_7, slope0_7, slope1_7)"), std::string::npos);
+  EXPECT_NE(cuda_source_of("beta0 * sin(beta1 * x)").find("shifts.c7, beta0_7, beta1_7, slope0_7, slope1_7)"), std::string::npos);
 }
 
 TEST(CudaSource, WritesNumbersExactlyAndAsFloats) {
-  const std::string body = function_in(source_of("0.1 * x + 3 + 1e-20 * abs(x)"), "activation");
+  const std::string body = function_in(cuda_source_of("0.1 * x + 3 + 1e-20 * abs(x)"), "activation");
   EXPECT_NE(body.find("0.1f"), std::string::npos) << body;
   EXPECT_NE(body.find("3.0f"), std::string::npos) << body;
   EXPECT_NE(body.find("1e-20f"), std::string::npos) << body;

@@ -13,7 +13,7 @@ class Examples : public CommandLine {
   /// Races three functions to the second epoch with the example's script and more flags; expects a score of each that comes so far.
   void searches(const std::string& python, const std::string& folder, const std::string& flags_of_script,
                 const std::vector<std::string>& more) const {
-    const std::string script = std::string(ACTSEARCH_SOURCE_DIR "/examples/") + folder + "/train.py";
+    const std::string script = (std::filesystem::path(ACTSEARCH_SOURCE_DIR) / "examples" / folder / "train.py").string();
     std::vector<std::string> words{
         "search",
         "--db",

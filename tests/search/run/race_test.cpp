@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 
 // x+x, x+s, x+t, s+s, s+t, t+t and the same products.
 constexpr int kFunctions = 12;
-constexpr std::int64_t kSteps = 10;  // an epoch
+constexpr std::int64_t kEpochSteps = 10;  // an epoch
 constexpr int kEpochs = 4;           // a trial
 
 /// A stand-in for training with pauses: its checkpoint holds the point alone. The training loss falls with the function's value at 1, so
@@ -42,7 +42,7 @@ struct Racer {
     outcome.paused = end < TrainingPoint{recipe.epochs, 0};
     if (end.steps > 0) {
       outcome.partial = PartialEpoch{
-          .epoch = end.epochs, .steps = end.steps, .epoch_steps = kSteps, .train_loss = 10 - y, .train_accuracy = 0, .seconds = 0};
+          .epoch = end.epochs, .steps = end.steps, .epoch_steps = kEpochSteps, .train_loss = 10 - y, .train_accuracy = 0, .seconds = 0};
     }
     if (!outcome.epochs.empty()) outcome.validation_accuracy = outcome.epochs.back().validation_accuracy;
     outcome.seconds_before = seconds_per_epoch * epochs(outcome.begun);
@@ -53,14 +53,14 @@ struct Racer {
     }
     return outcome;
   }
-  static double epochs(const TrainingPoint& point) { return point.epochs + static_cast<double>(point.steps) / kSteps; }
+  static double epochs(const TrainingPoint& point) { return point.epochs + static_cast<double>(point.steps) / kEpochSteps; }
 };
 
 class RaceTest : public RunsOnDatabase {
  protected:
   SearchPlan plan(std::vector<TrainingPoint> rungs, double eta) const {
     SearchPlan plan = small_plan();
-    plan.run.racing = Racing{std::move(rungs), kSteps, eta};
+    plan.run.racing = Racing{std::move(rungs), kEpochSteps, eta};
     plan.run.checkpoints = directory_.path() / "checkpoints";
     return plan;
   }
@@ -380,7 +380,7 @@ TEST(RungsAfter, ThatComeToLieOnEachOtherOrOnTheEndsAreRefused) {
   for (const auto& [epochs, why] : std::vector<std::pair<std::vector<double>, std::string>>{
            {{0.04, 1}, "at the begin"}, {{0.5, 0.54}, "on the rung before it"}, {{1, 1.96}, "at the end"}, {{1, 2}, "at the end"}}) {
     try {
-      rungs_after(epochs, recipe, kSteps);
+      rungs_after(epochs, recipe, kEpochSteps);
       ADD_FAILURE() << why;
     } catch (const std::invalid_argument& error) {
       EXPECT_NE(std::string(error.what()).find(why), std::string::npos) << error.what();
