@@ -1,8 +1,10 @@
 #include "db/postgresql/schema.h"
 
 #include <array>
+#include <chrono>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include "db/sql/database.h"
 
@@ -215,7 +217,12 @@ void make_tables(Connection& connection) {
 }
 
 void change_tables(Connection& connection, int version, Steps steps) {
-  if (sql::first_row(connection, kUseAlone, sql::integer_of).value() == 0) {
+  const auto alone = [&] { return sql::first_row(connection, kUseAlone, sql::integer_of).value() != 0; };
+  for (int tries = 0; !alone(); ++tries) {
+    if (tries < 10) {  // the server needs a moment for sessions that have just ended
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      continue;
+    }
     const auto others = sql::first_row(connection, kOtherUsers, sql::integer_of).value();
     refuse(connection, "has tables of an older actsearch (schema version " + std::to_string(version) + "), and " + std::to_string(others) +
                            (others == 1 ? " process uses" : " processes use") +

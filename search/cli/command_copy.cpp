@@ -69,7 +69,7 @@ std::string counted(std::int64_t count, const std::string& one) { return std::to
 
 void say(const std::string& source, const std::string& target, const TakenIn& taken) {
   const std::int64_t known = taken.trials - taken.added - taken.further - taken.conflicts;
-  std::cerr << source << ": " << counted(taken.trials, "trial") << ": " << taken.added << " new, " << taken.further
+  std::cerr << source << ": " << counted(taken.trials, "trial") << ", of which " << taken.added << " new, " << taken.further
             << " further than in the target, " << known << " there already, " << taken.conflicts << " in conflict\n";
   if (taken.running > 0)
     std::cerr << source << ": " << counted(taken.running, "trial")

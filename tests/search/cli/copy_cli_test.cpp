@@ -50,7 +50,7 @@ TEST_F(Copies, ACopyHasTheLeaderboardOfItsSourceToTheByte) {
     EXPECT_EQ(succeeds({"copy", "--from", source, "--to", copy}).out, "");
     for (const char* const format : {"table", "csv", "json"}) EXPECT_EQ(leaderboard(copy, format), leaderboard(source, format)) << source;
     const Ran again = succeeds({"copy", "--from", source, "--to", copy});
-    EXPECT_NE(again.err.find(" trials: 0 new, 0 further than in the target, "), std::string::npos) << again.err;
+    EXPECT_NE(again.err.find(" trials, of which 0 new, 0 further than in the target, "), std::string::npos) << again.err;
     EXPECT_NE(again.err.find(" there already, 0 in conflict\n"), std::string::npos) << again.err;
     EXPECT_EQ(leaderboard(copy, "csv"), leaderboard(source, "csv"));
   }
@@ -65,9 +65,11 @@ TEST_F(Copies, AMergeCountsNothingTwiceAndNamesConflicts) {
                            "recipe\n"
                            "x           0  50    51     validation_accuracy  " +
                            two + "  vgg-s\n");
-  EXPECT_NE(first.err.find(one + ": 2 trials: 2 new, 0 further than in the target, 0 there already, 0 in conflict\n"), std::string::npos)
+  EXPECT_NE(first.err.find(one + ": 2 trials, of which 2 new, 0 further than in the target, 0 there already, 0 in conflict\n"),
+            std::string::npos)
       << first.err;
-  EXPECT_NE(first.err.find(two + ": 3 trials: 1 new, 0 further than in the target, 1 there already, 1 in conflict\n"), std::string::npos)
+  EXPECT_NE(first.err.find(two + ": 3 trials, of which 1 new, 0 further than in the target, 1 there already, 1 in conflict\n"),
+            std::string::npos)
       << first.err;
   const std::string ranked = leaderboard(path("all.db"), "csv");
   EXPECT_NE(ranked.find("ranked: 3 trials"), std::string::npos) << ranked;

@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 // x+x, x+s, x+t, s+s, s+t, t+t and the same products.
 constexpr int kFunctions = 12;
 constexpr std::int64_t kEpochSteps = 10;  // an epoch
-constexpr int kEpochs = 4;           // a trial
+constexpr int kEpochs = 4;                // a trial
 
 /// A stand-in for training with pauses: its checkpoint holds the point alone. The training loss falls with the function's value at 1, so
 /// the best of the small space are known.
