@@ -19,6 +19,8 @@ namespace actsearch {
 class Reads;
 class ReportReads;
 class Tickets;
+struct IntakeListener;
+struct TakenIn;
 
 /// Questions in SQL: a feature that a store may have.
 class Queries {
@@ -128,6 +130,19 @@ class Store {
   virtual std::vector<StudyRecord> studies() const = 0;
   /// The studies with a finished trial of this function under the recipe (as in LeaderboardQuery), oldest first.
   virtual std::vector<CandidateStudy> studies_with(std::string_view fingerprint, const std::optional<std::string>& recipe) const = 0;
+
+  /// Takes in all that `from` holds (db/taken_in.h): studies, functions, refusals, trials with their epochs and pauses. `from` is only
+  /// read.
+  ///
+  /// - A trial that is not here is added. One that has ended here stays as it is.
+  /// - One that has not ended here takes the other's result, or the other's epochs where the other was given back later in its training.
+  ///   Who trained it here learns that the claim is lost. One that runs here stays where the other has not ended.
+  /// - One that runs there comes as given back with its whole epochs, for nobody here trains it. If a ticket holds it there, it comes as
+  ///   given back at its start: whoever trains it tells the store that handed it out.
+  ///
+  /// Each batch of trials is one transaction. So a call that was killed in the middle, made again, does the rest, and one that was made
+  /// before changes nothing. std::invalid_argument if both are the same store, or if this kind of store cannot read that one.
+  virtual TakenIn take_in(const Store& from, const IntakeListener& listener) = 0;
 
   // Everything else that is read. What these return lives as long as the store.
 

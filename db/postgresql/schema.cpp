@@ -1,17 +1,30 @@
 #include "db/postgresql/schema.h"
 
+#include <array>
+#include <chrono>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "db/sql/database.h"
-#include "db/sql/schema_version.h"
 
 namespace actsearch::postgresql {
 namespace {
 
-/// The advisory lock under which tables are made: "acts".
+/// The advisory lock under which tables are made and changed: "acts".
 constexpr const char* kLock = "SELECT pg_advisory_xact_lock(1633907827)";
+/// The advisory lock that each session holds, shared, for as long as it uses the tables of this schema. Who changes them holds it alone.
+constexpr const char* kUse = "SELECT pg_advisory_lock_shared(1633907827, current_schema()::regnamespace::oid::int)";
+constexpr const char* kUseAlone = "SELECT pg_try_advisory_xact_lock(1633907827, current_schema()::regnamespace::oid::int)";
+constexpr const char* kOtherUsers =
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1633907827 AND objsubid = 2 AND granted AND pid <> "
+    "pg_backend_pid() AND objid = current_schema()::regnamespace::oid AND database = (SELECT oid FROM pg_database WHERE datname = "
+    "current_database())";
+
+/// Step i makes version kFirstVersion + i + 1 of the one before; kTables and kViews have what all of them made. A step that has been
+/// released never changes.
+constexpr std::array<const char*, kSchemaVersion - kFirstVersion> kSteps{};
 
 /// SQLite's functions that the statements of db/sql/ call. Users may call them in `query` too, so that one question suits both.
 constexpr const char* kFunctions = R"sql(
@@ -165,8 +178,8 @@ CREATE TABLE actsearch_version (version BIGINT NOT NULL);
 [[noreturn]] void refuse(const Connection& connection, const std::string& why) { throw DatabaseError(connection.name() + ": " + why); }
 
 /// The version of the tables; absent where there is nothing at all. DatabaseError for a database of another program, or of a newer version
-/// of this one.
-std::optional<std::int64_t> read_version(Connection& connection) {
+/// than `newest`.
+std::optional<int> read_version(Connection& connection, int newest) {
   const auto schema = sql::first_row(connection, "SELECT coalesce(current_schema(), '')", sql::text_of).value();
   if (schema.empty()) refuse(connection, "the role's search_path names no schema that is there: create one, or set another search_path");
   // One statement, which sees all that another process makes at this moment, or nothing of it.
@@ -181,27 +194,22 @@ std::optional<std::int64_t> read_version(Connection& connection) {
     refuse(connection, "its schema " + schema + " has tables, but not those of actsearch; it is left as it is: choose another database");
   }
   const auto version = sql::first_row(connection, "SELECT coalesce(max(version), 0) FROM actsearch_version", sql::integer_of).value();
-  if (version > kSchemaVersion) {
+  if (version > newest) {
     refuse(connection, "was written by a newer actsearch (schema version " + std::to_string(version) + ", this program knows up to " +
-                           std::to_string(kSchemaVersion) + "): use that version, or choose another database");
+                           std::to_string(newest) + "): use that version, or choose another database");
   }
-  if (version < kSchemaVersion) refuse(connection, "its tables are damaged: actsearch_version says " + std::to_string(version));
-  return version;
+  if (version < kFirstVersion) refuse(connection, "its tables are damaged: actsearch_version says " + std::to_string(version));
+  return static_cast<int>(version);
 }
 
-}  // namespace
-
-void require_ours(Connection& connection) { read_version(connection); }
-
-void require_current(Connection& connection) {
-  if (!read_version(connection)) refuse(connection, "is empty: run a search into it first");
+/// From here on nobody changes the tables until the session ends. They are of version `newest`.
+void use(Connection& connection, int newest) {
+  connection.prepare(kUse).step();
+  if (read_version(connection, newest) != newest)
+    refuse(connection, "its tables were removed or replaced meanwhile: run the command again");
 }
 
-void bring_up_to_date(Connection& connection) {
-  if (read_version(connection)) return;  // the usual case takes no lock
-  sql::Transaction transaction(connection);
-  connection.prepare(kLock).step();
-  if (read_version(connection)) return;  // another process was faster
+void make_tables(Connection& connection) {
   const auto encoding = sql::first_row(connection, "SHOW server_encoding", sql::text_of).value();
   if (encoding != "UTF8") {
     refuse(connection,
@@ -211,7 +219,53 @@ void bring_up_to_date(Connection& connection) {
   connection.execute(kTables);
   connection.execute(kViews);
   connection.run("INSERT INTO actsearch_version (version) VALUES (?1)", kSchemaVersion);
-  transaction.commit();
+}
+
+void change_tables(Connection& connection, int version, Steps steps) {
+  const auto alone = [&] { return sql::first_row(connection, kUseAlone, sql::integer_of).value() != 0; };
+  for (int tries = 0; !alone(); ++tries) {
+    if (tries < 10) {  // the server needs a moment for sessions that have just ended
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      continue;
+    }
+    const auto others = sql::first_row(connection, kOtherUsers, sql::integer_of).value();
+    refuse(connection, "has tables of an older actsearch (schema version " + std::to_string(version) + "), and " + std::to_string(others) +
+                           (others == 1 ? " process uses" : " processes use") +
+                           " them; it is left as it is: let workers and viewers end, and then run the command again");
+  }
+  for (const char* const step : steps.subspan(static_cast<std::size_t>(version - kFirstVersion))) connection.execute(step);
+  connection.run("UPDATE actsearch_version SET version = ?1", newest_of(steps));
+}
+
+}  // namespace
+
+void require_ours(Connection& connection) { read_version(connection, kSchemaVersion); }
+
+void require_current(Connection& connection) {
+  const auto version = read_version(connection, kSchemaVersion);
+  if (!version) refuse(connection, "is empty: run a search into it first");
+  if (*version < kSchemaVersion) {
+    refuse(connection, "has tables of an older actsearch (schema version " + std::to_string(*version) +
+                           "): a command that writes, such as `search`, brings them up to date");
+  }
+  use(connection, kSchemaVersion);
+}
+
+void bring_up_to_date(Connection& connection) { bring_up_to_date(connection, kSteps); }
+
+void bring_up_to_date(Connection& connection, Steps steps) {
+  const int newest = newest_of(steps);
+  while (read_version(connection, newest) != newest) {  // the usual case waits for nobody
+    sql::Transaction transaction(connection);
+    connection.prepare(kLock).step();
+    const auto version = read_version(connection, newest);  // again, for another process may have been faster
+    if (!version)
+      make_tables(connection);
+    else if (*version < newest)
+      change_tables(connection, *version, steps);
+    transaction.commit();
+  }
+  use(connection, newest);
 }
 
 }  // namespace actsearch::postgresql

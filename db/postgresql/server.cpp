@@ -17,6 +17,10 @@ Server::Server(const std::string& address, Store::Access access, std::chrono::mi
     require_current(connection_);
 }
 
+std::string Server::identity() {
+  return first_row("SELECT pg_postmaster_start_time()::text || ' ' || current_database() || ' ' || current_schema()", sql::text_of).value();
+}
+
 sql::Connection& Server::connection() {
   if (!connection_.is_lost()) return connection_;
   connection_.reconnect();

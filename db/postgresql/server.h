@@ -16,6 +16,8 @@ class Server : public sql::Database {
   /// Connects, and makes the tables or brings them up to date where asked to write.
   Server(const std::string& address, Store::Access access, std::chrono::milliseconds busy_timeout);
 
+  std::string identity() override;  ///< the server, by when it was started; the database and the schema
+
  protected:
   std::string name() const override { return connection_.name(); }
   /// A connection that was lost is made again.

@@ -98,6 +98,8 @@ class Connection {
   Statement prepare(std::string_view sql, const Values&... values) {
     return Statement(start(sql, std::array<Value, sizeof...(Values)>{Value(values)...}));
   }
+  /// The same with as many values as there are.
+  Statement prepare_with(std::string_view sql, std::span<const Value> values) { return Statement(start(sql, values)); }
   /// Runs one statement to its end; the number of rows changed by it.
   template <class... Values>
   std::int64_t run(std::string_view sql, const Values&... values) {

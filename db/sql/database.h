@@ -72,6 +72,7 @@ class Database {
   bool again() const { return tries_ > 1; }
 
   void when_busy(std::function<bool()> wait_on);  ///< as Store::when_busy
+  virtual std::string identity() = 0;             ///< equal texts are one database, by whatever name it was opened
   std::chrono::milliseconds busy_timeout() const { return busy_timeout_; }
 
  protected:

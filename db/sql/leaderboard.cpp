@@ -120,8 +120,8 @@ void refresh_spread(sql::Connection& connection, Id recipe) {
   std::int64_t degrees = 0;
   int functions = 0;
   {
-    auto row = connection.prepare("SELECT n, mean, low FROM standing WHERE recipe = ?1 AND n > 1 ORDER BY n DESC, mean DESC LIMIT ?2",
-                                  recipe, kMost);
+    auto row = connection.prepare(
+        "SELECT n, mean, low FROM standing WHERE recipe = ?1 AND n > 1 ORDER BY n DESC, mean DESC, low DESC LIMIT ?2", recipe, kMost);
     for (; row.step(); ++functions) {
       const int n = count_of(row.integer(0));
       const auto low = row.real(2);

@@ -1,5 +1,7 @@
 // Studies, candidates, recipes and refusals: what trials belong to.
 
+#include "db/sql/records.h"
+
 #include <string>
 #include <tuple>
 
@@ -30,17 +32,23 @@ Id find_or_insert(Connection& connection, const char* select, const std::string&
 
 }  // namespace
 
+Id store_study(Connection& connection, const StudyRecord& study, std::optional<std::string_view> created) {
+  return find_or_insert(connection,
+                        "SELECT id FROM study WHERE kind = ?1 AND space = ?2 AND strategy = ?3 AND seed = ?4 AND recipe = ?5 AND data = ?6 "
+                        "AND conditions = ?7",
+                        "INSERT INTO study (kind, space, strategy, seed, recipe, data, conditions, program_commit, machine, created)"
+                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, coalesce(?10, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')))",
+                        std::tie(study.kind, study.space, study.strategy, study.seed, study.recipe, study.data, study.conditions),
+                        study.commit, study.machine, created);
+}
+
+Id store_recipe(Connection& connection, std::string_view name, std::string_view text) {
+  return find_or_insert(connection, "SELECT id FROM recipe WHERE text = ?1", "INSERT INTO recipe (text, name) VALUES (?1, ?2)",
+                        std::tie(text), name);
+}
+
 Id SqlStore::study(const StudyRecord& study) {
-  return database_.with([&](sql::Connection& connection) -> Id {
-    return find_or_insert(
-        connection,
-        "SELECT id FROM study WHERE kind = ?1 AND space = ?2 AND strategy = ?3 AND seed = ?4 AND recipe = ?5 AND data = ?6 "
-        "AND conditions = ?7",
-        "INSERT INTO study (kind, space, strategy, seed, recipe, data, conditions, program_commit, machine)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        std::tie(study.kind, study.space, study.strategy, study.seed, study.recipe, study.data, study.conditions), study.commit,
-        study.machine);
-  });
+  return database_.with([&](sql::Connection& connection) { return store_study(connection, study); });
 }
 
 Id SqlStore::candidate(const CandidateRecord& candidate) {
@@ -69,10 +77,7 @@ std::string SqlStore::former_fingerprint(Id candidate) const {
 }
 
 Id SqlStore::recipe(std::string_view name, std::string_view text) {
-  return database_.with([&](sql::Connection& connection) -> Id {
-    return find_or_insert(connection, "SELECT id FROM recipe WHERE text = ?1", "INSERT INTO recipe (text, name) VALUES (?1, ?2)",
-                          std::tie(text), name);
-  });
+  return database_.with([&](sql::Connection& connection) { return store_recipe(connection, name, text); });
 }
 
 void SqlStore::reject(Id study, std::string_view formula, std::string_view reason) {

@@ -60,6 +60,8 @@ class SqlStore : public Store {
   Provisional provisional(const std::optional<std::string>& recipe, int top) const override;
   std::vector<CandidateStudy> studies_with(std::string_view fingerprint, const std::optional<std::string>& recipe) const override;
 
+  TakenIn take_in(const Store& from, const IntakeListener& listener) override;  // take_in.cpp
+
   void when_busy(std::function<bool()> wait_on) override { database_.when_busy(std::move(wait_on)); }
   Tickets& tickets() override { return tickets_; }
   const Tickets& tickets() const override { return tickets_; }

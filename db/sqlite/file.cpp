@@ -11,4 +11,6 @@ File::File(const std::filesystem::path& path, Store::Access access, std::chrono:
   connection_->when_busy([this] { return wait_on(); });
 }
 
+std::string File::identity() { return std::filesystem::canonical(path_).string(); }
+
 }  // namespace actsearch::sqlite

@@ -17,6 +17,8 @@ class File : public sql::Database {
   /// Opens, creating and migrating where asked to write (WAL, synchronous=FULL).
   File(const std::filesystem::path& path, Store::Access access, std::chrono::milliseconds busy_timeout);
 
+  std::string identity() override;  ///< the path without links
+
  protected:
   std::string name() const override { return path_.string() + ": another process keeps the file locked"; }
   sql::Connection& connection() override { return *connection_; }

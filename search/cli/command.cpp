@@ -8,10 +8,11 @@
 namespace actsearch {
 
 const std::vector<Command>& commands() {
-  static const std::vector<Command> all{search_command(), ask_command(),       tell_command(),    leaderboard_command(), query_command(),
-                                        rerun_command(),  finalists_command(), proxies_command(), report_command(),      serve_command(),
-                                        show_command(),   plot_command(),      export_command(),  operators_command(),   recipes_command(),
-                                        spaces_command(), data_command(),      bench_command(),   completion_command(),  help_command()};
+  static const std::vector<Command> all{
+      search_command(),    ask_command(),     tell_command(),       leaderboard_command(), query_command(),   rerun_command(),
+      finalists_command(), proxies_command(), copy_command(),       merge_command(),       report_command(),  serve_command(),
+      show_command(),      plot_command(),    export_command(),     operators_command(),   recipes_command(), spaces_command(),
+      data_command(),      bench_command(),   completion_command(), help_command()};
   return all;
 }
 

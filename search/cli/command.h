@@ -33,6 +33,8 @@ Command query_command();
 Command rerun_command();
 Command finalists_command();
 Command proxies_command();
+Command copy_command();
+Command merge_command();
 Command report_command();
 Command serve_command();
 Command show_command();

@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "db/postgresql/connection.h"
+#include "db/postgresql/schema.h"
 #include "tests/db/db_fixture.h"
 #include "tests/db/postgresql/lossy_proxy.h"
 #include "tests/db/postgresql/private_server.h"
@@ -89,6 +90,58 @@ TEST_P(Postgresql, ANewerSchemaIsRefused) {
   const std::string message = error(address_);
   EXPECT_TRUE(contains(message, "newer actsearch (schema version 1000")) << message;
   EXPECT_EQ(error(address_, Store::Access::kReadOnly), message);
+}
+
+/// What a later version of the program might do.
+constexpr std::array<const char*, 2> kLaterSteps{"ALTER TABLE trial ADD COLUMN later BIGINT NOT NULL DEFAULT 7",
+                                                 "UPDATE trial SET later = later + 1"};
+
+TEST_P(Postgresql, ALaterVersionBringsTheTablesUpToDateOnceNobodyUsesThem) {
+  using postgresql::Connection;
+  static_assert(postgresql::newest_of({}) == kSchemaVersion, "the steps below follow this version's");
+  auto worker = open_store(address_, Store::Access::kCreate);
+  auto viewer = open_store(address_, Store::Access::kReadOnly);
+  Search search(*worker);
+  const Claim claim = search.claimed("x", 0);
+  const auto upgrade = [&](postgresql::Steps steps = kLaterSteps) {
+    return message_of<DatabaseError>([&] {
+      Connection later(address_, Connection::Mode::kWrite, 1s);
+      bring_up_to_date(later, steps);
+    });
+  };
+  const std::string two = upgrade();
+  EXPECT_TRUE(contains(two, "older actsearch (schema version 8), and 2 processes use them; it is left as it is")) << two;
+  end_sessions(address_);  // and both come back with their next call
+  EXPECT_TRUE(worker->finish(claim.trial, accuracy(0.5), {}));
+  EXPECT_EQ(viewer->leaderboard({}).size(), 1u);
+  EXPECT_EQ(upgrade(), two);
+  viewer.reset();
+  EXPECT_TRUE(contains(upgrade(), "and 1 process uses them"));
+  EXPECT_EQ(worker->leaderboard({}).size(), 1u) << "the tables are as they were";
+  worker.reset();
+
+  const std::array broken{kLaterSteps[0], "SELECT 1 / 0"};
+  EXPECT_TRUE(contains(upgrade(broken), "division by zero"));
+  EXPECT_EQ(open_store(address_, Store::Access::kReadOnly)->leaderboard({}).size(), 1u) << "half a change is none";
+
+  std::vector<pid_t> children;
+  for (int i = 0; i < 4; ++i) children.push_back(start_process([&] { return upgrade().empty() ? 0 : 1; }));
+  for (const pid_t child : children) EXPECT_EQ(wait_for(child), 0);
+  Connection connection(address_, Connection::Mode::kReadOnly, 1s);
+  EXPECT_EQ(sql::first_row(connection, "SELECT version FROM actsearch_version", sql::integer_of), kSchemaVersion + 2);
+  EXPECT_EQ(sql::first_row(connection, "SELECT later FROM trial", sql::integer_of), 8) << "each step once";
+  const std::string older = error(address_);
+  EXPECT_TRUE(contains(older, "newer actsearch (schema version 10, this program knows up to 8)")) << older;
+}
+
+TEST_P(Postgresql, AWorkerThatLostItsConnectionLearnsThatTheTablesAreNewer) {
+  const auto worker = open_store(address_, Store::Access::kCreate);
+  end_sessions(address_);
+  {
+    postgresql::Connection later(address_, postgresql::Connection::Mode::kWrite, 1s);
+    bring_up_to_date(later, kLaterSteps);
+  }
+  EXPECT_TRUE(contains(message_of<DatabaseError>([&] { worker->study(study_record()); }), "newer actsearch"));
 }
 
 TEST_P(Postgresql, AServerThatIsTooOldIsRefused) {

@@ -345,5 +345,35 @@ TEST_F(Runs, FinalistsAreScoredAfreshAndTrainedAtFullLengthAndGoOn) {
   EXPECT_EQ(again.out, ran.out) << "nothing is left to do, and the same table comes out";
 }
 
+TEST_F(Runs, ACopyThatIsKilledAtAnyInstantAndRepeatedIsWhole) {
+  const std::string source = directory_.path() / "source.db", whole = directory_.path() / "whole.db";
+  std::filesystem::copy_file(std::filesystem::path(ACTSEARCH_SOURCE_DIR) / "docs/results/core1-seed1-h200.db", source);
+  const auto copy = [&](const std::string& to) { return std::vector<std::string>{"copy", "--from", source, "--to", to}; };
+  std::mt19937 random(20171016);
+  int cut_short = 0;
+  for (int round = 0; round < 15; ++round) {
+    Process process(directory_.path(), copy(file_));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20 + random() % 180));
+    process.kill(SIGKILL);
+    process.wait();
+    expect_intact();
+    if (!std::filesystem::exists(file_)) continue;
+    const SqliteStore half(file_, Store::Access::kCreate);
+    const int trials = std::stoi(cell(half, "SELECT count(*) FROM trials"));
+    EXPECT_EQ(cell(half, "SELECT coalesce(sum(done), 0) FROM recipes"), cell(half, "SELECT count(*) FROM trials WHERE status = 'done'"));
+    EXPECT_EQ(cell(half, "SELECT count(*) FROM trials WHERE trial NOT IN (SELECT trial FROM study_trials)"), "0");
+    if (trials == 3'813) std::filesystem::remove_all(file_);
+    cut_short += trials > 0 && trials < 3'813 ? 1 : 0;
+  }
+  EXPECT_GT(cut_short, 0) << "no kill came in the middle";
+  for (const std::string& to : {file_.string(), whole}) EXPECT_EQ(run_program(directory_.path(), copy(to)).code, 0);
+  for (const char* const sql : {"SELECT formula, recipe, seed, status, accuracy, epochs, seconds, finished FROM trials ORDER BY trial",
+                                "SELECT * FROM standings ORDER BY recipe_id, rank", "SELECT * FROM recipes", "SELECT * FROM study_trials",
+                                "SELECT * FROM rejections", "SELECT * FROM epochs", "SELECT * FROM pauses"}) {
+    const auto of = [&](const std::filesystem::path& file) { return SqliteStore(file, Store::Access::kReadOnly).query(sql).rows; };
+    EXPECT_TRUE(of(file_) == of(whole)) << sql;
+  }
+}
+
 }  // namespace
 }  // namespace actsearch::testing

@@ -144,8 +144,8 @@ TEST_F(CommandLine, EveryExampleOfEveryHelpWorks) {
 
   std::vector<std::string> all = examples(run({"--help"}).out);
   for (const char* command :
-       {"search", "ask",  "tell",   "leaderboard", "query",   "rerun",  "finalists", "proxies", "report",     "serve",
-        "show",   "plot", "export", "operators",   "recipes", "spaces", "data",      "bench",   "completion", "help"}) {
+       {"search", "ask",  "tell", "leaderboard", "query",     "rerun",   "finalists", "proxies", "copy",  "merge",      "report",
+        "serve",  "show", "plot", "export",      "operators", "recipes", "spaces",    "data",    "bench", "completion", "help"}) {
     for (const std::string& example : examples(run({command, "--help"}).out)) {
       EXPECT_EQ(example.rfind(std::string("actsearch ") + command, 0), 0u) << "in the help of " << command << ": " << example;
       all.push_back(example);

@@ -202,6 +202,71 @@ TEST_F(PostgresqlCommands, AResultThatWaitsForTheServerOutlivesItsProcess) {
   EXPECT_EQ(ask("SELECT status || ' ' || accuracy || ' ' || attempts FROM trials"), "done 0.5 2");
 }
 
+TEST_F(PostgresqlCommands, ACopyToAServerAndBackHasTheLeaderboardOfItsSource) {
+  for (const char* const name : {"core1.db", "ten-epochs.db", "resnet20-short.db"}) {
+    const std::string source = path(name), place = PrivateServer::shared().new_database(), back = path(std::string("back-") + name);
+    std::filesystem::copy_file(std::filesystem::path(ACTSEARCH_SOURCE_DIR) / "docs/results" / name, source);
+    for (const auto& [from, to] : std::vector<std::pair<std::string, std::string>>{{source, place}, {place, back}, {source, place}}) {
+      const Ran ran = run({"copy", "--from", from, "--to", to});
+      EXPECT_EQ(ran.code, 0) << ran.err;
+      EXPECT_EQ(ran.out, "");
+      EXPECT_EQ(ran.err.find("in the target, 0 there already") == std::string::npos, ran.err.find(" of which 0 new") != std::string::npos)
+          << ran.err;
+    }
+    for (const char* const format : {"table", "csv"}) {
+      const auto ranked = [&](const std::string& db) {
+        const Ran ran = run({"leaderboard", "--db", db, "--format", format, "--top", "1000"});
+        return ran.out + ran.err;
+      };
+      EXPECT_EQ(ranked(place), ranked(source)) << name;
+      EXPECT_EQ(ranked(back), ranked(source)) << name;
+    }
+  }
+}
+
+TEST_F(PostgresqlCommands, ACopyThatIsKilledAndMeetsARestartAndIsRepeatedIsWhole) {
+  PrivateServer own;
+  place_ = own.new_database();
+  const std::string source = path("source.db");
+  std::filesystem::copy_file(std::filesystem::path(ACTSEARCH_SOURCE_DIR) / "docs/results/core1-seed1-h200.db", source);
+  const std::vector<std::string> copy{"copy", "--from", source, "--to", place_};
+  for (int round = 0; round < 8; ++round) {
+    Process process(directory_.path(), copy);
+    std::this_thread::sleep_for(std::chrono::milliseconds(100 + 60 * round));
+    process.kill(SIGKILL);
+    process.wait();
+  }
+  {
+    Process process(directory_.path(), copy);
+    std::this_thread::sleep_for(200ms);
+    own.stop();
+    own.start();
+    const Ran ran = process.wait();
+    EXPECT_EQ(ran.code, 0) << ran.err;
+  }
+  for (const char* const sql :
+       {"SELECT formula, recipe, seed, status, accuracy, epochs, seconds, attempts, finished FROM trials ORDER BY trial",
+        "SELECT rank, formula, recipe, mean, n, bound, seconds FROM standings ORDER BY recipe_id, rank",
+        "SELECT recipe, done FROM recipes ORDER BY recipe_id",
+        "SELECT count(*) AS n, count(place) AS places, sum(place) AS sum FROM study_trials", "SELECT count(*) AS n FROM rejections",
+        "SELECT count(*) AS n FROM epochs"}) {
+    const auto asked = [&](const std::string& db) { return run({"query", "--db", db, sql, "--format", "csv"}).out; };
+    EXPECT_TRUE(asked(place_) == asked(source)) << sql;
+  }
+}
+
+TEST_F(PostgresqlCommands, ADatabaseIsNotCopiedIntoItselfNorFromAnotherProgram) {
+  open_store(place_, Store::Access::kCreate);
+  refuses({"copy", "--from", place_, "--to", place_ + "&application_name=other"}, kUsage, {"the same database"});
+  const std::string other = PrivateServer::shared().new_database(), empty = PrivateServer::shared().new_database();
+  const auto begin = other.find("@/") + 2;
+  PrivateServer::shared().execute(other.substr(begin, other.find('?') - begin), "CREATE TABLE trial (kept text)");
+  refuses({"copy", "--from", place_, "--to", other}, kFailure, {"not those of actsearch"});
+  refuses({"copy", "--from", other, "--to", path("new.db")}, kFailure, {"not those of actsearch"});
+  refuses({"copy", "--from", empty, "--to", path("new.db")}, kFailure, {"is empty: run a search into it first"});
+  refuses({"copy", "--from", PrivateServer::shared().address("absent"), "--to", path("new.db")}, kFailure, {"does not exist"});
+}
+
 TEST_F(PostgresqlCommands, WhatIsWrongWithADatabaseIsSaidOnceAndLeavesNothing) {
   refuses(search(PrivateServer::shared().address("absent")), kFailure, {"database \"absent\" does not exist", "check the address"});
   refuses(search("postgresql://role:sesame@/x"), kFailure, {"has a password", ".pgpass"});
