@@ -143,7 +143,8 @@ struct LeaderboardQuery {
 struct LeaderboardRow {
   int rank = 0;  ///< from 1; equal rows in the order of their formulas
   std::string formula, name, recipe;
-  double mean = 0;                  ///< validation accuracy (test accuracy, final, where the recipe has no validation images)
+  double mean = 0;                  ///< score, higher is better: validation accuracy, or what the conditions name (final test accuracy
+                                    ///< where the recipe has no validation images)
   int n = 0;                        ///< finished trials (seeds)
   std::optional<double> low, high;  ///< 95 % interval (Student's t over seeds) where n > 1
   /// The mean less t·s/√n, a careful estimate for few seeds. s is the deviation of a trial, pooled over the candidates with several
@@ -154,6 +155,7 @@ struct LeaderboardRow {
   /// times the rows asked for; `last` is then the place where it stopped. Absent in orders other than by accuracy or bound.
   std::optional<RankRange> tied;
   std::optional<double> best;  ///< the best single trial
+  std::optional<double> validation_loss;  ///< mean over its finished trials, after the last epoch; absent where none was stored
   std::optional<double> beta;  ///< mean of the learned beta0 over channels and seeds
   int epochs = 0;
   double seconds = 0;  ///< mean per trial

@@ -230,6 +230,15 @@ std::vector<Standing> read_standings(sql::Connection& connection, Id recipe, con
   return result;
 }
 
+/// The mean validation loss after the last epoch of a function's finished trials under the recipe.
+std::optional<double> validation_loss(sql::Connection& connection, Id recipe, Id candidate) {
+  auto row = connection.prepare(
+      "SELECT avg(e.validation_loss) FROM trial t JOIN epoch e ON e.trial = t.id AND e.epoch = t.epochs - 1"
+      " WHERE t.candidate = ?1 AND t.recipe = ?2 AND t.status = 'done'",
+      candidate, recipe);
+  return row.step() ? row.real(0) : std::nullopt;
+}
+
 /// The best of each number of trials, merged: within one number the bound falls with the mean.
 std::vector<Standing> by_lower_bound(sql::Connection& connection, Id recipe, const SeedSpread& spread, int top) {
   std::vector<Standing> all;
@@ -294,6 +303,7 @@ std::vector<Standing> standings(sql::Connection& connection, const LeaderboardQu
     row.rank = static_cast<int>(i) + 1;
     if (own) row.bound = row.mean - own->margin(row.n);
     if (spread) row.margin = spread->margin(row.n);
+    row.validation_loss = validation_loss(connection, recipe, row.candidate);
   }
   if (spread && (query.sort == Sort::kLowerBound || query.sort == Sort::kAccuracy)) find_ties(connection, recipe, *spread, result);
   if (query.reference) {

@@ -140,7 +140,7 @@ class ExternalTrainer::Trial {
     go_on();
     if (told_score_) {  // its result waited for a store that could not be reached, until its process ended
       outcome_.seconds = outcome_.seconds_before;
-      outcome_.validation_accuracy = shared_.conditions.stored(*told_score_);
+      outcome_.score = shared_.conditions.stored(*told_score_);
       return std::move(outcome_);
     }
     if (outcome_.begun.epochs >= until_ && until_ < shared_.conditions.epochs) {  // it waits there already
@@ -411,7 +411,7 @@ class ExternalTrainer::Trial {
                                                  std::to_string(shared_.conditions.lowest) + " to " +
                                                  std::to_string(shared_.conditions.highest) + " (--score-range)");
     }
-    outcome_.validation_accuracy = shared_.conditions.stored(*score_);
+    outcome_.score = shared_.conditions.stored(*score_);
     told_score_ = score_;
     save();
   }

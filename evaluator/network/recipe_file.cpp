@@ -251,6 +251,7 @@ Recipe with_network_file(Recipe recipe, const std::string& name, const std::stri
   recipe.network = read_network(whole ? json["network"] : json);
   recipe.name = name;
   recipe.seed_spread.reset();
+  recipe.loss_spread.reset();
   check_name(recipe);
   return recipe;
 }

@@ -44,6 +44,20 @@ std::string to_text(const Schedule& schedule) {
   throw std::logic_error("to_text: no such schedule");
 }
 
+std::string_view to_text(ScoreMeasure score) {
+  for (const auto& [measure, name] : score_measures()) {
+    if (measure == score) return name;
+  }
+  throw std::logic_error("to_text: no such score");
+}
+
+ScoreMeasure score_of(std::string_view text) {
+  for (const auto& [measure, name] : score_measures()) {
+    if (name == text) return measure;
+  }
+  throw std::invalid_argument("no score: " + std::string(text));
+}
+
 /// The words "key=value" of a text, behind its first word.
 std::map<std::string, std::string, std::less<>> words_of(std::string_view text) {
   std::map<std::string, std::string, std::less<>> words;
@@ -123,6 +137,12 @@ std::vector<Layer> layers_of(std::string_view text) {
 
 }  // namespace
 
+const std::vector<std::pair<ScoreMeasure, std::string_view>>& score_measures() {
+  static const std::vector<std::pair<ScoreMeasure, std::string_view>> all{{ScoreMeasure::kAccuracy, "accuracy"},
+                                                                          {ScoreMeasure::kValidationLoss, "validation_loss"}};
+  return all;
+}
+
 std::string_view to_text(Precision precision) {
   switch (precision) {
     case Precision::kFp32:
@@ -158,9 +178,19 @@ std::string to_text(const Recipe& recipe, Precision precision, int numerics) {
   if (network.image_side != kCifar10Shape.side) add("image_side", std::to_string(network.image_side));
   if (recipe.train_size > 0) add("train", std::to_string(recipe.train_size));
   if (recipe.validation_fold > 0) add("fold", std::to_string(recipe.validation_fold));
+  if (recipe.score != ScoreMeasure::kAccuracy) add("score", to_text(recipe.score));
   if (numerics > 1) add("numerics", std::to_string(numerics));
   add("precision", to_text(precision));
   return text;
+}
+
+ScoreMeasure score_measure(const std::string& text) {
+  const auto words = words_of(text);
+  const auto named = words.find("score");
+  for (const auto& [measure, name] : score_measures()) {
+    if (named != words.end() && named->second == name) return measure;
+  }
+  return ScoreMeasure::kAccuracy;
 }
 
 std::optional<std::pair<Recipe, Precision>> read_recipe(const std::string& text) {
@@ -214,6 +244,7 @@ std::optional<std::pair<Recipe, Precision>> read_recipe(const std::string& text)
     if (has("image_side")) network.image_side = number_of<int>(value("image_side"));
     if (has("train")) recipe.train_size = number_of<int>(value("train"));
     if (has("fold")) recipe.validation_fold = number_of<int>(value("fold"));
+    if (has("score")) recipe.score = score_of(value("score"));
     const Precision precision = value("precision") == "bf16" ? Precision::kBf16 : Precision::kFp32;
     const std::string again = to_text(recipe, precision);
     if (text != again && !text.starts_with(again + " ")) return std::nullopt;  // the text says something that this version does not know

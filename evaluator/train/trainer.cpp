@@ -56,7 +56,8 @@ class Run {
     outcome_.paused = goes_on && epochs_done() < recipe_.epochs;
     if ((outcome_.paused || outcome_.interrupted) && !history_.steps.empty()) outcome_.partial = partial();
     if (outcome_.failure == Failure::kNone && !outcome_.interrupted && !outcome_.paused && !outcome_.epochs.empty()) {
-      outcome_.validation_accuracy = outcome_.epochs.back().validation_accuracy;
+      const EpochMetrics& last = outcome_.epochs.back();
+      outcome_.score = recipe_.score == ScoreMeasure::kValidationLoss ? -last.validation_loss : last.validation_accuracy;
     }
     record_beta();
     outcome_.seconds = outcome_.failure == Failure::kNone ? seconds_of(history_) : seconds_so_far();

@@ -85,7 +85,7 @@ struct TrialOutcome {
   double seconds_before = 0;  ///< of `seconds`, those before that
   std::vector<EpochMetrics> epochs;
   std::optional<PartialEpoch> partial;  ///< the begun epoch, after a pause or stop inside it
-  double validation_accuracy = 0;       ///< of the last epoch; 0 where failed
+  double score = 0;                     ///< what ranks, of the last epoch, higher is better: a loss is negated; 0 where failed
   std::vector<BetaStatistics> beta;     ///< one a parameter, at the end
   std::vector<float> beta_values;       ///< all channels of parameter 0, at the end, layer by layer (empty without parameters)
   double seconds = 0;

@@ -32,6 +32,8 @@ class LeaderboardRow:
     tied        the ranks that the row is not told apart from
     bound       the mean less what so few seeds may have added: the order of the rows, where there is one
     best        the best single trial
+    validation_loss
+                mean over its trials, after the last epoch; None where it was not told
     beta        mean of the learned beta0, where the built-in trainer trained
     seconds     of a trial, on average; None where they are not known
     epochs      told of a trial; of a paused function's furthest. None where none was told
@@ -59,6 +61,7 @@ class LeaderboardRow:
     tied: Optional[Tuple[int, int]] = None
     bound: Optional[float] = None
     best: Optional[float] = None
+    validation_loss: Optional[float] = None
     beta: Optional[float] = None
     seconds: Optional[float] = None
     epochs: Optional[float] = None

@@ -91,6 +91,7 @@ RunPlan fresh_plan(const Options& options, const Device& device, const std::stri
   plan.recipe.validation_fold = kFold;
   plan.precision = conditions->precision;
   plan.recipe_text = conditions_text(plan.recipe, plan.precision, dataset.source);
+  plan.scale = score_scale(plan.recipe_text);
   plan.jobs = chosen_jobs(options, device);
   choose_fresh(options, &plan);
   return plan;

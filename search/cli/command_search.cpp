@@ -51,6 +51,12 @@ Options declared() {
                  names_of(activations()));
   options.flag("baselines", "also train ReLU, Swish and the other named functions of the paper, in turn with the proposals");
   declare_training(options, kDefaultSearchRecipe);
+  Names measures;
+  for (const auto& [measure, name] : score_measures()) measures.emplace_back(name);
+  options.value("score", "S",
+                "what ranks, on the images that validate: accuracy, or validation_loss, where lower is better; results are then ranked "
+                "separately [accuracy]",
+                std::move(measures));
   declare_device(options);
   declare_deterministic(options);
   options.value("seeds", "N", "trials of each formula, with different seeds [1]");
@@ -148,7 +154,11 @@ SearchPlan planned(const Options& options, const Recipe& recipe) {
 
 /// The same with the built-in trainer; the data's name is still missing.
 SearchPlan planned(const Options& options, const Device& device) {
-  const Recipe recipe = chosen_recipe(options);
+  Recipe recipe = chosen_recipe(options);
+  const std::string score = options.choice("score");
+  for (const auto& [measure, name] : score_measures()) {
+    if (name == score) recipe.score = measure;
+  }
   if (recipe.validation_size == 0) {
     throw UsageError("recipe " + recipe.name + " has no validation images, so a search cannot rank by it; it is for rerun");
   }
@@ -274,6 +284,7 @@ int search_images(const Options& options) {
   plan.run.recipe = fitted(plan.run.recipe, dataset);
   if (race) plan.run.racing = fitted(*race, plan.run.recipe, dataset);
   plan.run.recipe_text = conditions_text(plan.run.recipe, plan.run.precision, dataset.source);
+  plan.run.scale = score_scale(plan.run.recipe_text);
   const auto store = open_store(file, Store::Access::kCreate);
   Store& database = *store;
 

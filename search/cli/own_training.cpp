@@ -23,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // Flags that say how the built-in trainer trains, and those that belong to --evaluator.
-constexpr const char* kBuiltIn[] = {"recipe", "recipe-file", "network",       "batch",      "rate",           "precision",
+constexpr const char* kBuiltIn[] = {"recipe", "recipe-file", "network", "score",       "batch",      "rate",           "precision",
                                     "data",   "device",      "deterministic", "image-side", "skip-unreadable"};
 constexpr const char* kOwn[] = {"target", "metric", "minimize", "score-range", "evaluator-version", "gpus", "grace", "check-evaluator"};
 
@@ -227,7 +227,7 @@ int check_evaluator(const OwnTraining& own, const Candidate& candidate, std::uin
     return 1;
   }
   if (outcome.epochs.empty()) std::cout << "no epochs: fine without --racing\n";
-  std::cout << own.conditions.metric << ": " << exact(own.conditions.minimize ? -outcome.validation_accuracy : outcome.validation_accuracy)
+  std::cout << own.conditions.metric << ": " << exact(own.conditions.minimize ? -outcome.score : outcome.score)
             << "\n"
             << "seconds: " << fixed(outcome.seconds, 2) << "\n";
   return 0;

@@ -6,11 +6,13 @@
 namespace actsearch {
 
 std::optional<SeedSpread> known_spread(const std::string& conditions) {
-  for (const Recipe& recipe : recipes()) {
-    if (!recipe.seed_spread) continue;
+  for (Recipe recipe : recipes()) {
+    recipe.score = score_measure(conditions);
+    const auto& measured = recipe.score == ScoreMeasure::kValidationLoss ? recipe.loss_spread : recipe.seed_spread;
+    if (!measured) continue;
     for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
       if (!conditions.starts_with(conditions_text(recipe, precision, "CIFAR-10,"))) continue;
-      return SeedSpread(recipe.seed_spread->deviation, recipe.seed_spread->degrees, recipe.seed_spread->source);
+      return SeedSpread(measured->deviation, measured->degrees, measured->source);
     }
   }
   return std::nullopt;

@@ -107,7 +107,7 @@ TrialRecord to_record(const TrialOutcome& outcome, bool validates) {
     record.failure = to_text(outcome.failure);
     record.failure_detail = outcome.detail;
   } else if (validates) {
-    record.validation_accuracy = outcome.validation_accuracy;
+    record.validation_accuracy = outcome.score;
   }
   for (const EpochMetrics& epoch : outcome.epochs) {
     if (epoch.test_accuracy) {

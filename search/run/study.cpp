@@ -118,7 +118,10 @@ ScoreScale score_scale(const std::string& conditions) {
   if (const auto told = read_told(conditions); told && !(told->share() && told->metric == ToldConditions{}.metric))
     return {.name = told->metric, .share = told->share(), .negated = told->minimize};
   const auto external = read_external_conditions(conditions);
-  if (!external) return {};
+  if (!external) {
+    if (score_measure(conditions) != ScoreMeasure::kValidationLoss) return {};
+    return {.name = "validation loss", .share = false, .negated = true};
+  }
   return {.name = external->metric,
           .share = !external->minimize && external->lowest == 0 && external->highest == 1,
           .negated = external->minimize};

@@ -1,6 +1,7 @@
 #include "search/strategies/evolution.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace actsearch {
 
@@ -15,8 +16,8 @@ std::optional<std::uint64_t> Evolution::propose() {
   return space_.index_of(mutated(std::move(child)));
 }
 
-void Evolution::observe(std::uint64_t place, std::optional<double> accuracy) {
-  population_.push_back({space_.choices(place), accuracy.value_or(0.0)});
+void Evolution::observe(std::uint64_t place, std::optional<double> score) {
+  population_.push_back({space_.choices(place), score.value_or(-std::numeric_limits<double>::infinity())});
   if (population_.size() > options_.population) population_.pop_front();
 }
 

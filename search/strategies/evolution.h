@@ -19,7 +19,7 @@ class Evolution : public Strategy {
  public:
   Evolution(const Space& space, std::uint64_t seed, const EvolutionOptions& options = {});
   std::optional<std::uint64_t> propose() override;
-  void observe(std::uint64_t place, std::optional<double> accuracy) override;
+  void observe(std::uint64_t place, std::optional<double> score) override;
   bool learns() const override { return true; }
 
   using Genome = std::vector<std::size_t>;  ///< Space::choices

@@ -18,8 +18,9 @@ std::optional<std::uint64_t> Ppo::propose() {
   return place;
 }
 
-void Ppo::observe(std::uint64_t place, std::optional<double> accuracy) {
-  Observation seen{space_.choices(place), {}, advantage_of(accuracy.value_or(0.0))};
+void Ppo::observe(std::uint64_t place, std::optional<double> score) {
+  worst_ = std::min(worst_, score.value_or(worst_));
+  Observation seen{space_.choices(place), {}, advantage_of(score.value_or(worst_))};
   if (const auto drawn = drawn_.find(place); drawn != drawn_.end()) {
     seen.log_probabilities = std::move(drawn->second);
     drawn_.erase(drawn);

@@ -26,7 +26,7 @@ class Ppo : public Strategy {
  public:
   Ppo(const Space& space, std::uint64_t seed, const PpoOptions& options = {});
   std::optional<std::uint64_t> propose() override;
-  void observe(std::uint64_t place, std::optional<double> accuracy) override;
+  void observe(std::uint64_t place, std::optional<double> score) override;
   bool learns() const override { return true; }
   const Controller& controller() const { return controller_; }
 
@@ -48,6 +48,7 @@ class Ppo : public Strategy {
   std::map<std::uint64_t, std::vector<double>> drawn_;  ///< proposed, not yet observed
   std::vector<Observation> batch_;
   bool has_baseline_ = false;
+  double worst_ = 0;                    ///< the lowest score so far, at most 0: the reward of a failure
   double mean_ = 0, square_ = 0;        ///< moving averages of the reward and of its square
   std::vector<double> first_, second_;  ///< Adam's moments
   int updates_ = 0;

@@ -56,7 +56,7 @@ constexpr StrategyInfo kStrategies[] = {
 
 }  // namespace
 
-void Strategy::observe(std::uint64_t /*place*/, std::optional<double> /*accuracy*/) {}
+void Strategy::observe(std::uint64_t /*place*/, std::optional<double> /*score*/) {}
 
 std::span<const StrategyInfo> strategies() { return kStrategies; }
 

@@ -20,8 +20,9 @@ class Strategy {
   virtual ~Strategy() = default;
   /// The next place, below the space's size; absent when there is none left.
   virtual std::optional<std::uint64_t> propose() = 0;
-  /// The outcome of a place, proposed before or not: its validation accuracy, or absent where it failed or was refused.
-  virtual void observe(std::uint64_t place, std::optional<double> accuracy);
+  /// The outcome of a place, proposed before or not: its score, or absent where it failed or was refused. The higher score is the better;
+  /// one that stands for a loss is negative, so that no number may stand for a failure.
+  virtual void observe(std::uint64_t place, std::optional<double> score);
   /// Whether proposals depend on what was observed. Those that do not are walked from their start by a resumed study.
   virtual bool learns() const { return false; }
 };

@@ -203,6 +203,7 @@ std::vector<Column> columns_for_programs(const Provisional& provisional, const S
       {scale.header("high"), true, scaled(scale, scale.negated ? &Row::low : &Row::high, &ScoreScale::exact_value)},
       {scale.header("bound"), true, scaled(scale, &Row::bound, &ScoreScale::exact_value)},
       {scale.header("best"), true, scaled(scale, &Row::best, &ScoreScale::exact_value)},
+      {"validation_loss", true, [](const Row& r) { return optional_cell(r, &Row::validation_loss, exact); }},
       {"beta", true, [](const Row& r) { return optional_cell(r, &Row::beta, exact); }},
       {"epochs", true, [](const Row& r) { return r.epochs > 0 ? Cell(std::to_string(r.epochs)) : std::nullopt; },
        [](const Paused& r) { return exact(r.epochs); }},

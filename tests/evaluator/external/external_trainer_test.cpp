@@ -62,7 +62,7 @@ TEST_F(ExternalTrials, AreAskedAndAnswered) {
   const TrialOutcome outcome = train(
       std::string("grep -q 'class Activation' \"$1\" || exit 9\n[ \"$ACTSEARCH_SEED $2 $5\" = '7 7 x * tanh(x)' ] || exit 8\n") + kGoesOn);
   EXPECT_EQ(outcome.failure, Failure::kNone) << outcome.detail;
-  EXPECT_EQ(outcome.validation_accuracy, 0.75);
+  EXPECT_EQ(outcome.score, 0.75);
   ASSERT_EQ(outcome.epochs.size(), 4u);
   EXPECT_EQ(outcome.epochs[2].train_loss, 0.6);
   EXPECT_EQ(outcome.epochs[2].validation_accuracy, 0.3);
@@ -88,7 +88,7 @@ TEST_F(ExternalTrials, PauseAndGoOn) {
 TEST_F(ExternalTrials, AreNotCalledAgainOnceTheyHaveEndedWithAScore) {
   const TrialOutcome ended = train(kGoesOn), again = train("exit 1");
   EXPECT_EQ(again.failure, Failure::kNone) << again.detail;
-  EXPECT_EQ(again.validation_accuracy, ended.validation_accuracy);
+  EXPECT_EQ(again.score, ended.score);
   EXPECT_EQ(again.epochs.size(), 4u);
   EXPECT_GE(again.seconds, ended.seconds) << "its first call's";
 }
@@ -118,7 +118,7 @@ TEST_F(ExternalTrials, StopAndGoOn) {
   options_.on_epoch = nullptr;
   outcome = train(kGoesOn);
   EXPECT_EQ(outcome.begun, (TrainingPoint{1, 0}));
-  EXPECT_EQ(outcome.validation_accuracy, 0.75);
+  EXPECT_EQ(outcome.score, 0.75);
 }
 
 TEST_F(ExternalTrials, BeginAnewWhereACutOffStateIsOfNoUse) {
@@ -178,7 +178,7 @@ TEST_F(ExternalTrials, MayBeMinimized) {
   conditions_.highest = std::numeric_limits<double>::infinity();
   const TrialOutcome outcome = train("echo '{\"epoch\": 1, \"loss\": 3}'; echo '{\"loss\": 2.5}'");
   EXPECT_EQ(outcome.failure, Failure::kNone) << outcome.detail;
-  EXPECT_EQ(outcome.validation_accuracy, -2.5) << "higher is better in what is stored";
+  EXPECT_EQ(outcome.score, -2.5) << "higher is better in what is stored";
   std::filesystem::remove_all(options_.checkpoint);
   const TrialOutcome with_accuracy = train("echo '{\"epoch\": 1, \"accuracy\": 0.8}'; echo '{\"loss\": 2.5}'");
   ASSERT_EQ(with_accuracy.epochs.size(), 1u);
@@ -270,7 +270,7 @@ TEST_F(ExternalTrials, ShareTheGpusEvenly) {
       both.emplace_back([&, i] {
         TrialOptions options = options_;
         options.checkpoint = directory_.path() / std::to_string(i);
-        scores[i] = trainer.train(candidate_of("relu"), options).validation_accuracy;
+        scores[i] = trainer.train(candidate_of("relu"), options).score;
       });
     }
   }

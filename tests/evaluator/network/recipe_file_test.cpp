@@ -41,15 +41,28 @@ TEST(RecipeText, ReadsBack) {
   for (Recipe recipe : all) {
     recipe.epochs = 7;
     recipe.validation_fold = 1;
+    recipe.score = ScoreMeasure::kValidationLoss;
     const std::string text = to_text(recipe, Precision::kBf16);
     const auto read = read_recipe(text + " data=CIFAR-10, MD5 of the six files 0");
     ASSERT_TRUE(read) << text;
     EXPECT_EQ(to_text(read->first, read->second), text);
     EXPECT_EQ(read->first.network.layers, recipe.network.layers) << recipe.name;
+    EXPECT_EQ(score_measure(text), ScoreMeasure::kValidationLoss);
   }
   EXPECT_FALSE(read_recipe(""));
   EXPECT_FALSE(read_recipe("vgg-s"));
   EXPECT_FALSE(read_recipe(to_text(own, Precision::kFp32).replace(0, 3, "o w n")));
+}
+
+TEST(RecipeText, SaysWhatRanksWhereThatIsNotTheAccuracy) {
+  Recipe recipe = find_recipe("vgg16-slim");
+  EXPECT_EQ(to_text(recipe, Precision::kBf16).find("score"), std::string::npos) << "older texts have none";
+  EXPECT_EQ(score_measure(to_text(recipe, Precision::kBf16)), ScoreMeasure::kAccuracy);
+  recipe.score = ScoreMeasure::kValidationLoss;
+  const std::string newer = to_text(recipe, Precision::kBf16, kNumerics + 1);
+  EXPECT_FALSE(read_recipe(newer));
+  EXPECT_EQ(score_measure(newer), ScoreMeasure::kValidationLoss) << "a leaderboard shows what it cannot train";
+  EXPECT_FALSE(read_recipe(to_text(recipe, Precision::kBf16).replace(newer.find("score=") + 6, 15, "beauty")));
 }
 
 TEST(RecipeText, SaysItsNumericsVersionFromTheSecondOn) {

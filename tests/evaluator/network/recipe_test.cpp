@@ -205,6 +205,7 @@ TEST(RecipeText, ChangesWithEveryField) {
       [](Recipe& r) { r.validation_size = 1; },
       [](Recipe& r) { r.validation_fold = 1; },
       [](Recipe& r) { r.train_size = 1'000; },
+      [](Recipe& r) { r.score = ScoreMeasure::kValidationLoss; },
       [](Recipe& r) { r.network.image_side = 16; },
   };
   std::set<std::string> texts{to_text(base, Precision::kFp32), to_text(base, Precision::kBf16)};

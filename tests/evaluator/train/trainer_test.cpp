@@ -76,7 +76,7 @@ TEST(Trainer, LearnsAndGivesTheSameOutcomeBitForBitForTheSameSeed) {
     EXPECT_EQ(first.failure, Failure::kNone);
     ASSERT_EQ(first.epochs.size(), 3u);
     EXPECT_LT(first.epochs[2].train_loss, first.epochs[0].train_loss);
-    EXPECT_GT(first.validation_accuracy, 0.15);  // guessing gives 0.1, with a standard deviation of 0.02
+    EXPECT_GT(first.score, 0.15);  // guessing gives 0.1, with a standard deviation of 0.02
     ASSERT_EQ(first.beta.size(), 1u);
     EXPECT_EQ(first.beta_values.size(), 8u + 16 + 16 + 32);
     EXPECT_NE(first.beta[0].minimum, first.beta[0].maximum) << "beta is trained, channel by channel";
@@ -113,7 +113,7 @@ TEST(Trainer, APausedTrialGoesOnAsIfItHadNeverPaused) {
     EXPECT_FALSE(whole.partial.has_value());
     EXPECT_EQ(whole.begun, before);
     expect_same(whole, straight);
-    EXPECT_EQ(whole.validation_accuracy, straight.validation_accuracy);
+    EXPECT_EQ(whole.score, straight.score);
     std::filesystem::remove(options.checkpoint);
   }
 }
@@ -193,6 +193,17 @@ TEST(Trainer, RefusesToPauseAfterAStepThatAnEpochDoesNotHave) {
   EXPECT_THROW(train(program_of("relu"), small_recipe(), small_dataset(), options), std::invalid_argument);
 }
 
+TEST(Trainer, ALossThatRanksIsStoredAsItsNegativeAndChangesNothingElse) {
+  Recipe by_loss = small_recipe();
+  by_loss.score = ScoreMeasure::kValidationLoss;
+  const auto accuracy = train(program_of("relu"), small_recipe(), small_dataset(), {});
+  const auto loss = train(program_of("relu"), by_loss, small_dataset(), {});
+  expect_same(accuracy, loss);
+  EXPECT_EQ(accuracy.score, accuracy.epochs.back().validation_accuracy);
+  EXPECT_EQ(loss.score, -loss.epochs.back().validation_loss);
+  EXPECT_LT(loss.score, 0);
+}
+
 TEST(Trainer, AnotherSeedGivesAnotherOutcome) {
   TrialOptions options;
   const auto first = train(program_of("relu"), small_recipe(), small_dataset(), options);
@@ -205,7 +216,7 @@ TEST(Trainer, ACandidateThatDivergesIsAResultWithAReason) {
   const auto outcome = train(program_of("exp(square(square(x)))"), small_recipe(), small_dataset(), {});
   EXPECT_EQ(outcome.failure, Failure::kNonFiniteLoss);
   EXPECT_NE(outcome.detail.find("epoch 0"), std::string::npos) << outcome.detail;
-  EXPECT_EQ(outcome.validation_accuracy, 0);
+  EXPECT_EQ(outcome.score, 0);
 }
 
 TEST(Trainer, StopsAtTheTimeLimitWithAReason) {
@@ -591,7 +602,7 @@ TEST(Training, LearnsImagesOfOtherShapesInEitherPrecision) {
       options.report_test = true;
       const TrialOutcome outcome = train(program_of("relu"), recipe, dataset, options);
       ASSERT_EQ(outcome.failure, Failure::kNone) << outcome.detail;
-      EXPECT_GT(outcome.validation_accuracy, 0.9) << channels << " channels, side " << side << " in " << to_text(precision);
+      EXPECT_GT(outcome.score, 0.9) << channels << " channels, side " << side << " in " << to_text(precision);
       EXPECT_GT(outcome.epochs.back().test_accuracy, 0.9);
     }
   }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -325,6 +326,13 @@ TEST_F(CommandLine, RefusesUnknownOperatorsRecipesSpacesAndFormulas) {
   EXPECT_FALSE(std::filesystem::exists(path("a.db"))) << "a mistake creates no database";
 }
 
+TEST_F(CommandLine, RefusesScoresThatCannotBe) {
+  refuses({"search", "--db", path("a.db"), "--score", "validation-loss"}, kUsage, {"--score", "validation_loss"});
+  refuses({"search", "--db", path("a.db"), "--score", "validation_loss", "--recipe", "vgg16-bn-mxnet"}, kUsage, {"no validation images"});
+  refuses({"search", "--db", path("a.db"), "--score", "validation_loss", "--evaluator", "true"}, kUsage, {"--score", "built-in"});
+  EXPECT_FALSE(std::filesystem::exists(path("a.db")));
+}
+
 TEST_F(CommandLine, RefusesBudgetsSeedsAndJobsThatMakeNoSense) {
   for (const std::vector<std::string>& flag : {std::vector<std::string>{"--small"}, {"--jobs", "2"}}) {
     std::vector<std::string> words{"bench", "--device", "cpu"};
@@ -364,6 +372,39 @@ TEST_F(CommandLine, EpochsBatchAndRateMakeAnotherRecipeThatItsFieldsName) {
   EXPECT_EQ(run({"leaderboard", "--db", path("other.db"), "--recipe", "vgg-s peak=3"}).err,
             "no finished trials under recipe vgg-s peak=3 yet\nnot shown: 2 other conditions; --recipe takes a recipe's name, such a text, "
             "or the name and some fields of it\n");
+}
+
+TEST_F(CommandLine, ALossThatRanksHasATableOfItsOwnWithTheLowestFirst) {
+  const std::string file = path("losses.db");
+  const auto search = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words{"search", "--db", file, "--recipe", "vgg-s", "--epochs", "1", "--batch", "50", "--data",
+                                   "synthetic:100", "--jobs", "1", "--strategy", "exhaustive", "--unary", "relu", "--binary", "max",
+                                   "--expr", "swish", "--expr", "tanh", "--seeds", "2"};
+    words.insert(words.end(), more.begin(), more.end());
+    return run(words);
+  };
+  EXPECT_EQ(search({}).code, 0);
+  const Ran by_loss = search({"--score", "validation_loss"});
+  EXPECT_EQ(by_loss.code, 0) << by_loss.err;
+  EXPECT_NE(by_loss.err.find("study finished: 6 trials"), std::string::npos) << "those by accuracy are others: " << by_loss.err;
+  EXPECT_EQ(by_loss.err.find('%'), std::string::npos) << "a loss is no share: " << by_loss.err;
+  EXPECT_NE(by_loss.out.find("validation loss"), std::string::npos) << by_loss.out;
+
+  const auto rows = json::parse(run({"leaderboard", "--db", file, "--recipe", "vgg-s score=validation_loss", "--format", "json"}).out);
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_GT(rows[0]["validation loss"], 0);
+  EXPECT_LE(rows[0]["validation loss"], rows[1]["validation loss"]);
+  EXPECT_LE(rows[1]["validation loss"], rows[2]["validation loss"]);
+  // The same trainings, ranked by accuracy, have the same losses.
+  const auto others = json::parse(run({"leaderboard", "--db", file, "--recipe", "vgg-s", "--format", "json"}).out);
+  std::map<std::string, double> losses;
+  for (const auto& row : others) losses[row["formula"]] = row["validation_loss"];
+  for (const auto& row : rows) EXPECT_NEAR(row["validation loss"], losses.at(row["formula"]), 1e-12) << row["formula"];
+
+  const Ran judged = run({"finalists", "--db", file, "--from", "vgg-s score=validation_loss", "--top", "1", "--seeds", "2", "--full", "0",
+                          "--data", "synthetic:100", "--jobs", "1", "--format", "json"});
+  EXPECT_EQ(judged.code, 0) << judged.err;
+  EXPECT_NE(judged.out.find("validation loss"), std::string::npos) << judged.out;
 }
 
 TEST_F(CommandLine, RefusesABatchThatTheImagesDoNotFill) {

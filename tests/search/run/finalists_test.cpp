@@ -39,7 +39,7 @@ class FinalistsTest : public RunsOnDatabase {
     ++trials_;
     TrialOutcome result = fake_outcome(candidate, recipe, options);
     if (recipe.validation_fold == 1) {
-      result.validation_accuracy =
+      result.score =
           0.4 +
           0.1 * evaluate_forward(candidate.program, 0.5,
                                  std::vector<double>(static_cast<std::size_t>(candidate.program.parameter_count()), 1.0)) +

@@ -18,6 +18,20 @@ TEST(KnownSpread, IsOfTheDefaultProxyOnRealImagesInEitherPrecision) {
   }
 }
 
+TEST(KnownSpread, OfALossIsNotThatOfAnAccuracy) {
+  Recipe recipe = find_recipe("vgg16-slim");
+  recipe.score = ScoreMeasure::kValidationLoss;
+  const std::string conditions = conditions_text(recipe, Precision::kBf16, kRealData);
+  const auto known = known_spread(conditions);
+  ASSERT_TRUE(known);
+  EXPECT_EQ(known->deviation(), 0.0082);
+  const std::string line = spread_line(*known, score_scale(conditions));
+  EXPECT_NE(line.find("0.0082 (docs/results/truer-score.md)"), std::string::npos) << line;
+  recipe = find_recipe("quick");
+  recipe.score = ScoreMeasure::kValidationLoss;
+  EXPECT_FALSE(known_spread(conditions_text(recipe, Precision::kBf16, kRealData)));
+}
+
 TEST(KnownSpread, TheQuickFidelityHasItsOwn) {
   const auto known = known_spread(conditions_text(find_recipe("quick"), Precision::kFp32, kRealData));
   ASSERT_TRUE(known);
@@ -36,9 +50,11 @@ TEST(KnownSpread, IsNotThatOfOtherConditions) {
 
 TEST(KnownSpread, ThePageThatARecipeNamesIsThere) {
   for (const Recipe& recipe : recipes()) {
-    if (!recipe.seed_spread) continue;
-    EXPECT_TRUE(std::filesystem::exists(std::filesystem::path(ACTSEARCH_SOURCE_DIR) / recipe.seed_spread->source)) << recipe.name;
-    EXPECT_GE(recipe.seed_spread->degrees, 10) << recipe.name;
+    for (const auto& measured : {recipe.seed_spread, recipe.loss_spread}) {
+      if (!measured) continue;
+      EXPECT_TRUE(std::filesystem::exists(std::filesystem::path(ACTSEARCH_SOURCE_DIR) / measured->source)) << recipe.name;
+      EXPECT_GE(measured->degrees, 10) << recipe.name;
+    }
   }
 }
 

@@ -44,7 +44,7 @@ struct Racer {
       outcome.partial = PartialEpoch{
           .epoch = end.epochs, .steps = end.steps, .epoch_steps = kEpochSteps, .train_loss = 10 - y, .train_accuracy = 0, .seconds = 0};
     }
-    if (!outcome.epochs.empty()) outcome.validation_accuracy = outcome.epochs.back().validation_accuracy;
+    if (!outcome.epochs.empty()) outcome.score = outcome.epochs.back().validation_accuracy;
     outcome.seconds_before = seconds_per_epoch * epochs(outcome.begun);
     outcome.seconds = seconds_per_epoch * epochs(end);
     if (!options.checkpoint.empty()) {

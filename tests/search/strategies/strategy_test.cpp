@@ -162,8 +162,13 @@ TEST(Controller, DrawsAreAsLikelyAsItSays) {
   EXPECT_NEAR(all, 1, 1e-12);
 }
 
-/// How many trials until a strategy scores at least `goal`, where a place's score is its share of the planted place's choices.
-int trials_until(Strategy& strategy, const Space& space, std::uint64_t planted, double goal, int most) {
+double shared(double same) { return same; }
+/// A loss stands as its negative; who shares less than a quarter with the planted place fails.
+std::optional<double> negated_loss(double same) { return same < 0.25 ? std::nullopt : std::optional(same - 1); }
+
+/// How many trials until a place shares at least `goal` of its choices with the planted place; a strategy sees score_of(that share).
+template <class ScoreOf>
+int trials_until(Strategy& strategy, const Space& space, std::uint64_t planted, double goal, int most, ScoreOf score_of) {
   const auto wanted = space.choices(planted);
   for (int trial = 1; trial <= most; ++trial) {
     const auto place = strategy.propose();
@@ -174,9 +179,8 @@ int trials_until(Strategy& strategy, const Space& space, std::uint64_t planted, 
       ++free;
       same += choices[k] == wanted[k];
     }
-    const double score = same / free;
-    if (score >= goal) return trial;
-    strategy.observe(*place, score);
+    if (same / free >= goal) return trial;
+    strategy.observe(*place, score_of(same / free));
   }
   return most + 1;
 }
@@ -186,9 +190,21 @@ TEST(Strategy, EvolutionAndPpoFindAPlantedOptimumFarFasterThanRandomDrawsDo) {
   constexpr int kMost = 4'000;
   for (const std::uint64_t seed : {1u, 2u, 3u}) {
     const std::uint64_t planted = mixed(seed) % space.size();
-    EXPECT_GT(trials_until(*make_strategy("random", space, seed), space, planted, 0.99, kMost), kMost);
-    EXPECT_LE(trials_until(*make_strategy("evolution", space, seed), space, planted, 0.99, kMost), kMost) << "seed " << seed;
-    EXPECT_LE(trials_until(*make_strategy("ppo", space, seed), space, planted, 0.99, kMost), kMost) << "seed " << seed;
+    EXPECT_GT(trials_until(*make_strategy("random", space, seed), space, planted, 0.99, kMost, shared), kMost);
+    EXPECT_LE(trials_until(*make_strategy("evolution", space, seed), space, planted, 0.99, kMost, shared), kMost) << "seed " << seed;
+    EXPECT_LE(trials_until(*make_strategy("ppo", space, seed), space, planted, 0.99, kMost, shared), kMost) << "seed " << seed;
+  }
+}
+
+TEST(Strategy, AFailureIsWorseThanAnyLoss) {
+  const Space space("core2");
+  constexpr int kMost = 4'000;
+  for (const std::uint64_t seed : {1u, 2u, 3u}) {
+    const std::uint64_t planted = mixed(seed) % space.size();
+    for (const char* const name : {"evolution", "ppo"}) {
+      EXPECT_LE(trials_until(*make_strategy(name, space, seed), space, planted, 0.99, kMost, negated_loss), kMost)
+          << name << ", seed " << seed;
+    }
   }
 }
 
