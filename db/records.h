@@ -154,9 +154,9 @@ struct LeaderboardRow {
   /// The ranks that the row is not told apart from, by the same deviation; contains `rank`. Counting stops after 10,000 functions and five
   /// times the rows asked for; `last` is then the place where it stopped. Absent in orders other than by accuracy or bound.
   std::optional<RankRange> tied;
-  std::optional<double> best;  ///< the best single trial
+  std::optional<double> best;             ///< the best single trial
   std::optional<double> validation_loss;  ///< mean over its finished trials, after the last epoch; absent where none was stored
-  std::optional<double> beta;  ///< mean of the learned beta0 over channels and seeds
+  std::optional<double> beta;             ///< mean of the learned beta0 over channels and seeds
   int epochs = 0;
   double seconds = 0;  ///< mean per trial
   /// The difference from the query's reference. The comparisons are made together with those of every other function that has several

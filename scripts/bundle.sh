@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Packs what trains on another x86-64 Linux (AVX2, glibc 2.35 and GCC 12's libstdc++ or later: Ubuntu 22.04, Debian 12) into dist/actsearch,
 # and into dist/actsearch.tar.gz: the program, the tests labelled gpu, the PyTorch baseline and the shared libraries that they need. CUDA's
-# own (driver, NVRTC, cuDNN 9, cuBLASLt, of CUDA 12.8 or later) are that machine's. The program in it draws SVG and no PNG: training needs
-# no cairo and its libraries.
+# own (driver, NVRTC, cuDNN 9, cuBLASLt, of CUDA 12.8 or later) are that machine's. The program in it draws SVG and no PNG, and keeps
+# studies in SQLite files alone: training needs no cairo and no libpq, and none of their libraries.
 #
 #   scripts/bundle.sh        then, over there: actsearch/scripts/gpu_check.sh, and actsearch/actsearch search …
 set -euo pipefail

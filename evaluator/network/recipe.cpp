@@ -46,7 +46,7 @@ Recipe quick() {
 Recipe deep_proxy() {
   Recipe recipe = proxy("vgg16-slim", "deep proxy: VGG16's 13 convolutions at a quarter of the width; the default of search",
                         features_only(vgg16_features(16)), 3);
-  recipe.seed_spread = {.deviation = 0.0045, .degrees = 38, .source = "docs/results/proxy-noise.md"};  // twenty seeds of two functions
+  recipe.seed_spread = {.deviation = 0.0045, .degrees = 38, .source = "docs/results/proxy-noise.md"};   // twenty seeds of two functions
   recipe.loss_spread = {.deviation = 0.0082, .degrees = 162, .source = "docs/results/truer-score.md"};  // three seeds of 81 functions
   return recipe;
 }

@@ -65,7 +65,8 @@ py::dict to_dict(const LeaderboardRow& row, const ScoreScale& scale) {
   py::dict dict("rank"_a = row.rank, "formula"_a = row.formula, "name"_a = row.name, "status"_a = "finished",
                 "score"_a = told(scale, row.mean), "n"_a = row.n, "low"_a = told(scale, scale.negated ? row.high : row.low),
                 "high"_a = told(scale, scale.negated ? row.low : row.high), "bound"_a = told(scale, row.bound), "margin"_a = row.margin,
-                "best"_a = told(scale, row.best), "validation_loss"_a = row.validation_loss, "beta"_a = row.beta, "seconds"_a = row.seconds, "epochs"_a = row.epochs);
+                "best"_a = told(scale, row.best), "validation_loss"_a = row.validation_loss, "beta"_a = row.beta, "seconds"_a = row.seconds,
+                "epochs"_a = row.epochs);
   dict["tied"] = row.tied ? py::object(py::make_tuple(row.tied->first, row.tied->last)) : py::none();
   if (const auto& compared = row.compared) {
     dict["difference"] = told(scale, compared->difference);

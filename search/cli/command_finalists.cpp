@@ -4,6 +4,7 @@
 
 #include "db/open/open_store.h"
 #include "evaluator/formats/data_source.h"
+#include "grammar/likeness.h"
 #include "grammar/notation.h"
 #include "grammar/operators.h"
 #include "search/cli/command.h"
@@ -39,6 +40,7 @@ Options declared() {
   options.value("db", "FILE", "the database of a search: an SQLite file, or postgresql://USER@HOST/NAME");
   declare_checkpoints(options);
   options.value("top", "N", "judge the N best of the leaderboard");
+  declare_distinct(options);
   options.value("from", "RECIPE", "whose leaderboard: the recipe that --top ranks by [the search's with the most trials]");
   options.value("compare", "F", "the reference, a formula or a name [relu]", names_of(activations()));
   declare_margin(options);
@@ -254,9 +256,14 @@ FinalistsPlan chosen_finalists(const Options& options, const Store& database, in
   plan.reference = candidate_of(options.text("compare").value_or("relu"));
   plan.commit = plan.full.commit = program_commit();
   plan.search_text = searched_text(database, options);
+  std::optional<DistinctFunctions> kinds;
+  if (const auto distance = chosen_distance(options)) kinds.emplace(*distance);
+  const int most = kinds ? kMostRowsForKinds : top;
   for (const CandidateRecord& record :
-       database.top_candidates({.recipe = plan.search_text, .top = top, .sort = LeaderboardQuery::Sort::kLowerBound})) {
-    plan.finalists.push_back(candidate_of(record.formula));
+       database.top_candidates({.recipe = plan.search_text, .top = most, .sort = LeaderboardQuery::Sort::kLowerBound})) {
+    if (plan.finalists.size() == static_cast<std::size_t>(top)) break;
+    Candidate candidate = candidate_of(record.formula);
+    if (!kinds || kinds->add(candidate.program)) plan.finalists.push_back(std::move(candidate));
   }
   return plan;
 }

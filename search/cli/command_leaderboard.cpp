@@ -1,14 +1,18 @@
 // actsearch leaderboard and actsearch query: what a database holds.
 
 #include <algorithm>
+#include <chrono>
 #include <iostream>
+#include <limits>
 
 #include "db/open/open_store.h"
 #include "db/reads.h"
 #include "grammar/candidate.h"
+#include "grammar/likeness.h"
 #include "grammar/operators.h"
 #include "search/cli/command.h"
 #include "search/cli/options.h"
+#include "search/report/kernel_time.h"
 #include "search/report/recipe_choice.h"
 #include "search/run/known_spread.h"
 #include "search/run/study.h"
@@ -52,6 +56,63 @@ void say_conditions(const Store& database, const std::optional<std::string>& rec
               << " other conditions; --recipe takes a recipe's name, such a text, or the name and some fields of it\n";
 }
 
+/// Rows of a leaderboard with what their functions themselves say.
+struct Selection {
+  std::vector<LeaderboardRow> rows;
+  std::vector<int> alike;      ///< how many further rows are like each; empty without --distinct
+  std::vector<double> kernel;  ///< ns an element, forward and backward together; empty without --front
+};
+
+/// The first of each kind of functions.
+void keep_kinds(double distance, Selection* selected) {
+  DistinctFunctions functions(distance);
+  std::erase_if(selected->rows, [&](const LeaderboardRow& row) { return !functions.add(candidate_of(row.formula).program); });
+  selected->alike = functions.kin();
+}
+
+/// The rows that are quicker than every row above them, by what is more than the noise of a measurement.
+void keep_front(Selection* selected) {
+  constexpr std::chrono::seconds kMostTime{30};  // a row takes about a millisecond
+  constexpr double kQuicker = 0.95;
+  KernelTimes times(kMostTime);
+  Selection front;
+  double quickest = std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < selected->rows.size(); ++i) {
+    const auto time = times.of(selected->rows[i].formula);
+    const double ns = time ? time->forward_ns + time->backward_ns : quickest;
+    if (!(ns < kQuicker * quickest)) continue;
+    quickest = ns;
+    front.rows.push_back(std::move(selected->rows[i]));
+    if (!selected->alike.empty()) front.alike.push_back(selected->alike[i]);
+    front.kernel.push_back(ns);
+  }
+  *selected = std::move(front);
+}
+
+void keep_top(std::size_t top, Selection* selected) {
+  if (selected->rows.size() > top) selected->rows.resize(top);
+  if (selected->alike.size() > top) selected->alike.resize(top);
+  if (selected->kernel.size() > top) selected->kernel.resize(top);
+}
+
+/// A column behind the others, for the first rows of the table.
+void add_column(Table& table, const std::string& name, const std::vector<std::string>& cells) {
+  if (cells.empty()) return;
+  table.columns.push_back(name);
+  table.numeric.push_back(true);
+  for (std::size_t i = 0; i < table.rows.size(); ++i) {
+    table.rows[i].push_back(i < cells.size() ? std::optional(cells[i]) : std::nullopt);
+  }
+}
+
+void add_columns(Table& table, const Selection& selected, Format format) {
+  std::vector<std::string> alike, kernel;
+  for (const int others : selected.alike) alike.push_back(std::to_string(others));
+  for (const double ns : selected.kernel) kernel.push_back(format == Format::kTable ? fixed(ns, 2) : exact(ns));
+  add_column(table, "alike", alike);
+  add_column(table, "ns", kernel);
+}
+
 Options declared_leaderboard() {
   Options options("leaderboard", "--db FILE [flags]",
                   "Ranks the functions of a database by validation accuracy, the mean of n trials with different seeds.\n"
@@ -72,6 +133,10 @@ Options declared_leaderboard() {
                 "add each row's difference from this formula or name, for functions with several seeds, with Dunnett's test",
                 names_of(activations()));
   declare_margin(options);
+  declare_distinct(options);
+  options.flag("front",
+               "the front of score against cost: only functions whose CPU kernel, measured here now, is quicker than those of all better "
+               "ones; ns is what it takes an element, forward and backward");
   options.flag("failures", "list the failed trials and their reasons instead");
   declare_format(options);
   options.epilogue("Example: actsearch leaderboard --db first.db --top 10");
@@ -85,8 +150,13 @@ int run_leaderboard(const Options& options) {
   query.known_spread = known_spread;
   const auto reference = options.text("compare");
   if (reference) query.reference = candidate_of(*reference).fingerprint;
-  if (options.has("failures") && (options.has("sort") || options.has("top") || reference)) {
-    throw UsageError("--failures lists all failed trials: --sort, --top and --compare do not go with it");
+  const auto distance = chosen_distance(options);
+  const bool front = options.has("front");
+  if (options.has("failures") && (options.has("sort") || options.has("top") || reference || distance || front)) {
+    throw UsageError("--failures lists all failed trials: --sort, --top, --compare, --distinct and --front do not go with it");
+  }
+  if (front && (query.sort == Sort::kTime || query.sort == Sort::kTrials)) {
+    throw UsageError("--front goes down a ranking by score: --sort is lower-bound or accuracy with it");
   }
   if (chosen_margin(options, {}) && !reference) throw UsageError("--margin goes with --compare");
   const auto store = open_store(file, Store::Access::kReadOnly);
@@ -96,14 +166,23 @@ int run_leaderboard(const Options& options) {
     write(std::cout, failure_table(database.failures(query.recipe)), format);
     return 0;
   }
-  const auto rows = database.leaderboard(query);
+  const int top = query.top;
+  const bool selects = distance || front;
+  if (selects) query.top = std::max(top, kMostRowsForKinds);
+  Selection selected{.rows = database.leaderboard(query), .alike = {}, .kernel = {}};
+  if (distance) keep_kinds(*distance, &selected);
+  if (front) keep_front(&selected);
+  keep_top(static_cast<std::size_t>(top), &selected);
+  const auto& rows = selected.rows;
   if (reference && std::none_of(rows.begin(), rows.end(), [](const LeaderboardRow& row) { return row.compared.has_value(); })) {
     throw UsageError("--compare " + *reference + ": no function has several seeds and one in common with it, so nothing can be compared");
   }
-  const auto provisional = database.provisional(query.recipe, query.top - static_cast<int>(rows.size()));
+  const auto provisional = database.provisional(query.recipe, selects ? 0 : top - static_cast<int>(rows.size()));
   say_conditions(database, query.recipe, provisional);
   const ScoreScale scale = score_scale(provisional.recipe.text);
-  write(std::cout, leaderboard_table(rows, provisional, format, reference, scale, chosen_margin(options, scale)), format);
+  Table table = leaderboard_table(rows, provisional, format, reference, scale, chosen_margin(options, scale));
+  add_columns(table, selected, format);
+  write(std::cout, table, format);
   return 0;
 }
 

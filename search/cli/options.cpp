@@ -245,6 +245,20 @@ std::optional<double> chosen_margin(const Options& options, const ScoreScale& sc
   return scale.share ? numbers->front() / 100 : numbers->front();
 }
 
+void declare_distinct(Options& options) {
+  options.value("distinct", "D",
+                "one row for functions that are alike, the best of them: whose values lie less than D apart, in the root mean square over "
+                "inputs from N(0, 1); 0.1 is a good start");
+}
+
+std::optional<double> chosen_distance(const Options& options) {
+  const auto numbers = options.numbers("distinct");
+  if (!numbers) return std::nullopt;
+  if (numbers->size() != 1 || !(numbers->front() > 0))
+    throw UsageError("--distinct " + *options.text("distinct") + ": a number above 0 is expected");
+  return numbers->front();
+}
+
 void declare_strategy(Options& options) {
   std::string text = "how it proposes formulas. ";
   std::string_view between;

@@ -112,6 +112,12 @@ void declare_strategy(Options& options);
 void declare_margin(Options& options);
 /// In stored units; absent where it is not given. UsageError unless it is above 0.
 std::optional<double> chosen_margin(const Options& options, const ScoreScale& scale);
+/// How far down a ranking --distinct looks for functions of other kinds.
+inline constexpr int kMostRowsForKinds = 10'000;
+/// --distinct: one function of each kind.
+void declare_distinct(Options& options);
+/// The distance (DistinctFunctions) that it names; absent where it is not given. UsageError unless it is above 0.
+std::optional<double> chosen_distance(const Options& options);
 /// --recipe with --epochs, --batch, --rate, --precision and --data: what several commands share.
 void declare_training(Options& options, const std::string& default_recipe);
 /// --image-side and --skip-unreadable, which declare_training has too.

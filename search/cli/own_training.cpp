@@ -23,8 +23,8 @@ namespace {
 namespace fs = std::filesystem;
 
 // Flags that say how the built-in trainer trains, and those that belong to --evaluator.
-constexpr const char* kBuiltIn[] = {"recipe", "recipe-file", "network", "score",       "batch",      "rate",           "precision",
-                                    "data",   "device",      "deterministic", "image-side", "skip-unreadable"};
+constexpr const char* kBuiltIn[] = {"recipe",    "recipe-file", "network", "score",         "batch",      "rate",
+                                    "precision", "data",        "device",  "deterministic", "image-side", "skip-unreadable"};
 constexpr const char* kOwn[] = {"target", "metric", "minimize", "score-range", "evaluator-version", "gpus", "grace", "check-evaluator"};
 
 void refuse_built_in(const Options& options) {
@@ -227,8 +227,7 @@ int check_evaluator(const OwnTraining& own, const Candidate& candidate, std::uin
     return 1;
   }
   if (outcome.epochs.empty()) std::cout << "no epochs: fine without --racing\n";
-  std::cout << own.conditions.metric << ": " << exact(own.conditions.minimize ? -outcome.score : outcome.score)
-            << "\n"
+  std::cout << own.conditions.metric << ": " << exact(own.conditions.minimize ? -outcome.score : outcome.score) << "\n"
             << "seconds: " << fixed(outcome.seconds, 2) << "\n";
   return 0;
 }

@@ -61,7 +61,7 @@ inline TrialOutcome fake_outcome(const Candidate& candidate, const Recipe& recip
     outcome.epochs.push_back(metrics);
     if (options.on_epoch) options.on_epoch(metrics);
   }
-  outcome.validation_accuracy = outcome.epochs.back().validation_accuracy;
+  outcome.score = outcome.epochs.back().validation_accuracy;
   outcome.beta.assign(static_cast<std::size_t>(candidate.program.parameter_count()), {1.25, 0.1, 1.0, 1.5});
   outcome.seconds = 0.001 * recipe.epochs;
   return outcome;

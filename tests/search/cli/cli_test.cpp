@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <thread>
 
 #include "db/sqlite/store.h"
@@ -377,9 +378,10 @@ TEST_F(CommandLine, EpochsBatchAndRateMakeAnotherRecipeThatItsFieldsName) {
 TEST_F(CommandLine, ALossThatRanksHasATableOfItsOwnWithTheLowestFirst) {
   const std::string file = path("losses.db");
   const auto search = [&](const std::vector<std::string>& more) {
-    std::vector<std::string> words{"search", "--db", file, "--recipe", "vgg-s", "--epochs", "1", "--batch", "50", "--data",
-                                   "synthetic:100", "--jobs", "1", "--strategy", "exhaustive", "--unary", "relu", "--binary", "max",
-                                   "--expr", "swish", "--expr", "tanh", "--seeds", "2"};
+    std::vector<std::string> words{
+        "search", "--db",          file,     "--recipe", "vgg-s",      "--epochs",   "1",       "--batch", "50",
+        "--data", "synthetic:100", "--jobs", "1",        "--strategy", "exhaustive", "--unary", "relu",    "--binary",
+        "max",    "--expr",        "swish",  "--expr",   "tanh",       "--seeds",    "2"};
     words.insert(words.end(), more.begin(), more.end());
     return run(words);
   };
@@ -482,6 +484,46 @@ TEST_F(CommandLine, LeaderboardSpeaksEveryFormatAndItsJsonIsOnlyJson) {
   EXPECT_EQ(std::count(as_table.out.begin(), as_table.out.end(), '\n'), 13) << as_table.out;
   EXPECT_EQ(json::parse(run({"leaderboard", "--db", file, "--failures", "--format", "json"}).out), json::array());
   EXPECT_EQ(json::parse(run({"leaderboard", "--db", file, "--recipe", "vgg-m", "--format", "json"}).out), json::array());
+}
+
+TEST_F(CommandLine, LeaderboardShowsOneFunctionOfEachKind) {
+  const std::string file = filled_database();
+  const auto all = json::parse(run({"leaderboard", "--db", file, "--top", "100", "--format", "json"}).out);
+  const auto kinds = json::parse(run({"leaderboard", "--db", file, "--top", "100", "--distinct", "0.15", "--format", "json"}).out);
+  ASSERT_LT(kinds.size(), all.size());
+  EXPECT_EQ(kinds[0]["formula"], all[0]["formula"]);
+  std::size_t functions = 0;
+  std::set<std::string> shown;
+  for (const auto& row : kinds) {
+    functions += 1 + row["alike"].get<std::size_t>();
+    shown.insert(row["name"]);
+    EXPECT_EQ(row["formula"], all[row["rank"].get<std::size_t>() - 1]["formula"]) << "ranks are those among all functions";
+  }
+  EXPECT_EQ(functions, all.size());
+  EXPECT_NE(shown.contains("swish"), shown.contains("swish1")) << "the same function where beta starts";
+  EXPECT_EQ(json::parse(run({"leaderboard", "--db", file, "--top", "1", "--distinct", "100", "--format", "json"}).out)[0]["alike"],
+            all.size() - 1);
+  for (const char* const value : {"0", "-1", "nan", "0.1,0.2", "near"})
+    refuses({"leaderboard", "--db", file, "--distinct", value}, kUsage, {"--distinct"});
+  refuses({"leaderboard", "--db", file, "--distinct", "0.1", "--failures"}, kUsage, {"--failures"});
+  refuses({"finalists", "--db", file, "--top", "2", "--distinct", "0"}, kUsage, {"--distinct"});
+}
+
+TEST_F(CommandLine, LeaderboardShowsTheFrontOfScoreAgainstCost) {
+  const std::string file = filled_database();
+  const auto all = json::parse(run({"leaderboard", "--db", file, "--top", "100", "--format", "json"}).out);
+  const auto front = json::parse(run({"leaderboard", "--db", file, "--top", "100", "--front", "--format", "json"}).out);
+  ASSERT_FALSE(front.empty());
+  ASSERT_LT(front.size(), all.size());
+  EXPECT_EQ(front[0]["formula"], all[0]["formula"]) << "nothing is better than the best";
+  for (std::size_t i = 1; i < front.size(); ++i) {
+    EXPECT_GT(front[i]["rank"], front[i - 1]["rank"]);
+    EXPECT_LT(front[i]["ns"], front[i - 1]["ns"]);
+  }
+  const Ran both = run({"leaderboard", "--db", file, "--distinct", "0.15", "--front"});
+  EXPECT_NE(both.out.find("alike"), std::string::npos) << both.out;
+  refuses({"leaderboard", "--db", file, "--front", "--sort", "time"}, kUsage, {"--front", "--sort"});
+  refuses({"leaderboard", "--db", file, "--front", "--failures"}, kUsage, {"--failures"});
 }
 
 /// Fills a file as a race leaves it: so many functions finished, and two paused.

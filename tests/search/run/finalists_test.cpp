@@ -39,11 +39,10 @@ class FinalistsTest : public RunsOnDatabase {
     ++trials_;
     TrialOutcome result = fake_outcome(candidate, recipe, options);
     if (recipe.validation_fold == 1) {
-      result.score =
-          0.4 +
-          0.1 * evaluate_forward(candidate.program, 0.5,
-                                 std::vector<double>(static_cast<std::size_t>(candidate.program.parameter_count()), 1.0)) +
-          0.001 * static_cast<double>((options.seed * candidate.program.instructions.size()) % 7);
+      result.score = 0.4 +
+                     0.1 * evaluate_forward(candidate.program, 0.5,
+                                            std::vector<double>(static_cast<std::size_t>(candidate.program.parameter_count()), 1.0)) +
+                     0.001 * static_cast<double>((options.seed * candidate.program.instructions.size()) % 7);
     }
     return result;
   }

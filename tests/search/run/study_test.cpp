@@ -308,7 +308,7 @@ struct Interruptible {
     const bool whole = done == recipe.epochs;
     if (done > 0) outcome.epochs = fake_outcome(candidate, part, options).epochs;
     outcome.interrupted = !whole;
-    if (whole) outcome.validation_accuracy = outcome.epochs.back().validation_accuracy;
+    if (whole) outcome.score = outcome.epochs.back().validation_accuracy;
     std::filesystem::create_directories(options.checkpoint.parent_path());
     if (done > 0) std::ofstream(options.checkpoint) << done;
     return outcome;

@@ -1,0 +1,50 @@
+#include "grammar/likeness.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "grammar/candidate.h"
+#include "grammar/notation.h"
+
+namespace actsearch {
+namespace {
+
+double distance(const std::string& f, const std::string& g) {
+  return distance_under_normal(values_under_normal(candidate_of(f).program), values_under_normal(candidate_of(g).program));
+}
+
+TEST(Likeness, DistancesAreThoseOfTheIntegrals) {
+  // x and −x: sqrt(E[4x²]) = 2. ReLU and 0.5x: 0.5·sqrt(E[x²]) = 0.5, as ReLU is (x + |x|)/2. The midpoints leave out the last of the
+  // tails.
+  EXPECT_NEAR(distance("x", "-x"), 2, 0.01);
+  EXPECT_NEAR(distance("max(x, 0)", "0.5 * x"), 0.5, 0.003);
+  EXPECT_NEAR(distance("cos(x)", "x"), std::sqrt(1 + (1 + std::exp(-2)) / 2), 0.005);  // E[x·cos x] is 0
+  EXPECT_EQ(distance("swish", "swish1"), 0) << "β starts at 1";
+  EXPECT_EQ(distance("relu", "swish1"), distance("swish1", "relu"));
+  EXPECT_NEAR(distance("swish1", "gelu"), 0.10, 0.005);
+  EXPECT_NEAR(distance("swish1", "relu"), 0.29, 0.005);
+  EXPECT_THROW(distance_under_normal({1}, {1, 2}), std::invalid_argument);
+  EXPECT_THROW(distance_under_normal({}, {}), std::invalid_argument);
+}
+
+TEST(Likeness, TheFirstOfEachKindIsPickedAndCountsItsKin) {
+  DistinctFunctions kinds(0.15);
+  const auto add = [&](const std::string& formula) { return kinds.add(candidate_of(formula).program); };
+  EXPECT_TRUE(add("swish1"));
+  EXPECT_FALSE(add("swish"));
+  EXPECT_TRUE(add("relu"));
+  EXPECT_FALSE(add("gelu")) << "nearer to swish1, which came first";
+  EXPECT_TRUE(add("tanh"));
+  EXPECT_EQ(kinds.kin(), (std::vector<int>{2, 0, 0}));
+}
+
+TEST(Likeness, AFunctionThatIsNotFiniteIsOfNoOthersKind) {
+  DistinctFunctions kinds(1e6);
+  EXPECT_TRUE(kinds.add(lower(parse("x"))));
+  EXPECT_FALSE(kinds.add(lower(parse("-x"))));
+  EXPECT_TRUE(kinds.add(lower(parse("log(x)"))));
+}
+
+}  // namespace
+}  // namespace actsearch
