@@ -1,6 +1,5 @@
 #include "grammar/likeness.h"
 
-#include <boost/math/distributions/normal.hpp>
 #include <cmath>
 #include <stdexcept>
 
@@ -8,35 +7,48 @@ namespace actsearch {
 namespace {
 
 constexpr int kPoints = 256;
+constexpr double kReach = 6;
 
-/// The quantiles in the middle of equal shares.
-const std::vector<double>& normal_points() {
-  static const std::vector<double> points = [] {
-    std::vector<double> all;
-    const boost::math::normal normal;
-    for (int i = 0; i < kPoints; ++i) all.push_back(boost::math::quantile(normal, (i + 0.5) / kPoints));
-    return all;
+/// The midpoints of equal parts of [-6, 6], and the share of N(0, 1) that each stands for.
+struct NormalGrid {
+  std::vector<double> points, shares;
+};
+const NormalGrid& normal_grid() {
+  static const NormalGrid grid = [] {
+    NormalGrid made;
+    double all = 0;
+    for (int i = 0; i < kPoints; ++i) {
+      const double x = kReach * ((2 * i + 1.0) / kPoints - 1);
+      made.points.push_back(x);
+      made.shares.push_back(std::exp(-x * x / 2));
+      all += made.shares.back();
+    }
+    for (double& share : made.shares) share /= all;
+    return made;
   }();
-  return points;
+  return grid;
 }
 
 }  // namespace
 
 std::vector<double> values_under_normal(const Program& program) {
-  return evaluate_forward(program, normal_points(), std::vector<double>(static_cast<std::size_t>(program.parameter_count()), 1.0));
+  return evaluate_forward(program, normal_grid().points, std::vector<double>(static_cast<std::size_t>(program.parameter_count()), 1.0));
 }
 
 double distance_under_normal(const std::vector<double>& f, const std::vector<double>& g) {
-  if (f.size() != g.size() || f.empty()) throw std::invalid_argument("distance_under_normal: the lists have different lengths");
-  double squares = 0;
-  for (std::size_t i = 0; i < f.size(); ++i) squares += (f[i] - g[i]) * (f[i] - g[i]);
-  return std::sqrt(squares / static_cast<double>(f.size()));
+  const std::vector<double>& shares = normal_grid().shares;
+  if (f.size() != shares.size() || g.size() != shares.size()) throw std::invalid_argument("distance_under_normal: not such values");
+  double square = 0;
+  for (std::size_t i = 0; i < shares.size(); ++i) square += shares[i] * (f[i] - g[i]) * (f[i] - g[i]);
+  return std::sqrt(square);
 }
 
 bool DistinctFunctions::add(const Program& program) {
   std::vector<double> values = values_under_normal(program);
+  const std::vector<double> mirrored(values.rbegin(), values.rend());  // the points are symmetric
   for (std::size_t i = 0; i < picked_.size(); ++i) {
-    if (!(distance_under_normal(values, picked_[i]) < apart_)) continue;
+    const bool alike = distance_under_normal(values, picked_[i]) < apart_ || distance_under_normal(mirrored, picked_[i]) < apart_;
+    if (!alike) continue;
     ++kin_[i];
     return false;
   }

@@ -248,7 +248,7 @@ std::optional<double> chosen_margin(const Options& options, const ScoreScale& sc
 void declare_distinct(Options& options) {
   options.value("distinct", "D",
                 "one row for functions that are alike, the best of them: whose values lie less than D apart, in the root mean square over "
-                "inputs from N(0, 1); 0.1 is a good start");
+                "inputs from N(0, 1), mirrored or not; 0.1 is a good start");
 }
 
 std::optional<double> chosen_distance(const Options& options) {

@@ -20,7 +20,8 @@ std::optional<std::uint64_t> Ppo::propose() {
 
 void Ppo::observe(std::uint64_t place, std::optional<double> score) {
   worst_ = std::min(worst_, score.value_or(worst_));
-  Observation seen{space_.choices(place), {}, advantage_of(score.value_or(worst_))};
+  const double failed = worst_ < 0 ? worst_ - spread() : 0;
+  Observation seen{space_.choices(place), {}, advantage_of(score.value_or(failed))};
   if (const auto drawn = drawn_.find(place); drawn != drawn_.end()) {
     seen.log_probabilities = std::move(drawn->second);
     drawn_.erase(drawn);
@@ -33,15 +34,18 @@ void Ppo::observe(std::uint64_t place, std::optional<double> score) {
   batch_.clear();
 }
 
+double Ppo::spread() const {
+  constexpr double kLeast = 1e-3;
+  return std::sqrt(std::max(square_ - mean_ * mean_, kLeast * kLeast));
+}
+
 double Ppo::advantage_of(double reward) {
-  constexpr double kLeastSpread = 1e-3;
   if (!has_baseline_) {
     has_baseline_ = true;
     mean_ = reward;
     square_ = reward * reward + 0.01;  // a spread of 0.1 to begin with
   }
-  const double spread = std::sqrt(std::max(square_ - mean_ * mean_, kLeastSpread * kLeastSpread));
-  const double advantage = (reward - mean_) / spread;
+  const double advantage = (reward - mean_) / spread();
   mean_ = options_.baseline_decay * mean_ + (1 - options_.baseline_decay) * reward;
   square_ = options_.baseline_decay * square_ + (1 - options_.baseline_decay) * reward * reward;
   return advantage;

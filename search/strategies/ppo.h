@@ -20,8 +20,9 @@ struct PpoOptions {
   double baseline_decay = 0.95;  ///< of the moving averages of the reward and of its square
 };
 
-/// The reward is the validation accuracy, 0 for what failed or was refused; the advantage is its distance from the moving average,
-/// divided by the moving spread. A place that this object has not proposed counts as drawn from the controller as it is.
+/// The reward is the score. What failed or was refused has 0 where scores are positive, else one spread less than the lowest; the advantage
+/// is its distance from the moving average, divided by the moving spread. A place that this object has not proposed counts as drawn from
+/// the controller as it is.
 class Ppo : public Strategy {
  public:
   Ppo(const Space& space, std::uint64_t seed, const PpoOptions& options = {});
@@ -36,6 +37,7 @@ class Ppo : public Strategy {
     std::vector<double> log_probabilities;  ///< when it was drawn
     double advantage = 0;
   };
+  double spread() const;  ///< of the rewards lately
   double advantage_of(double reward);
   std::vector<double> log_probabilities(const std::vector<std::size_t>& choices) const;
   void update();
@@ -48,7 +50,7 @@ class Ppo : public Strategy {
   std::map<std::uint64_t, std::vector<double>> drawn_;  ///< proposed, not yet observed
   std::vector<Observation> batch_;
   bool has_baseline_ = false;
-  double worst_ = 0;                    ///< the lowest score so far, at most 0: the reward of a failure
+  double worst_ = 0;                    ///< the lowest score so far, at most 0
   double mean_ = 0, square_ = 0;        ///< moving averages of the reward and of its square
   std::vector<double> first_, second_;  ///< Adam's moments
   int updates_ = 0;

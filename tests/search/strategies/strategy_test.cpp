@@ -163,8 +163,8 @@ TEST(Controller, DrawsAreAsLikelyAsItSays) {
 }
 
 double shared(double same) { return same; }
-/// A loss stands as its negative; who shares less than a quarter with the planted place fails.
-std::optional<double> negated_loss(double same) { return same < 0.25 ? std::nullopt : std::optional(same - 1); }
+/// A loss stands as its negative; who shares nothing with the planted place fails.
+std::optional<double> negated_loss(double same) { return same == 0 ? std::nullopt : std::optional(same - 1); }
 
 /// How many trials until a place shares at least `goal` of its choices with the planted place; a strategy sees score_of(that share).
 template <class ScoreOf>
