@@ -19,6 +19,7 @@
 # --with-onednn3 also oneDNN 3 in build/onednn (tests/evaluator/train/requirements.txt, 40 MB to fetch), from there too, for the preset onednn3
 # --with-postgresql
 #                also PostgreSQL's client library and server: a store for many machines, and the server that its tests start for themselves
+#                (with faketime, which sets a clock wrong for them)
 # --with-slurm   also Slurm, which deploy/slurm/try.sh runs on one machine
 # --with-kubernetes
 #                also kubernetes-validate in build/kubernetes (tests/deploy/requirements.txt, 20 MB to fetch), with which a test checks deploy/kubernetes
@@ -48,7 +49,7 @@ for argument in "$@"; do
     --with-browser) packages+=(chromium chromium-driver) ;;
     --with-frameworks) environments+=("frameworks tests/kernels/export/requirements.txt") packages+=(python3-venv) ;;
     --with-clang-tools) packages+=(clang-format-14 clang-tidy-16) ;;
-    --with-postgresql) packages+=(libpq-dev postgresql-15) ;;
+    --with-postgresql) packages+=(libpq-dev postgresql-15 faketime) ;;
     --with-slurm) packages+=(slurmctld slurmd slurm-client munge) ;;
     --with-kubernetes) environments+=("kubernetes tests/deploy/requirements.txt") packages+=(python3-venv) ;;
     --with-onednn3) environments+=("onednn tests/evaluator/train/requirements.txt") packages+=(python3-venv) ;;

@@ -20,6 +20,15 @@ bool has_ended(Connection& connection, Id trial, const std::string& owner) {
   return connection.prepare("SELECT 1 FROM trial WHERE id = ?1 AND owner = ?2 AND status IN ('done', 'failed')", trial, owner).step();
 }
 
+/// Whether a trial that the owner no longer holds is where the owner gave it back, and nobody has it since. It is where the answer to
+/// giving back was lost on its way.
+bool was_given_back(Connection& connection, Id trial, const TrialProgress& reached) {
+  return connection
+      .prepare("SELECT 1 FROM trial WHERE id = ?1 AND status = 'released' AND trained_epochs = ?2 AND trained_steps = ?3", trial,
+               reached.epochs, reached.steps)
+      .step();
+}
+
 }  // namespace
 
 ClaimState SqlStore::claim(Id study, Id candidate, Id recipe, std::uint64_t seed, std::chrono::seconds lease, Claim* claim,
@@ -64,7 +73,9 @@ std::vector<Id> SqlStore::renew(std::chrono::seconds lease, const std::vector<st
 bool SqlStore::release(Id trial) {
   return database_.with([&](sql::Connection& connection) -> bool {
     Transaction transaction(connection);
-    if (!holds(connection, trial, owner_)) return false;
+    if (!holds(connection, trial, owner_)) {  // gone, or given back, where the answer was lost on its way
+      return database_.again() && !connection.prepare("SELECT 1 FROM trial WHERE id = ?1 AND status <> 'released'", trial).step();
+    }
     // Its epochs, its pauses and its place in studies go with it. Of one that processes died with, that stays known.
     if (connection.run("DELETE FROM trial WHERE id = ?1 AND deaths = 0", trial) == 0) {
       actsearch::give_back(connection, trial, owner_, {stored_epochs(connection, trial), 0, 0});
@@ -77,7 +88,7 @@ bool SqlStore::release(Id trial) {
 bool SqlStore::give_back(Id trial, const std::vector<EpochRecord>& epochs, const TrialProgress& reached) {
   return database_.with([&](sql::Connection& connection) -> bool {
     Transaction transaction(connection);
-    if (!holds(connection, trial, owner_)) return false;
+    if (!holds(connection, trial, owner_)) return database_.again() && was_given_back(connection, trial, reached);
     for (const EpochRecord& epoch : epochs) store_epoch(connection, trial, owner_, epoch);
     actsearch::give_back(connection, trial, owner_, reached);
     transaction.commit();
@@ -99,7 +110,9 @@ bool SqlStore::add_epoch(Id trial, const EpochRecord& epoch) {
 bool SqlStore::pause(Id trial, const std::vector<EpochRecord>& epochs, const std::optional<PauseRecord>& pause) {
   return database_.with([&](sql::Connection& connection) -> bool {
     Transaction transaction(connection);
-    if (!holds(connection, trial, owner_)) return false;
+    if (!holds(connection, trial, owner_)) {
+      return database_.again() && was_given_back(connection, trial, {stored_epochs(connection, trial), pause ? pause->step : 0, 0});
+    }
     for (const EpochRecord& epoch : epochs) store_epoch(connection, trial, owner_, epoch);
     if (pause) {
       connection.run(

@@ -244,6 +244,69 @@ TEST_P(Postgresql, AConnectionThatIsLostDuringACommitCountsNothingTwiceAndLosesN
   }
 }
 
+TEST_P(Postgresql, AnAnswerThatIsLostToAPauseOrAReturnIsNoLostClaim) {
+  const Directory directory;
+  LossyProxy proxy(directory.path(), server().directory());
+  const auto store =
+      open_store("postgresql://actsearch@/" + database_of(address_) + "?host=" + directory.path().string(), Store::Access::kCreate);
+  Search search(*store);
+  const auto aside = open_store(address_, Store::Access::kReadOnly);
+  int lost = 0;
+  for (const auto lose : {LossyProxy::Lose::kRequest, LossyProxy::Lose::kAnswer}) {
+    const auto in_the_middle = [&](const auto& call) {
+      proxy.lose(lose);
+      EXPECT_TRUE(call());
+      EXPECT_EQ(proxy.lost(), ++lost);
+    };
+    const std::uint64_t seed = static_cast<std::uint64_t>(lose);
+    const Id trial = search.claimed("x", seed).trial;
+    const std::string of_trial = " FROM trials WHERE trial = " + std::to_string(trial);
+    const PauseRecord pause{.epoch = 1, .step = 5, .epoch_steps = 10, .train_loss = 1, .train_accuracy = 0.5, .seconds = 1};
+    in_the_middle([&] { return store->pause(trial, {epoch_record(0)}, pause); });
+    EXPECT_EQ(cell(*aside, "SELECT status" + of_trial), "released");
+    EXPECT_EQ(cell(*aside, "SELECT count(*) FROM pauses WHERE trial = " + std::to_string(trial)), "1");
+    search.claimed("x", seed);
+    in_the_middle([&] { return store->pause(trial, {epoch_record(0), epoch_record(1)}, std::nullopt); });
+    search.claimed("x", seed);
+    in_the_middle([&] { return store->give_back(trial, {}, {2, 3, 10}); });
+    EXPECT_EQ(cell(*aside, "SELECT status" + of_trial), "released");
+    search.claimed("x", seed);
+    in_the_middle([&] { return store->release(trial); });
+    EXPECT_EQ(cell(*aside, "SELECT count(*)" + of_trial), "0");
+  }
+  const Claim other = search.claimed("y", 0);
+  store->give_back(other.trial, {}, {});
+  EXPECT_FALSE(store->pause(other.trial, {}, std::nullopt)) << "what was not lost on its way is as it was";
+  EXPECT_FALSE(store->give_back(other.trial, {}, {}));
+  EXPECT_FALSE(store->release(other.trial));
+}
+
+TEST_P(Postgresql, AFullDiskOnTheServerIsSaidAndCostsNothing) {
+  const auto store = open_store(address_, Store::Access::kCreate);
+  Search search(*store);
+  const Claim claim = search.claimed("x", 0);
+  EXPECT_TRUE(store->add_epoch(claim.trial, epoch_record(0)));
+  const std::string name = database_of(address_);
+  server().execute(name,
+                   "CREATE FUNCTION disk_is_full() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+                   " RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$;"
+                   " CREATE TRIGGER disk_is_full BEFORE INSERT OR UPDATE ON trial FOR EACH ROW EXECUTE FUNCTION disk_is_full()");
+  const auto full = [&](const auto& call) {
+    const std::string message = message_of<DatabaseError>(call);
+    EXPECT_TRUE(contains(message, "the server's disk is full")) << message;
+    EXPECT_TRUE(contains(message, "what was finished is kept")) << message;
+  };
+  full([&] { store->finish(claim.trial, accuracy(0.5), {epoch_record(0), epoch_record(1)}); });
+  full([&] { store->pause(claim.trial, {epoch_record(0), epoch_record(1)}, std::nullopt); });
+  full([&] { search.claimed("y", 0); });
+  EXPECT_EQ(cell(*store, "SELECT count(*) FROM epochs"), "1") << "half a result is none";
+  EXPECT_EQ(cell(*store, "SELECT status FROM trials"), "running");
+  server().execute(name, "DROP TRIGGER disk_is_full ON trial");
+  EXPECT_TRUE(store->finish(claim.trial, accuracy(0.5), {epoch_record(0), epoch_record(1)}));
+  EXPECT_EQ(search.claimed("y", 0).attempt, 1);
+  EXPECT_EQ(store->leaderboard({}).size(), 1u);
+}
+
 TEST_P(Postgresql, ResultsWaitForAServerThatIsAway) {
   PrivateServer own;
   const std::string address = own.new_database();

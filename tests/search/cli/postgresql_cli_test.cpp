@@ -1,6 +1,7 @@
 // The program on a PostgreSQL database.
 
 #include <regex>
+#include <set>
 #include <thread>
 
 #include "db/open/open_store.h"
@@ -265,6 +266,33 @@ TEST_F(PostgresqlCommands, ADatabaseIsNotCopiedIntoItselfNorFromAnotherProgram) 
   refuses({"copy", "--from", other, "--to", path("new.db")}, kFailure, {"not those of actsearch"});
   refuses({"copy", "--from", empty, "--to", path("new.db")}, kFailure, {"is empty: run a search into it first"});
   refuses({"copy", "--from", PrivateServer::shared().address("absent"), "--to", path("new.db")}, kFailure, {"does not exist"});
+}
+
+TEST_F(PostgresqlCommands, AClockThatIsAnHourOffTakesNobodysTrialAndLosesNone) {
+  if (std::system("faketime --version > /dev/null 2>&1") != 0) GTEST_SKIP() << "faketime is not installed";
+  const auto lines = [](const std::string& text) { return std::count(text.begin(), text.end(), '\n'); };
+  for (const std::string& database : {place_, path("file.db")}) {
+    const std::string flags = " --db '" + database + "'";
+    /// A command of the program where the clock is so far off.
+    const auto elsewhere = [&](const std::string& off, const std::string& command) {
+      const std::string line = "DONT_FAKE_MONOTONIC=1 faketime -f " + off + " '" ACTSEARCH_PROGRAM "' " + command + flags + " > '" +
+                               path("out") + "' 2> '" + path("err") + "'";
+      EXPECT_EQ(std::system(line.c_str()), 0) << read_text(path("err"));
+      return read_text(path("out"));
+    };
+    const std::string ask = "ask --conditions words --unary identity,tanh,sin --binary add --strategy exhaustive --lease 10m --format csv";
+    std::set<std::string> formulas;
+    for (const std::string off : {"+0s", "+1h", "-1h", "+0s"}) {
+      const std::string handed_out = elsewhere(off, ask);
+      ASSERT_EQ(lines(handed_out), 2) << handed_out;
+      formulas.insert(cells_of(handed_out.substr(handed_out.find('\n') + 1)).at(1));
+    }
+    EXPECT_EQ(formulas.size(), 4u) << "to each another one, though an hour is longer than the lease";
+    for (const std::string off : {"+1h", "-1h"}) EXPECT_EQ(lines(elsewhere(off, "ask --list --format csv")), 5) << off;
+    int trial = 0;
+    for (const std::string off : {"+1h", "-1h", "+1h", "-1h"}) elsewhere(off, "tell --trial " + std::to_string(++trial) + " --score 0.5");
+    EXPECT_EQ(run({"query", "--db", database, "--format", "csv", "SELECT count(*) AS n FROM trials WHERE status = 'done'"}).out, "n\n4\n");
+  }
 }
 
 TEST_F(PostgresqlCommands, WhatIsWrongWithADatabaseIsSaidOnceAndLeavesNothing) {
