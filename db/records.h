@@ -111,6 +111,13 @@ enum class ClaimState : std::uint8_t {
   kPutLast,  ///< kDeathsToPutLast processes in a row died with it; Turn::kLast claims it when nothing else is left
   kGivenUp   ///< one more process died; the trial has failed now, with kDiedReason
 };
+/// A trial that needs no claim.
+struct SettledTrial {
+  std::string fingerprint;  ///< of its function
+  bool named = false;       ///< whether the function has a well-known name in the store
+  std::uint64_t seed = 0;
+  ClaimState state = ClaimState::kDone;  ///< or kTaken
+};
 inline constexpr int kDeathsToPutLast = 3;                       ///< in a row, without a further epoch between them
 inline constexpr std::string_view kDiedReason = "process died";  ///< TrialRecord::failure of a trial that is given up
 

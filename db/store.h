@@ -76,6 +76,10 @@ class Store {
                    std::optional<std::uint64_t> place = std::nullopt) {
     return claim(study, candidate, recipe, seed, lease, claimed, place, Turn::kUsual);
   }
+  /// Of these functions' trials in the study, those that claim() would find done or taken: several at once, so that a process passes what
+  /// others have in few calls. At most kMostAsked functions; std::invalid_argument for more.
+  virtual std::vector<SettledTrial> settled_trials(Id study, Id recipe, const std::vector<std::string>& fingerprints) const = 0;
+  static constexpr std::size_t kMostAsked = 64;
   /// Prolongs every claim of this object and stores how far some of its trials have come, in one transaction. Returns the trials of
   /// `progress` that this object has lost to another process.
   virtual std::vector<Id> renew(std::chrono::seconds lease, const std::vector<std::pair<Id, TrialProgress>>& progress) = 0;

@@ -52,6 +52,39 @@ ClaimState SqlStore::claim(Id study, Id candidate, Id recipe, std::uint64_t seed
   });
 }
 
+std::vector<SettledTrial> SqlStore::settled_trials(Id study, Id recipe, const std::vector<std::string>& fingerprints) const {
+  static const std::string sql = [] {
+    std::string text =
+        "SELECT c.fingerprint, c.name <> '', t.seed, t.id, t.status, t.owner, t.lease_until_ms, t.lease_until_boot_ms FROM candidate c"
+        " JOIN trial t ON t.candidate = c.id JOIN study_trial s ON s.trial = t.id WHERE s.study = ?1 AND t.recipe = ?2"
+        " AND c.fingerprint IN (";
+    for (std::size_t i = 0; i < kMostAsked; ++i) text += (i == 0 ? "?" : ", ?") + std::to_string(3 + i);
+    return text + ")";
+  }();
+  if (fingerprints.size() > kMostAsked) throw std::invalid_argument("settled_trials: too many functions at once");
+  std::vector<sql::Value> values{sql::Value(study), sql::Value(recipe)};
+  for (const std::string& fingerprint : fingerprints) values.emplace_back(fingerprint);
+  while (values.size() < 2 + kMostAsked) values.emplace_back("");  // which no function has
+  return database_.with([&](sql::Connection& connection) -> std::vector<SettledTrial> {
+    const sql::Clock now = connection.clock();
+    std::vector<SettledTrial> trials;
+    auto row = connection.prepare_with(sql, values);
+    while (row.step()) {
+      const StoredTrial trial{.id = row.integer(3),
+                              .status = row.text(4),
+                              .owner = row.text(5),
+                              .lease_until_ms = row.integer(6),
+                              .lease_until_boot_ms = row.integer(7),
+                              .attempts = 1,
+                              .deaths = 0,
+                              .in_study = true};
+      if (const auto state = settled(trial, now))
+        trials.push_back({row.text(0), row.integer(1) != 0, static_cast<std::uint64_t>(row.integer(2)), *state});
+    }
+    return trials;
+  });
+}
+
 std::vector<Id> SqlStore::renew(std::chrono::seconds lease, const std::vector<std::pair<Id, TrialProgress>>& progress) {
   return database_.with_in_haste([&](sql::Connection& connection) -> std::vector<Id> {
     Transaction transaction(connection);

@@ -35,6 +35,7 @@ class SqlStore : public Store {
   using Store::claim, Store::renew;
   ClaimState claim(Id study, Id candidate, Id recipe, std::uint64_t seed, std::chrono::seconds lease, Claim* claim,
                    std::optional<std::uint64_t> place, Turn turn) override;
+  std::vector<SettledTrial> settled_trials(Id study, Id recipe, const std::vector<std::string>& fingerprints) const override;
   std::vector<Id> renew(std::chrono::seconds lease, const std::vector<std::pair<Id, TrialProgress>>& progress) override;
   bool release(Id trial) override;
   bool give_back(Id trial, const std::vector<EpochRecord>& epochs, const TrialProgress& reached) override;

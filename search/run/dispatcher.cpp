@@ -1,5 +1,6 @@
 #include "search/run/dispatcher.h"
 
+#include <algorithm>
 #include <chrono>
 #include <stdexcept>
 #include <thread>
@@ -76,7 +77,9 @@ std::shared_ptr<const Task> Dispatcher::next_seed(bool* spent) {
   }
   ++next_seed_;
   auto task = std::make_shared<Task>(Task{candidate_, candidate_id_, seed, *stretch, {}});
-  switch (claim(task)) {
+  const ClaimState state = claim(task);
+  note(state);
+  switch (state) {
     case ClaimState::kClaimed:
       return task;
     case ClaimState::kDone:
@@ -142,7 +145,7 @@ std::shared_ptr<const Task> Dispatcher::first_with_room(const std::vector<Race::
 std::optional<Candidate> Dispatcher::next_candidate() {
   const std::lock_guard lock(run_.source_mutex);
   for (auto space = static_cast<std::size_t>(run_.plan.ahead) + 1; drawn_.size() < space;) {
-    auto candidate = run_.source.next();
+    auto candidate = draw();
     if (!candidate) break;
     if (run_.plan.upcoming) run_.plan.upcoming(*candidate);
     drawn_.push_back(std::move(*candidate));
@@ -151,6 +154,66 @@ std::optional<Candidate> Dispatcher::next_candidate() {
   Candidate candidate = std::move(drawn_.front());
   drawn_.pop_front();
   return candidate;
+}
+
+/// Where others have got ahead, the next candidates are likely theirs too: then more and more of them are asked for at once.
+void Dispatcher::note(ClaimState state) {
+  const bool others = state == ClaimState::kDone || state == ClaimState::kTaken;
+  stride_ = others && !run_.source.learns() ? std::min(2 * stride_, Store::kMostAsked) : 1;
+}
+
+/// The source's next candidate that may have something to train; at the end those that others had trials of.
+std::optional<Candidate> Dispatcher::draw() {
+  while (sifted_.empty()) {
+    std::vector<Candidate> drawn;
+    while (drawn.size() < stride_) {
+      auto candidate = run_.source.next();
+      if (!candidate) break;
+      drawn.push_back(std::move(*candidate));
+    }
+    if (drawn.empty()) {
+      if (passed_.empty()) return std::nullopt;
+      sifted_ = std::exchange(passed_, {});
+    } else if (drawn.size() == 1) {
+      sifted_.push_back(std::move(drawn.front()));
+    } else {
+      sift(std::move(drawn));
+    }
+  }
+  Candidate candidate = std::move(sifted_.front());
+  sifted_.pop_front();
+  return candidate;
+}
+
+/// Passes those of the candidates whose every trial has ended or is another's.
+void Dispatcher::sift(std::vector<Candidate> drawn) {
+  std::vector<std::string> fingerprints;
+  for (const Candidate& candidate : drawn) fingerprints.push_back(candidate.fingerprint);
+  struct Settled {
+    int done = 0, taken = 0;
+    bool named = false;
+  };
+  std::map<std::string, Settled> found;
+  for (const SettledTrial& trial : run_.database.settled_trials(run_.study, run_.recipe, fingerprints)) {
+    if (trial.seed - run_.plan.seed >= static_cast<std::uint64_t>(run_.plan.seeds)) continue;
+    Settled& settled = found[trial.fingerprint];
+    ++(trial.state == ClaimState::kDone ? settled.done : settled.taken);
+    settled.named = trial.named;
+  }
+  bool all = true;
+  for (Candidate& candidate : drawn) {
+    const Settled& settled = found[candidate.fingerprint];
+    const bool passes = settled.done + settled.taken == run_.plan.seeds && (settled.named || candidate.name.empty());
+    all = all && passes;
+    if (!passes) {
+      sifted_.push_back(std::move(candidate));
+    } else if (settled.taken > 0) {
+      passed_.push_back(std::move(candidate));
+    } else {
+      for (int seed = 0; seed < run_.plan.seeds; ++seed) run_.account.skip();
+    }
+  }
+  if (all) stride_ = std::min(2 * stride_, Store::kMostAsked);
 }
 
 /// Other processes' trials, when all others are done: waited for, and taken over where they are left. After them those that processes

@@ -30,6 +30,9 @@ class Dispatcher {
   std::shared_ptr<const Task> next_postponed();
   std::shared_ptr<const Task> next_put_last();
   std::optional<Candidate> next_candidate();
+  std::optional<Candidate> draw();
+  void sift(std::vector<Candidate> drawn);
+  void note(ClaimState state);
   void take(const Candidate& candidate);
   void collect_lost();
 
@@ -42,6 +45,9 @@ class Dispatcher {
   Id candidate_id_ = 0;
   int next_seed_ = 0;
   std::deque<Candidate> drawn_;                                             ///< and not yet begun
+  std::deque<Candidate> sifted_;                                            ///< of several that were asked for at once, those to draw
+  std::deque<Candidate> passed_;                                            ///< that others had trials of then
+  std::size_t stride_ = 1;                                                  ///< how many candidates are asked for at once
   std::list<std::shared_ptr<Task>> postponed_;                              ///< another process works on them
   std::map<std::pair<Id, std::uint64_t>, std::shared_ptr<Task>> put_last_;  ///< by candidate and seed: processes have died with them
   std::optional<std::vector<UnfinishedTrial>> unfinished_;  ///< that earlier runs left and this one has not claimed; read once

@@ -28,6 +28,8 @@ class CandidateSource {
   virtual ~CandidateSource() = default;
   /// The next candidate; each comes once. Absent when none is left.
   virtual std::optional<Candidate> next() = 0;
+  /// Whether what comes next depends on what was observed, so that asking for several at once would change it.
+  virtual bool learns() const { return false; }
   /// A trial of the candidate has ended in this run: its accuracy, or absent where it failed.
   virtual void observe(const Candidate& candidate, std::optional<double> accuracy);
 };

@@ -87,7 +87,7 @@ class StudyCandidates : public CandidateSource {
   std::optional<Candidate> next() override;
   void observe(const Candidate& candidate, std::optional<double> accuracy) override;
 
-  bool learns() const { return strategy_->learns(); }  ///< whether what comes next depends on what was observed
+  bool learns() const override { return strategy_->learns(); }
   std::int64_t candidates() const { return static_cast<std::int64_t>(fingerprints_.size()); }
   std::int64_t rejected() const { return rejected_; }
   std::int64_t repeated() const { return repeated_; }

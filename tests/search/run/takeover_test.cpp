@@ -270,5 +270,87 @@ TEST(CheckpointFilesTest, TouchNothingOfALaterClaimNorOfOtherTrials) {
   EXPECT_TRUE(std::filesystem::exists(files.of({"ab12", 3, 5})));
 }
 
+/// Counts what a run asks its store for.
+class CountingStore : public SqliteStore {
+ public:
+  using SqliteStore::claim, SqliteStore::SqliteStore;
+  ClaimState claim(Id study, Id candidate, Id recipe, std::uint64_t seed, std::chrono::seconds lease, Claim* claim,
+                   std::optional<std::uint64_t> place, Turn turn) override {
+    ++calls;
+    return SqliteStore::claim(study, candidate, recipe, seed, lease, claim, place, turn);
+  }
+  std::optional<StoredCandidate> candidate_with(std::string_view fingerprint) const override {
+    ++calls;
+    return SqliteStore::candidate_with(fingerprint);
+  }
+  std::vector<SettledTrial> settled_trials(Id study, Id recipe, const std::vector<std::string>& fingerprints) const override {
+    ++calls, ++sifts;
+    return SqliteStore::settled_trials(study, recipe, fingerprints);
+  }
+  mutable int calls = 0, sifts = 0;
+};
+
+class Passing : public TakeOver {
+ protected:
+  Passing() {
+    plan_.space =
+        Space("core1", std::vector<std::string>{"identity", "tanh", "sin", "cos", "sigmoid"}, std::vector<std::string>{"add", "mul"});
+    plan_.run.seeds = 2;
+    const SearchReport whole = run(fake_outcome);
+    functions_ = static_cast<int>(whole.candidates);
+    EXPECT_GE(functions_, 30);
+  }
+  void change(const std::string& sql) { sqlite::Connection(file_, sqlite::Connection::Mode::kCreate, 1s).execute(sql); }
+  SearchReport run_counted() {
+    CountingStore store(file_, Store::Access::kCreate);
+    const SearchReport report = run_search(store, plan_, fake_outcome, progress_, interrupt_);
+    calls_ = store.calls;
+    sifts_ = store.sifts;
+    return report;
+  }
+
+  int functions_ = 0, calls_ = 0, sifts_ = 0;
+};
+
+TEST_F(Passing, WhatIsDoneIsPassedInFewCalls) {
+  const SearchReport again = run_counted();
+  EXPECT_EQ(again.run.done, 0);
+  EXPECT_EQ(again.run.skipped, 2 * functions_);
+  EXPECT_LT(calls_, 15) << "of " << functions_ << " functions";
+}
+
+TEST_F(Passing, AFreeTrialAmongThoseOfOthersIsFoundInFewCallsAndTheOthersAreWaitedFor) {
+  // One trial of the last function is free, its other one is done, and another process has all of the rest.
+  change("DELETE FROM trial WHERE id = (SELECT max(id) FROM trial)");
+  change("UPDATE trial SET status = 'running', owner = '" + other_.owner() +
+         "', lease_until_ms = 99999999999999, lease_until_boot_ms = 0 WHERE id < (SELECT max(id) FROM trial)");
+  plan_.run.budget.trials = 1;
+  const SearchReport one = run_counted();
+  EXPECT_EQ(one.run.done, 1);
+  EXPECT_EQ(cell(database_, "SELECT count(*) FROM trials WHERE status = 'done'"), "2");
+  EXPECT_LT(calls_, 20);
+
+  plan_.run.budget.trials.reset();
+  std::jthread others([&] {
+    std::this_thread::sleep_for(300ms);
+    change("UPDATE trial SET status = 'done' WHERE id % 3 > 0");
+    change("UPDATE trial SET status = 'released' WHERE status = 'running'");  // their process ended
+  });
+  const SearchReport rest = run_counted();
+  EXPECT_EQ(rest.run.ending, Ending::kFinished);
+  EXPECT_GT(rest.run.done, functions_ / 2);
+  EXPECT_EQ(cell(database_, "SELECT count(*) FROM trials WHERE status = 'done'"), std::to_string(2 * functions_));
+  EXPECT_TRUE(said("waiting for"));
+}
+
+TEST_F(Passing, AStrategyThatLearnsIsAskedForOneAfterTheOther) {
+  plan_.strategy = "evolution";
+  plan_.run.seeds = 1;
+  plan_.run.budget.trials = 5;
+  run_counted();
+  run_counted();
+  EXPECT_EQ(sifts_, 0) << "to ask for several would change what it proposes";
+}
+
 }  // namespace
 }  // namespace actsearch::testing
