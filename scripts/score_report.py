@@ -68,8 +68,8 @@ def main():
     arguments = parser.parse_args()
     short, long = read(arguments.database, *arguments.epochs)
     formulas = [f for f in short if f in long]
-    truth = {f: statistics.mean(values[0] for values in long[f].values()) for f in formulas}
-    upper = sorted(formulas, key=lambda f: -truth[f])[:len(formulas) // 2]
+    truth = {f: round(statistics.mean(values[0] for values in long[f].values()), 9) for f in formulas}  # so that equal means are equal
+    upper = sorted(formulas, key=lambda f: (-truth[f], f))[:len(formulas) // 2]
     sets = {"all": formulas, "upper half": upper}
     scores = {name: {f: [score(*short[f][seed]) for seed in sorted(short[f])] for f in formulas} for name, score in SCORES.items()}
 
@@ -91,7 +91,7 @@ def main():
         print(f"| {name} | " + " | ".join(cells).replace("-", "−") + " |")
     print(f"\n| function | accuracy after {arguments.epochs[1]} epochs, % | validation loss | after {arguments.epochs[0]}: accuracy, % | validation loss |")
     print("| --- | ---: | ---: | ---: | ---: |")
-    for f in sorted(formulas, key=lambda f: -truth[f])[:10]:
+    for f in sorted(formulas, key=lambda f: (-truth[f], f))[:10]:
         loss = statistics.mean(values[1] for values in long[f].values())
         print(f"| `{f}` | {100 * truth[f]:.2f} | {loss:.3f} | {100 * statistics.mean(scores['accuracy'][f]):.2f} | {-statistics.mean(scores['validation loss'][f]):.3f} |")
 
