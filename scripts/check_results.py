@@ -17,7 +17,7 @@ between them. NULL stands for a cell that is not compared, a text without a numb
 `recompute` each number of the only row must stand in the paragraph or list item below.
 
 SQL has deviation(x), the standard deviation of a sample; spearman(x, y); t95(df), Student's t for 95 %; t_p(t, df), two-sided; fisher_low(r, n) and
-fisher_high(r, n), the 95 % interval of a rank correlation. The exit code is 1 if a number differs, 2 if a comment makes no sense.
+fisher_high(r, n), the 95 % interval of a rank correlation; deviation_low(s, n) and deviation_high(s, n), that of a standard deviation. The exit code is 1 if a number differs, 2 if a comment makes no sense.
 """
 import argparse
 import csv
@@ -101,7 +101,31 @@ class Spearman:
 
 
 def fisher(sign):
-    return lambda r, n: math.tanh(math.atanh(r) + sign * 1.959964 / math.sqrt(n - 3))
+    """An end of the 95 % interval of a rank correlation, by Fisher's z with Spearman's larger variance (Bonett and Wright, 2000)."""
+    return lambda r, n: math.tanh(math.atanh(r) + sign * 1.959964 * math.sqrt((1 + r * r / 2) / (n - 3)))
+
+
+def chi_squared(share, degrees):
+    """The quantile of a chi-squared variable."""
+    def below(x):  # the regularised incomplete gamma function, by its series
+        term = total = 1 / (degrees / 2)
+        for k in range(1, 10_000):
+            term *= (x / 2) / (degrees / 2 + k)
+            total += term
+            if term < total * 1e-15:
+                break
+        return total * math.exp(-x / 2 + degrees / 2 * math.log(x / 2) - math.lgamma(degrees / 2))
+
+    low, high = 0.0, 10.0 * degrees + 100
+    while high - low > 1e-9:
+        middle = (low + high) / 2
+        low, high = (middle, high) if below(middle) < share else (low, middle)
+    return low
+
+
+def deviation_end(share):
+    """An end of the 95 % interval of a standard deviation of n values."""
+    return lambda deviation, n: deviation * math.sqrt((n - 1) / chi_squared(share, n - 1))
 
 
 def connected():
@@ -109,7 +133,7 @@ def connected():
     connection.create_aggregate("deviation", 1, Deviation)
     connection.create_aggregate("spearman", 2, Spearman)
     for name, arguments, function in (("t95", 1, t95), ("t_p", 2, t_p), ("fisher_low", 2, fisher(-1)), ("fisher_high", 2, fisher(+1)),
-                                      ("sqrt", 1, math.sqrt)):
+                                      ("deviation_low", 2, deviation_end(0.975)), ("deviation_high", 2, deviation_end(0.025)), ("sqrt", 1, math.sqrt)):
         connection.create_function(name, arguments, function, deterministic=True)
     return connection
 

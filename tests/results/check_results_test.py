@@ -1,4 +1,5 @@
 """scripts/check_results.py finds what differs, and says what is no comment of its kind."""
+import math
 import pathlib
 import sqlite3
 import subprocess
@@ -84,8 +85,11 @@ class CheckResults(unittest.TestCase):
         self.assertAlmostEqual(check_results.t_p(2, 10), 0.0733880, 6)
         self.assertAlmostEqual(check_results.t_p(-6.5, 25), 8.3e-7, 7)
         low, high = check_results.fisher(-1)(0.5, 28), check_results.fisher(+1)(0.5, 28)
-        self.assertAlmostEqual(low, 0.1557, 3)
-        self.assertAlmostEqual(high, 0.7363, 3)
+        self.assertAlmostEqual(math.atanh(low), math.atanh(0.5) - 1.959964 * (1.125 / 25) ** 0.5, 9)
+        self.assertAlmostEqual(math.atanh(high), math.atanh(0.5) + 1.959964 * (1.125 / 25) ** 0.5, 9)
+        self.assertAlmostEqual(check_results.chi_squared(0.95, 1), 3.8415, 4)
+        self.assertAlmostEqual(check_results.chi_squared(0.025, 19), 8.9065, 4)
+        self.assertAlmostEqual(check_results.deviation_end(0.025)(1, 20), (19 / 8.90652) ** 0.5, 5)
 
 
 if __name__ == "__main__":
