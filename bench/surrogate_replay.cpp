@@ -1,18 +1,19 @@
 // The strategy surrogate replayed on a table of real scores of core1, beside random draws.
 //
-//   surrogate_replay FILE.db [--replays 100] [--threads 2] [--first 0] [--distance 0.3]
+//   surrogate_replay FILE.db [--replays 100] [--table all] [--threads 2] [--first 0] [--distance 0.3]
 //
 // A replay is a search without training: a strategy proposes places of the space, and is told what is stored of the function there. Each
 // new function costs one trial. Three tables:
 //   ended      functions whose trial came to its end, with a score or a failure
 //   all        also those that a race stopped early. Their score is not known. It stands for the mean score of the nine scored functions
 //              with the most similar training loss at the rung where they stopped. All nine went on from there, so it is rather too high
-//   held out   as all, without the functions whose curves are nearer than `distance` to Swish, by the root mean square difference under
+//   held-out   as all, without the functions whose curves are nearer than `distance` to Swish, by the root mean square difference under
 //              x ~ N(0, 1) of curves of mean 0 and variance 1
-// Prints how many trials it takes to one of the ten best scores and to eight of them, and how well the model orders functions that it has
+// --table takes one of them alone. Prints how many trials it takes to one of the ten best scores and to eight of them, and how well the model orders functions that it has
 // not learned from.
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <iostream>
@@ -302,7 +303,7 @@ void print_fit(const Scored& table, double radius) {
 }
 
 int run(const std::vector<std::string>& words) {
-  std::map<std::string, std::string> flags{{"--replays", "100"}, {"--threads", "2"}, {"--first", "0"}, {"--distance", "0.3"}};
+  std::map<std::string, std::string> flags{{"--replays", "100"}, {"--table", ""}, {"--threads", "2"}, {"--first", "0"}, {"--distance", "0.3"}};
   if (words.empty() || words.size() % 2 == 0) throw std::invalid_argument("usage: surrogate_replay FILE.db [--flag value]…");
   for (std::size_t i = 1; i + 1 < words.size(); i += 2) {
     if (!flags.contains(words[i])) throw std::invalid_argument("no flag " + words[i]);
@@ -321,11 +322,12 @@ int run(const std::vector<std::string>& words) {
   const std::vector<double> swish = unit_curve(candidate_of("swish").program);
   const double radius = std::stod(flags["--distance"]);
   const auto replays = [&](const std::vector<bool>& in, const std::string& name) {
+    if (!flags["--table"].empty() && flags["--table"] != name) return;
     print_replays(space, table, in, name, std::stoi(flags["--replays"]), std::stoi(flags["--threads"]), std::stoull(flags["--first"]));
   };
   replays(with([](const Function& one) { return one.known != Known::kStopped; }), "ended");
   replays(with([](const Function&) { return true; }), "all");
-  replays(with([&](const Function& one) { return distance(one.curve, swish) >= radius; }), "held out");
+  replays(with([&](const Function& one) { return distance(one.curve, swish) >= radius; }), "held-out");
   return 0;
 }
 
