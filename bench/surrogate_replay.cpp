@@ -9,8 +9,8 @@
 //              with the most similar training loss at the rung where they stopped. All nine went on from there, so it is rather too high
 //   held-out   as all, without the functions whose curves are nearer than `distance` to Swish, by the root mean square difference under
 //              x ~ N(0, 1) of curves of mean 0 and variance 1
-// --table takes one of them alone. Prints how many trials it takes to one of the ten best scores and to eight of them, and how well the model orders functions that it has
-// not learned from.
+// --table takes one of them alone. Prints how many trials it takes to one of the ten best scores and to eight of them, and how well the
+// model orders functions that it has not learned from.
 
 #include <algorithm>
 #include <atomic>
@@ -303,7 +303,8 @@ void print_fit(const Scored& table, double radius) {
 }
 
 int run(const std::vector<std::string>& words) {
-  std::map<std::string, std::string> flags{{"--replays", "100"}, {"--table", ""}, {"--threads", "2"}, {"--first", "0"}, {"--distance", "0.3"}};
+  std::map<std::string, std::string> flags{
+      {"--replays", "100"}, {"--table", ""}, {"--threads", "2"}, {"--first", "0"}, {"--distance", "0.3"}};
   if (words.empty() || words.size() % 2 == 0) throw std::invalid_argument("usage: surrogate_replay FILE.db [--flag value]…");
   for (std::size_t i = 1; i + 1 < words.size(); i += 2) {
     if (!flags.contains(words[i])) throw std::invalid_argument("no flag " + words[i]);

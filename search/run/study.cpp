@@ -203,7 +203,8 @@ StudyCandidates::StudyCandidates(Store& database, Id study, const SearchPlan& pl
   if (!strategy_->learns()) return;
   const std::vector<Observation> before = database.observations(study);
   // Its draws go on where nobody has drawn before, not from the start.
-  if (!before.empty() && !strategy_->draws_by_observations()) strategy_ = make_strategy(plan.strategy, plan.space, mixed(plan.run.seed + before.size()));
+  if (!before.empty() && !strategy_->draws_by_observations())
+    strategy_ = make_strategy(plan.strategy, plan.space, mixed(plan.run.seed + before.size()));
   for (const Observation& seen : before) strategy_->observe(seen.place, seen.accuracy);
 }
 

@@ -59,8 +59,8 @@ ScoreScale score_scale(const std::string& conditions);
 /// The record by which the plan's study is found again.
 StudyRecord to_record(const SearchPlan& plan);
 
-/// A study goes on with the model that it began with (StrategyInfo::model). std::invalid_argument where the file has the record's study with
-/// another one.
+/// A study goes on with the model that it began with (StrategyInfo::model). std::invalid_argument where the file has the record's study
+/// with another one.
 void require_same_model(const Store& database, const StudyRecord& record);
 
 /// The rungs and eta in a study's stored conditions; absent where the study is no race.

@@ -133,8 +133,8 @@ bool Worker::store(const Task& task, const TrialOutcome& outcome) {
                       (failed     ? "failed (" + record.failure + ")"
                        : accuracy ? run_.plan.scale.value(*accuracy) + (run_.plan.scale.share ? " %" : "")
                                   : std::string("done")) +
-                      (expected.empty() ? "" : " (" + expected + ")") + "  " + long_label(*task.candidate) + "  seed " + std::to_string(task.seed) + "  " +
-                      format_duration(std::chrono::duration<double>{outcome.seconds}));
+                      (expected.empty() ? "" : " (" + expected + ")") + "  " + long_label(*task.candidate) + "  seed " +
+                      std::to_string(task.seed) + "  " + format_duration(std::chrono::duration<double>{outcome.seconds}));
   });
   return true;
 }

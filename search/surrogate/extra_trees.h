@@ -21,8 +21,9 @@ struct TreePrediction {
 };
 
 /// Each tree learns from all samples. A split draws some features and one threshold for each, even between the least and the largest
-/// value, and takes the pair that lowers the variance most. Where none of those drawn leaves enough samples on either side, the node stays a leaf. A prediction never leaves the range of the targets, so far from all samples it
-/// is that of the nearest edge, and its deviation need not grow there.
+/// value, and takes the pair that lowers the variance most. Where none of those drawn leaves enough samples on either side, the node stays
+/// a leaf. A prediction never leaves the range of the targets, so far from all samples it is that of the nearest edge, and its deviation
+/// need not grow there.
 class ExtraTrees {
  public:
   /// Learns from rows of `width` numbers, one after the other, with a target each. The same arguments give the same trees.

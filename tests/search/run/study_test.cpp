@@ -92,7 +92,8 @@ TEST_F(StudyTest, AStrategyThatLearnsGoesOnWithWhatItsStudyKnows) {
 TEST_F(StudyTest, TheSurrogateGoesOnWhereItWouldHaveBeenAndEndsWithTheSpace) {
   SearchPlan plan = small_plan();
   plan.strategy = "surrogate";
-  plan.space = Space("core1", std::vector<std::string>{"identity", "sigmoid", "tanh", "abs", "sin"}, std::vector<std::string>{"add", "mul"});
+  plan.space =
+      Space("core1", std::vector<std::string>{"identity", "sigmoid", "tanh", "abs", "sin"}, std::vector<std::string>{"add", "mul"});
   plan.run.jobs = 1;
   const auto order = [](const SqliteStore& database) {
     std::vector<std::string> formulas;

@@ -85,7 +85,8 @@ TEST(CurveFeatures, AreFiniteAndAsManyForEveryFunctionOfASpace) {
     const auto features = curve_features(std::get<Candidate>(considered).program);
     ASSERT_TRUE(features) << space.describe(place);
     ASSERT_EQ(features->size(), names.size());
-    EXPECT_TRUE(std::all_of(features->begin(), features->end(), [](double value) { return std::isfinite(value); })) << space.describe(place);
+    EXPECT_TRUE(std::all_of(features->begin(), features->end(), [](double value) { return std::isfinite(value); }))
+        << space.describe(place);
     ++functions;
   }
   EXPECT_GT(functions, 700);
