@@ -143,6 +143,7 @@ SearchPlan planned(const Options& options, const Recipe& recipe) {
                   .data = "",
                   .commit = std::string(program_commit()),
                   .machine = machine_text()};
+  (void)make_strategy(plan.strategy, plan.space, 0);  // or it has nothing to propose there
   plan.run.recipe = recipe;
   plan.run.seeds = static_cast<int>(options.integer("seeds", 1, 1'000'000).value_or(1));
   plan.run.seed = static_cast<std::uint64_t>(options.integer("seed", 0, 1'000'000'000'000'000'000).value_or(0));

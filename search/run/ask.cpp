@@ -28,6 +28,12 @@ Racing racing_of(const AskPlan& plan) {
   return racing;
 }
 
+Id study_of(Store& database, const SearchPlan& plan) {
+  const StudyRecord record = to_record(plan);
+  require_same_model(database, record);
+  return database.study(record);
+}
+
 /// The same as a search has it: so strategies, baselines and the study's record are its own.
 SearchPlan search_plan(const AskPlan& plan) {
   if (plan.seeds < 1) throw std::invalid_argument("a function has at least one seed");
@@ -56,7 +62,7 @@ void require_valid(const AskPlan& plan) { (void)search_plan(plan); }
 Asker::Asker(Store& database, const AskPlan& plan)
     : database_(database),
       plan_(search_plan(plan)),
-      study_(database.study(to_record(plan_))),
+      study_(study_of(database, plan_)),
       recipe_(database.recipe(plan_.run.recipe.name, plan_.run.recipe_text)) {
   if (plan_.run.racing) race_.emplace(database, study_, recipe_, *plan_.run.racing, plan_.run.recipe.epochs);
 }

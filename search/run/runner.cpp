@@ -138,6 +138,8 @@ std::optional<Candidate> ListedCandidates::next() {
 
 void CandidateSource::observe(const Candidate& /*candidate*/, std::optional<double> /*accuracy*/) {}
 
+std::string CandidateSource::expected(const Candidate& /*candidate*/) const { return ""; }
+
 void remove_if_empty(const std::filesystem::path& checkpoints) {
   std::error_code not_empty;  // other runs' checkpoints stay
   std::filesystem::remove(checkpoints, not_empty);

@@ -32,6 +32,8 @@ class CandidateSource {
   virtual bool learns() const { return false; }
   /// A trial of the candidate has ended in this run: its accuracy, or absent where it failed.
   virtual void observe(const Candidate& candidate, std::optional<double> accuracy);
+  /// What the source expected of a candidate when it chose it, for people; empty where it expects nothing.
+  virtual std::string expected(const Candidate& candidate) const;
 };
 
 /// The candidates of a list, in its order. The list outlives the object.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
+#include <tuple>
+#include <utility>
 
 #include "evaluator/external/conditions.h"
 #include "evaluator/network/plan.h"
@@ -12,6 +14,9 @@
 
 namespace actsearch {
 namespace {
+
+/// Of a study's conditions: what its strategy learns with.
+constexpr const char* kModel = "model";
 
 std::vector<std::string> names(const std::vector<const OperatorInfo*>& operators) {
   std::vector<std::string> list;
@@ -46,6 +51,7 @@ StudyRecord to_record(const SearchPlan& plan) {
     conditions["racing"] = {{"rungs", rungs}, {"eta", plan.run.racing->eta}};
   }
   if (plan.run.trial_limit) conditions["trial_seconds"] = plan.run.trial_limit->count();
+  if (const auto model = find_strategy(plan.strategy).model; !model.empty()) conditions[kModel] = model;
   return {.kind = "search",
           .space = plan.space.name(),
           .strategy = plan.strategy,
@@ -55,6 +61,31 @@ StudyRecord to_record(const SearchPlan& plan) {
           .conditions = conditions.dump(),
           .commit = plan.commit,
           .machine = plan.machine};
+}
+
+void require_same_model(const Store& database, const StudyRecord& record) {
+  // Conditions without the model, and the model: null where there is none.
+  const auto parts = [](const StudyRecord& study) {
+    auto conditions = nlohmann::ordered_json::parse(study.conditions, nullptr, /*allow_exceptions=*/false);
+    nlohmann::ordered_json model;
+    if (conditions.is_object() && conditions.contains(kModel)) {
+      model = conditions[kModel];
+      conditions.erase(kModel);
+    }
+    return std::pair(std::move(conditions), std::move(model));
+  };
+  const auto [conditions, model] = parts(record);
+  if (!model.is_string()) return;
+  for (const StudyRecord& other : database.studies()) {
+    if (std::tie(other.kind, other.space, other.strategy, other.seed, other.recipe, other.data) !=
+        std::tie(record.kind, record.space, record.strategy, record.seed, record.recipe, record.data))
+      continue;
+    const auto [its_conditions, its_model] = parts(other);
+    if (its_conditions != conditions || its_model == model) continue;
+    throw std::invalid_argument("the file has this study with another model of the strategy " + record.strategy + ": it began with '" +
+                                (its_model.is_string() ? its_model.get<std::string>() : "none") + "', and this program has '" +
+                                model.get<std::string>() + "'. Go on with the program that began it, or begin another study with --seed");
+  }
 }
 
 Recipe fitted(Recipe recipe, const Dataset& dataset) {
@@ -175,7 +206,8 @@ StudyCandidates::StudyCandidates(Store& database, Id study, const SearchPlan& pl
   if (!strategy_->learns()) return;
   const std::vector<Observation> before = database.observations(study);
   // Its draws go on where nobody has drawn before, not from the start.
-  if (!before.empty()) strategy_ = make_strategy(plan.strategy, plan.space, mixed(plan.run.seed + before.size()));
+  if (!before.empty() && !strategy_->draws_by_observations())
+    strategy_ = make_strategy(plan.strategy, plan.space, mixed(plan.run.seed + before.size()));
   for (const Observation& seen : before) strategy_->observe(seen.place, seen.accuracy);
 }
 
@@ -254,6 +286,14 @@ void StudyCandidates::observe(const Candidate& candidate, std::optional<double> 
   }
 }
 
+std::string StudyCandidates::expected(const Candidate& candidate) const {
+  const auto expectation = candidate.index ? strategy_->expected(*candidate.index) : std::nullopt;
+  if (!expectation) return "";
+  const ScoreScale& scale = plan_.run.scale;
+  return "expected " + scale.value(expectation->accuracy) + " ± " + scale.amount(expectation->deviation) + ", failure " +
+         fixed(100 * expectation->failure, 0) + " %";
+}
+
 std::optional<Candidate> StudyCandidates::accept(const Expression& expression) {
   auto considered = consider(expression);
   if (const auto* refusal = std::get_if<Refusal>(&considered)) {
@@ -272,7 +312,9 @@ std::optional<Candidate> StudyCandidates::accept(const Expression& expression) {
 SearchReport run_search(Store& database, const SearchPlan& plan, const Evaluator& evaluator, Progress& progress,
                         const std::atomic<bool>& interrupt) {
   SearchReport report;
-  report.study = database.study(to_record(plan));
+  const StudyRecord record = to_record(plan);
+  require_same_model(database, record);
+  report.study = database.study(record);
   StudyCandidates candidates(database, report.study, plan, interrupt);
   RunPlan run = plan.run;
   run.goes_on = true;

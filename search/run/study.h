@@ -59,6 +59,10 @@ ScoreScale score_scale(const std::string& conditions);
 /// The record by which the plan's study is found again.
 StudyRecord to_record(const SearchPlan& plan);
 
+/// A study goes on with the model that it began with (StrategyInfo::model). std::invalid_argument where the file has the record's study
+/// with another one.
+void require_same_model(const Store& database, const StudyRecord& record);
+
 /// The rungs and eta in a study's stored conditions; absent where the study is no race.
 std::optional<Racing> read_racing(const std::string& conditions);
 /// The rungs alone; empty where the study is no race.
@@ -86,6 +90,7 @@ class StudyCandidates : public CandidateSource {
   StudyCandidates(Store& database, Id study, const SearchPlan& plan, const std::atomic<bool>& interrupt);
   std::optional<Candidate> next() override;
   void observe(const Candidate& candidate, std::optional<double> accuracy) override;
+  std::string expected(const Candidate& candidate) const override;
 
   bool learns() const override { return strategy_->learns(); }
   std::int64_t candidates() const { return static_cast<std::int64_t>(fingerprints_.size()); }

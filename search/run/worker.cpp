@@ -122,8 +122,10 @@ bool Worker::store(const Task& task, const TrialOutcome& outcome) {
   }
   const bool failed = outcome.failure != Failure::kNone;
   const auto accuracy = record.validation_accuracy ? record.validation_accuracy : record.final_test_accuracy;
+  std::string expected;
   {
     const std::lock_guard lock(run_.source_mutex);
+    expected = run_.source.expected(*task.candidate);
     run_.source.observe(*task.candidate, failed ? std::nullopt : accuracy);
   }
   run_.account.finish(task, outcome, accuracy, [&](std::int64_t done) {
@@ -131,8 +133,8 @@ bool Worker::store(const Task& task, const TrialOutcome& outcome) {
                       (failed     ? "failed (" + record.failure + ")"
                        : accuracy ? run_.plan.scale.value(*accuracy) + (run_.plan.scale.share ? " %" : "")
                                   : std::string("done")) +
-                      "  " + long_label(*task.candidate) + "  seed " + std::to_string(task.seed) + "  " +
-                      format_duration(std::chrono::duration<double>{outcome.seconds}));
+                      (expected.empty() ? "" : " (" + expected + ")") + "  " + long_label(*task.candidate) + "  seed " +
+                      std::to_string(task.seed) + "  " + format_duration(std::chrono::duration<double>{outcome.seconds}));
   });
   return true;
 }

@@ -8,6 +8,7 @@
 #include "grammar/nearest.h"
 #include "search/strategies/evolution.h"
 #include "search/strategies/ppo.h"
+#include "search/strategies/surrogate.h"
 
 namespace actsearch {
 namespace {
@@ -52,11 +53,14 @@ constexpr StrategyInfo kStrategies[] = {
     {"exhaustive", "all, in a shuffled order", made<Exhaustive>},
     {"evolution", "changes the best of its last results", made<Evolution>},
     {"ppo", "the paper's controller, which learns from scores", made<Ppo>},
+    {"surrogate", "tries what a model of the curves' shapes expects most of", made<Surrogate>, kSurrogateModel},
 };
 
 }  // namespace
 
 void Strategy::observe(std::uint64_t /*place*/, std::optional<double> /*score*/) {}
+
+std::optional<Expectation> Strategy::expected(std::uint64_t /*place*/) const { return std::nullopt; }
 
 std::span<const StrategyInfo> strategies() { return kStrategies; }
 
@@ -69,13 +73,17 @@ const std::vector<std::string_view>& strategy_names() {
   return names;
 }
 
-std::unique_ptr<Strategy> make_strategy(std::string_view name, const Space& space, std::uint64_t seed) {
+const StrategyInfo& find_strategy(std::string_view name) {
   std::string known;
   for (const StrategyInfo& info : kStrategies) {
-    if (info.name == name) return info.make(space, seed);
+    if (info.name == name) return info;
     known.append(known.empty() ? "" : ", ").append(info.name);
   }
   throw std::invalid_argument("no strategy '" + shortened(name) + "'" + did_you_mean(name, strategy_names()) + "; known are " + known);
+}
+
+std::unique_ptr<Strategy> make_strategy(std::string_view name, const Space& space, std::uint64_t seed) {
+  return find_strategy(name).make(space, seed);
 }
 
 }  // namespace actsearch

@@ -316,6 +316,8 @@ TEST_F(CommandLine, RefusesUnknownOperatorsRecipesSpacesAndFormulas) {
   refuses({"search", "--db", path("a.db"), "--unary", "identity,,sin"}, kUsage, {"empty"});
   refuses({"search", "--db", path("a.db"), "--unary", "sin,sin"}, kUsage, {"twice"});
   refuses({"search", "--db", path("a.db"), "--strategy", "greedy"}, kUsage, {"greedy", "exhaustive"});
+  refuses({"search", "--db", path("a.db"), "--strategy", "surrogate", "--unary", "beta", "--binary", "add"}, kUsage,
+          {"no function of core1 with these operators has a finite", "choose other operators"});
   refuses({"search", "--db", path("a.db"), "--precision", "fp16"}, kUsage, {"fp16", "bf16"});
   refuses({"search", "--db", path("a.db"), "--recipe", "vgg16-bn"}, kUsage, {"no validation images"});
   refuses({"show", "x * sigmod(x)"}, kUsage, {"sigmod", "did you mean 'sigmoid'"});

@@ -122,7 +122,7 @@ TEST_F(HelpTexts, CompletionKnowsCommandsFlagsValuesAndPaths) {
     EXPECT_EQ(offered({command}), Texts{command});
     EXPECT_EQ(offered({command, "--"}), flags(command)) << command;
   }
-  EXPECT_EQ(offered({"search", "--strategy", ""}), (Texts{"random", "exhaustive", "evolution", "ppo"}));
+  EXPECT_EQ(offered({"search", "--strategy", ""}), (Texts{"random", "exhaustive", "evolution", "ppo", "surrogate"}));
   EXPECT_EQ(offered({"search", "--strategy", "ev"}), Texts{"evolution"});
   EXPECT_EQ(offered({"search", "--strategy=ev"}), Texts{"--strategy=evolution"});
   EXPECT_EQ(offered({"search", "--space", "core"}), (Texts{"core1", "core2", "core3"}));
@@ -159,7 +159,7 @@ TEST_F(HelpTexts, BashCompletes) {
   EXPECT_EQ(in_bash({"search", "--budget-t"}), (Texts{"--budget-time", "--budget-trials"}));
   EXPECT_EQ(in_bash({"search", "--strategy", "ev"}), Texts{"evolution"});
   EXPECT_EQ(in_bash({"search", "--strategy", "=", "ev"}), Texts{"evolution"}) << "bash cuts at the sign of equality";
-  EXPECT_EQ(in_bash({"search", "--strategy", "="}), (Texts{"random", "exhaustive", "evolution", "ppo"}));
+  EXPECT_EQ(in_bash({"search", "--strategy", "="}), (Texts{"random", "exhaustive", "evolution", "ppo", "surrogate"}));
   EXPECT_EQ(in_bash({"search", "--unary", "sin,sig"}), Texts{"sin,sigmoid"});
   EXPECT_EQ(in_bash({"search", "--data", "synthetic", ":", "300", "--strategy", "ev"}), Texts{"evolution"}) << "and at colons";
   EXPECT_EQ(in_bash({"leaderboard", "--db", "fir"}), (Texts{"firm", "first run.db"}));

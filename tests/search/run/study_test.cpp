@@ -89,6 +89,82 @@ TEST_F(StudyTest, AStrategyThatLearnsGoesOnWithWhatItsStudyKnows) {
   EXPECT_EQ(count("trials", "status = 'done'"), "10");
 }
 
+TEST_F(StudyTest, TheSurrogateGoesOnWhereItWouldHaveBeenAndEndsWithTheSpace) {
+  SearchPlan plan = small_plan();
+  plan.strategy = "surrogate";
+  plan.space =
+      Space("core1", std::vector<std::string>{"identity", "sigmoid", "tanh", "abs", "sin"}, std::vector<std::string>{"add", "mul"});
+  plan.run.jobs = 1;
+  const auto order = [](const SqliteStore& database) {
+    std::vector<std::string> formulas;
+    for (const auto& row : database.query("SELECT formula FROM trials ORDER BY trial").rows) formulas.push_back(*row[0]);
+    return formulas;
+  };
+  const SearchReport whole = run(plan);
+  EXPECT_EQ(whole.run.ending, Ending::kFinished);
+  EXPECT_EQ(whole.run.done, 29) << "15 sums and 14 products, for |x|·|x| is x·x";
+  EXPECT_NE(log_.str().find("(expected "), std::string::npos) << "its lines say what the model expected:\n" << log_.str();
+
+  SqliteStore other(directory_.path() / "other.db", Store::Access::kCreate);
+  for (const int trials : {7, 14, 100}) {
+    plan.run.budget.trials = trials;
+    run_search(other, plan, fake_outcome, progress_, interrupt_);
+  }
+  EXPECT_EQ(order(other), order(database_));
+}
+
+TEST_F(StudyTest, TheSurrogateTrainsEachFunctionOnceWithSeveralJobs) {
+  SearchPlan plan = small_plan();
+  plan.strategy = "surrogate";
+  plan.run.jobs = 4;
+  EXPECT_EQ(run(plan).run.done, kFunctions);
+  EXPECT_EQ(count("trials"), std::to_string(kFunctions));
+  const SearchReport again = run(plan);
+  EXPECT_EQ(again.run.done, 0);
+  EXPECT_EQ(again.run.ending, Ending::kFinished);
+}
+
+TEST_F(StudyTest, RunsOfTheSurrogateThatShareAFileTrainEachFunctionOnce) {
+  SearchPlan plan = small_plan();
+  plan.strategy = "surrogate";
+  plan.run.jobs = 1;
+  std::int64_t done[2] = {};
+  std::vector<std::thread> runs;
+  for (std::int64_t& mine : done) {
+    runs.emplace_back([&] {
+      SqliteStore database(file_, Store::Access::kCreate);
+      std::ostringstream log;
+      Progress progress(log, {});
+      mine = run_search(database, plan, fake_outcome, progress, interrupt_).run.done;
+    });
+  }
+  for (std::thread& thread : runs) thread.join();
+  EXPECT_EQ(done[0] + done[1], kFunctions);
+  EXPECT_EQ(count("trials", "status = 'done'"), std::to_string(kFunctions));
+}
+
+TEST_F(StudyTest, AStudyOfAnotherModelIsRefusedAndNothingIsStored) {
+  SearchPlan plan = small_plan();
+  plan.strategy = "surrogate";
+  StudyRecord old = to_record(plan);
+  const std::size_t at = old.conditions.find("curve features ");
+  ASSERT_NE(at, std::string::npos) << old.conditions;
+  old.conditions.replace(at, std::string("curve features 1").size(), "curve features 0");
+  database_.study(old);
+  try {
+    run(plan);
+    FAIL() << "no exception";
+  } catch (const std::invalid_argument& error) {
+    EXPECT_NE(std::string(error.what()).find("it began with 'curve features 0, trees 1', and this program has 'curve features 1, trees 1'"),
+              std::string::npos)
+        << error.what();
+  }
+  EXPECT_EQ(count("studies"), "1");
+  EXPECT_EQ(count("trials"), "0");
+  plan.run.seed = 1;
+  EXPECT_EQ(run(plan).run.done, kFunctions) << "another study of the file is not concerned";
+}
+
 TEST_F(StudyTest, EndsAtTheTrialBudgetAndGoesOnInTheNextRun) {
   SearchPlan plan = small_plan();
   plan.run.budget.trials = 5;
