@@ -9,8 +9,8 @@
 //              with the most similar training loss at the rung where they stopped. All nine went on from there, so it is rather too high
 //   held-out   as all, without the functions whose curves are nearer than `distance` to Swish, by the root mean square difference under
 //              x ~ N(0, 1) of curves of mean 0 and variance 1
-// --table takes one of them alone; `cost` times proposals in core2 with 2,000 known trials of invented scores. Prints how many trials it takes to one of the ten best scores and to eight of them, and how well the
-// model orders functions that it has not learned from.
+// --table takes one of them alone; `cost` times proposals in core2 with 2,000 known trials of invented scores. Prints how many trials it
+// takes to one of the ten best scores and to eight of them, and how well the model orders functions that it has not learned from.
 
 #include <algorithm>
 #include <atomic>
