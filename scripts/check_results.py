@@ -53,7 +53,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 KEYS = {"recompute": {"db", "csv", "answer", "script", "sql", "key"}, "recompute-text": {"db", "csv", "answer", "script", "sql", "text"}}
 COMMENT = re.compile(r"<!-- (recompute-text|recompute|measured)\b")
 # Not of a name (x2, Swish-1, core1), with a sign only where it is none between two words or numbers.
-NUMBER = re.compile(r"(?<![\w.])(?<![A-Za-z]-)(?:(?<![\w)%])[-+−]\s?)?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d+)?(?![A-Za-z_])")
+NUMBER = re.compile(r"(?<![\w.])(?<![A-Za-z]-)(?:(?<![\w)%])[-+−]\s?)?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d+)?(?!(?!(?:st|nd|rd|th)\b)[A-Za-z_])")
 PAIRED = """
 CREATE TEMP VIEW paired AS
 SELECT a.name, a.formula, a.recipe, a.recipe_id, count(*) AS n, 100 * avg(a.accuracy) AS mean, 100 * stdev(a.accuracy) AS deviation,
