@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Recomputes the numbers of Markdown pages from the databases beside them: check_results.py [--program ACTSEARCH] [PAGE…]
+"""Recomputes the numbers of Markdown pages from the databases beside them: check_results.py [--program ACTSEARCH] [--all] [PAGE…]
 
 Without a PAGE, those of docs/results and README.md. A comment directly above a table says where its numbers come from:
 
@@ -10,9 +10,10 @@ Without a PAGE, those of docs/results and README.md. A comment directly above a 
 
     db: FILE …         databases, attached read-only; NAME=FILE gives one a name for SQL. Files are relative to the page.
     csv: NAME=FILE …   CSV files (.gz too), loaded as tables
-    answer: COMMAND …  an actsearch command, run with --format csv and loaded as the table `answer`
+    answer: COMMAND …  an actsearch command, run with --format csv and loaded as the table `answer`; of several, one a line, the next is answer2
     script: NAME.py …  a script of scripts/; its Markdown tables are loaded as table1, table2 …, with columns c1, c2 …
     sql: SELECT …      rows with the table's columns. Without: all of the script's table that has the page's header.
+    takes: minutes     it is passed over without --all
     key: N             a row is found by its first N columns (1 if not given)
     measured: REASON   in place of all of these: the numbers are not in the repository
 
@@ -20,7 +21,7 @@ Every row of the page's table must be among the answer's, and every number of a 
 `several(…)` makes one column of the numbers that a cell shows; NULL in place of a number, or of a column, is not compared. "< 0.001" wants a smaller number.
 The view `paired` has the trials of the first database by function and recipe: name, formula, recipe, recipe_id, n, mean and deviation of the accuracy
 and half of its mean's interval in %, and beside ReLU with the same seeds: above, above_half (points), p (not corrected), won, pairs.
-A key's text matches without regard to case, spaces and signs of emphasis: the whole cell, its `code`, or its words outside of parentheses;
+A key's text matches without regard to case, spaces and signs of emphasis: the whole cell, its `code`, or its words before a comma or parenthesis;
 the answer can offer several, with | between. result_statistics.py lists what SQL can compute besides.
 
     <!-- recompute-text
@@ -50,7 +51,7 @@ import tempfile
 import result_statistics
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-KEYS = {"recompute": {"db", "csv", "answer", "script", "sql", "key"}, "recompute-text": {"db", "csv", "answer", "script", "sql", "text"}}
+KEYS = {"recompute": {"db", "csv", "answer", "script", "sql", "key", "takes"}, "recompute-text": {"db", "csv", "answer", "script", "sql", "text", "takes"}}
 COMMENT = re.compile(r"<!-- (recompute-text|recompute|measured)\b")
 # Not of a name (x2, Swish-1, core1), with a sign only where it is none between two words or numbers.
 NUMBER = re.compile(r"(?<![\w.])(?<![A-Za-z]-)(?:(?<![\w)%])[-+−]\s?)?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d+)?(?!(?!(?:st|nd|rd|th)\b)[A-Za-z_])")
@@ -100,8 +101,7 @@ def names(cell):
     """What a cell of text may be called by."""
     whole = re.sub(r"\*\*", "", str(cell))
     parts = [whole, *re.findall(r"`([^`]*)`", whole), *re.findall(r"\((\w+)\)\s*$", whole)]
-    if "`" not in whole.split(",")[0].split(" (")[0]:
-        parts.append(whole.split(",")[0].split(" (")[0])
+    parts += [part for part in (whole.split(",")[0], whole.split(" (")[0], whole.split(",")[0].split(" (")[0]) if "`" not in part]
     result = {plain(part) for part in parts}
     return (result | {re.sub(r"[-_]", "", name) for name in result if re.fullmatch(r"[a-z0-9_-]+", name)}) - {""} or {""}
 
@@ -201,8 +201,8 @@ class Source:
             name, _, file = word.partition("=")
             with (gzip.open if file.endswith(".gz") else open)(self.file(file), "rt", newline="") as text:
                 load(connection, name, *rows_of(text))
-        if "answer" in comment:
-            load(connection, "answer", *rows_of(self.output(comment["answer"]).splitlines()))
+        for place, command in enumerate(filter(None, map(str.strip, comment.get("answer", "").splitlines())), 1):
+            load(connection, "answer" if place == 1 else f"answer{place}", *rows_of(self.output(command).splitlines()))
         for place, (_, header, rows) in enumerate(self.script_tables(comment), 1):
             load(connection, f"table{place}", [f"c{k}" for k in range(1, len(header) + 1)], [row for _, row in rows], as_text=True)
         return connection
@@ -259,10 +259,10 @@ def compare(cell, value):
 class Page:
     """The checks of one Markdown file: counts, and what is wrong, as `file:line: sentence`."""
 
-    def __init__(self, file, source):
-        self.file, self.source = file, source
+    def __init__(self, file, source, everything=False):
+        self.file, self.source, self.everything = file, source, everything
         self.lines = file.read_text().splitlines()
-        self.failures, self.tables, self.measured, self.bare, self.texts, self.numbers, self.passed_over = [], 0, 0, 0, 0, 0, 0
+        self.failures, self.tables, self.measured, self.bare, self.texts, self.numbers, self.passed_over, self.skipped = [], 0, 0, 0, 0, 0, 0, 0
 
     def fail(self, line, sentence):
         self.failures.append(f"{self.file}:{line + 1}: {sentence}")
@@ -307,7 +307,9 @@ class Page:
             self.measured += 1
             return
         comment = read_comment(kind, body.split("\n")[1:])
-        if kind == "recompute-text":
+        if "takes" in comment and not self.everything:
+            self.skipped += 1
+        elif kind == "recompute-text":
             self.check_text(comment, start, target)
         else:
             self.check_table(comment, start, *by_line[target])
@@ -345,7 +347,8 @@ class Page:
             if len(row) != len(header):
                 self.fail(line, f"{len(row)} cells under {len(header)} columns")
                 continue
-            same = [one for one in answer if all(names(row[k]) & offered(one[k]) for k in range(keys))]
+            whole = [one for one in answer if all(plain(row[k]) in offered(one[k]) for k in range(keys))]
+            same = whole or [one for one in answer if all(names(row[k]) & offered(one[k]) for k in range(keys))]
             if len(same) != 1:
                 self.fail(line, f"{' '.join(row[:keys])!r} is {'not' if not same else f'{len(same)} times'} in the answer")
                 continue
@@ -359,19 +362,20 @@ class Page:
 
     def summary(self):
         return (f"{self.file.name}: {self.tables} tables and {self.texts} paragraphs recomputed, {self.numbers} numbers, {self.passed_over} passed over; "
-                f"{self.measured} tables measured elsewhere, {self.bare} without a comment, {len(self.failures)} failures")
+                f"{self.measured} tables measured elsewhere, {self.skipped} that take minutes passed over, {self.bare} without a comment, {len(self.failures)} failures")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default=ROOT / "build" / os.environ.get("ACTSEARCH_PRESET", "release") / "actsearch")
+    parser.add_argument("--all", action="store_true", help="also what takes minutes")
     parser.add_argument("pages", nargs="*", metavar="PAGE")
     arguments = parser.parse_args()
     files = [pathlib.Path(page) for page in arguments.pages] or [*sorted((ROOT / "docs/results").glob("*.md")), ROOT / "README.md"]
     sources, failures, checked = {}, 0, 0
     for file in files:
         source = sources.setdefault(file.parent.resolve(), Source(file.parent.resolve(), pathlib.Path(arguments.program).resolve()))
-        page = Page(file, source).check()
+        page = Page(file, source, arguments.all).check()
         for failure in page.failures:
             print(f"FAILED: {failure}", file=sys.stderr)
         print(page.summary(), file=sys.stderr)
