@@ -323,6 +323,8 @@ class Page:
         if len(rows) != 1:
             raise Unusable(f"the answer has {len(rows)} rows")
         values = [number for value in rows[0] for number in (json.loads(value[1:]) if isinstance(value, str) and value.startswith(MARK) else [value])]
+        if not all(isinstance(value, (int, float)) for value in values):
+            raise Unusable(f"the answer holds something that is no number: {values}")
         if len(values) != sum(text.count("{}") for text in comment["text"]):
             raise Unusable(f"the answer has {len(values)} values, the texts have {sum(text.count('{}') for text in comment['text'])} places")
         for text in comment["text"]:
