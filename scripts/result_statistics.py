@@ -13,6 +13,7 @@ Functions:
     t_quantile(p, degrees)           x below which Student's t lies with probability p
     t_p_value(t, degrees)            two-sided
     chi_square_quantile(p, degrees)
+    studentized_range_quantile(p, means, degrees)   of Tukey's test
     fisher(rho, n, sign)             the low (sign -1) or high (+1) end of a correlation's 95 % interval, by Fisher's z
     fisher_spearman(rho, n, sign)    the same with Spearman's larger variance (Bonett and Wright, 2000)
     holm(p, all)                     p corrected for as many comparisons as the JSON list `all` holds p of, by Holm
@@ -79,6 +80,35 @@ def chi_square_quantile(p, degrees):
     return quantile(lambda x: incomplete_gamma(degrees / 2, x / 2), p, 0.0, 1.0)
 
 
+def simpson(function, low, high, intervals):
+    step = (high - low) / intervals
+    return step / 3 * sum((1 if k in (0, intervals) else 4 if k % 2 else 2) * function(low + k * step) for k in range(intervals + 1))
+
+
+def studentized_range(q, means, degrees):
+    """The distribution function of the range of so many normal values over an independent deviation of so many degrees of freedom."""
+
+    def of_known_deviation(width):
+        phi = statistics.NormalDist()
+        return means * simpson(lambda z: phi.pdf(z) * (phi.cdf(z) - phi.cdf(z - width)) ** (means - 1), -6.0, 6.0 + width, 80)
+
+    def density(s):  # of a deviation whose true value is 1
+        if s <= 0:
+            return 0.0
+        return 2 * math.exp(degrees / 2 * math.log(degrees / 2) - math.lgamma(degrees / 2) + (degrees - 1) * math.log(s) - degrees * s * s / 2)
+
+    spread = 6 / math.sqrt(2 * degrees)
+    return simpson(lambda s: density(s) * of_known_deviation(q * s) if s > 0 else 0.0, max(0.0, 1 - spread), 1 + spread, 40)
+
+
+def studentized_range_quantile(p, means, degrees):
+    low, high = 0.0, 20.0
+    while high - low > 1e-6:
+        middle = (low + high) / 2
+        low, high = (middle, high) if studentized_range(middle, means, degrees) < p else (low, middle)
+    return low
+
+
 def half_width(values):
     return t_quantile(0.975, len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
 
@@ -132,6 +162,7 @@ FUNCTIONS = {
     "t_quantile": (2, t_quantile),
     "t_p_value": (2, t_p_value),
     "chi_square_quantile": (2, chi_square_quantile),
+    "studentized_range_quantile": (3, studentized_range_quantile),
     "fisher": (3, fisher),
     "fisher_spearman": (3, lambda rho, n, sign: fisher(rho, n, sign, 1 + rho * rho / 2)),
     "holm": (2, holm),

@@ -175,6 +175,10 @@ class Statistics(unittest.TestCase):
             self.assertAlmostEqual(result_statistics.t_p_value(t, 1) / (2 / math.pi * math.atan(1 / t)), 1, 10)
             self.assertAlmostEqual(result_statistics.t_p_value(t, 2), 1 - t / math.sqrt(2 + t * t), 12)
 
+    def test_the_studentized_range(self):
+        for means, degrees, wanted in ((3, 10, 3.877), (10, 20, 5.008)):
+            self.assertAlmostEqual(result_statistics.studentized_range_quantile(0.95, means, degrees), wanted, 3)
+
     def test_chi_square(self):
         self.assertAlmostEqual(result_statistics.chi_square_quantile(0.025, 19), 8.9065165, 6)
         self.assertAlmostEqual(result_statistics.chi_square_quantile(0.975, 19), 32.8523269, 6)
