@@ -10,19 +10,20 @@ Without a PAGE, those of docs/results and README.md. A comment directly above a 
 
     db: FILE …         databases, attached read-only; NAME=FILE gives one a name for SQL. Files are relative to the page.
     csv: NAME=FILE …   CSV files (.gz too), loaded as tables
-    answer: COMMAND …  an actsearch command, run with --format csv and loaded as the table `answer`; of several, one a line, the next is answer2
+    answer: COMMAND …  an actsearch command, run with --format csv and loaded as the table `answer`; on the next line another, answer2
     script: NAME.py …  a script of scripts/; its Markdown tables are loaded as table1, table2 …, with columns c1, c2 …
     sql: SELECT …      rows with the table's columns. Without: all of the script's table that has the page's header.
     takes: minutes     it is passed over without --all
     key: N             a row is found by its first N columns (1 if not given)
     measured: REASON   in place of all of these: the numbers are not in the repository
 
-Every row of the page's table must be among the answer's, and every number of a cell must be what the answer has there, to the digits shown.
-`several(…)` makes one column of the numbers that a cell shows; NULL in place of a number, or of a column, is not compared. "< 0.001" wants a smaller number.
-The view `paired` has the trials of the first database by function and recipe: name, formula, recipe, recipe_id, n, mean and deviation of the accuracy
-and half of its mean's interval in %, and beside ReLU with the same seeds: above, above_half (points), p (not corrected), won, pairs.
-A key's text matches without regard to case, spaces and signs of emphasis: the whole cell, its `code`, or its words before a comma or parenthesis;
-the answer can offer several, with | between. result_statistics.py lists what SQL can compute besides.
+Every row of the page's table must be among the answer's, and every number of a cell must be what the answer has there, to the digits
+shown. `several(…)` makes one column of the numbers that a cell shows; NULL in place of a number, or of a column, is not compared. "< 0.001"
+wants a smaller number. The view `paired` has the trials of the first database by function and recipe: name, formula, recipe, recipe_id, n,
+mean, deviation and half (of the mean's interval) of the accuracy in %. Beside ReLU with the same seeds it has: above and above_half (points),
+p (not corrected), won, pairs.
+A key's text matches without regard to case, spaces and signs of emphasis: the whole cell, its `code`, or its words before a comma or
+parenthesis; the answer can offer several, with | between. result_statistics.py lists what SQL can compute besides.
 
     <!-- recompute-text
     db: …
@@ -182,7 +183,10 @@ class Source:
                     words = [sys.executable, str(ROOT / "scripts" / words[0]), *(str(self.program) if word == "PROGRAM" else word for word in words[1:])]
                 else:
                     words = [str(self.program), *words, "--format", "csv"]
-                done = subprocess.run(words, capture_output=True, text=True, cwd=scratch)
+                try:
+                    done = subprocess.run(words, capture_output=True, text=True, cwd=scratch)
+                except OSError as error:
+                    raise Unusable(f"{words[0]} does not start: {error.strerror}") from error
                 if done.returncode:
                     raise Unusable(f"{command} fails: {done.stderr.strip()}")
                 self.outputs[command] = done.stdout

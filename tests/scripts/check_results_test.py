@@ -140,9 +140,10 @@ class Pages(unittest.TestCase):
         rows = check_results.Source(self.folder, "").rows({"csv": "runs=runs.csv", "sql": "SELECT name, avg(seconds) FROM runs"})
         self.assertEqual(rows, [("relu", 1.5)])
 
-    def test_a_program_that_fails_is_named(self):
-        with self.assertRaises((check_results.Unusable, OSError)):
-            check_results.Source(self.folder, "/bin/false").rows({"answer": "leaderboard", "sql": "SELECT 1"})
+    def test_a_program_that_fails_or_is_not_there_is_named(self):
+        for program, sentence in (("/bin/false", "leaderboard fails"), ("/no/program", "does not start")):
+            with self.assertRaisesRegex(check_results.Unusable, sentence):
+                check_results.Source(self.folder, program).rows({"answer": "leaderboard", "sql": "SELECT 1"})
 
 
 class Numbers(unittest.TestCase):
