@@ -1,288 +1,394 @@
 #!/usr/bin/env python3
-"""Recomputes the numbers of docs/results from the databases beside them: scripts/check_results.py [--program FILE] [PAGE ...]
+"""Recomputes the numbers of Markdown pages from the databases beside them: check_results.py [--program ACTSEARCH] [--all] [PAGE…]
 
-A table whose numbers come from stored trials says in a comment above it how they do:
+Without a PAGE, those of docs/results and README.md. A comment directly above a table says where its numbers come from:
 
     <!-- recompute
     db: ten-epochs.db
-    sql: SELECT formula, 100 * avg(accuracy), count(*) FROM ten_epochs.trials GROUP BY formula ORDER BY 2 DESC
+    sql: SELECT name || '|' || formula, 100 * avg(accuracy), several(min(seed), max(seed)) FROM trials GROUP BY candidate
     -->
 
-db      databases of the page's directory, attached under their names with _ for what is no letter or digit
-answer  a command of the program, such as `leaderboard --db ten-epochs.db --compare relu`; its CSV is the table `answer`
-sql     one row for each row of the table, in its order, and one column for each of its columns
+    db: FILE …         databases, attached read-only; NAME=FILE gives one a name for SQL. Files are relative to the page.
+    csv: NAME=FILE …   CSV files (.gz too), loaded as tables
+    answer: COMMAND …  an actsearch command, run with --format csv and loaded as the table `answer`; on the next line another, answer2
+    script: NAME.py …  a script of scripts/; its Markdown tables are loaded as table1, table2 …, with columns c1, c2 …
+    sql: SELECT …      rows with the table's columns. Without: all of the script's table that has the page's header.
+    takes: minutes     it is passed over without --all
+    key: N             a row is found by its first N columns (1 if not given)
+    measured: REASON   in place of all of these: the numbers are not in the repository
 
-Every number that a cell shows is compared, to the digits that it shows: "77.4 ± 0.5" holds two. SQL gives several as a text with blanks
-between them. NULL stands for a cell that is not compared, a text without a number for what stands there. With `recompute-text` in place of
-`recompute` each number of the only row must stand in the paragraph or list item below.
+Every row of the page's table must be among the answer's, and every number of a cell must be what the answer has there, to the digits
+shown. `several(…)` makes one column of the numbers that a cell shows; NULL in place of a number, or of a column, is not compared. "< 0.001"
+wants a smaller number. The view `paired` has the trials of the first database by function and recipe: name, formula, recipe, recipe_id, n,
+mean, deviation and half (of the mean's interval) of the accuracy in %. Beside ReLU with the same seeds it has: above and above_half (points),
+p (not corrected), won, pairs.
+A key's text matches without regard to case, spaces and signs of emphasis: the whole cell, its `code`, or its words before a comma or
+parenthesis; the answer can offer several, with | between. result_statistics.py lists what SQL can compute besides.
 
-SQL has deviation(x), the standard deviation of a sample; spearman(x, y); t95(df), Student's t for 95 %; t_p(t, df), two-sided; fisher_low(r, n) and
-fisher_high(r, n), the 95 % interval of a rank correlation; deviation_low(s, n) and deviation_high(s, n), that of a standard deviation. The exit code is 1 if a number differs, 2 if a comment makes no sense.
+    <!-- recompute-text
+    db: …
+    text: leads ReLU by {} points and Swish by {}
+    sql: SELECT …
+    -->
+
+stands above a paragraph or list, which must have each `text:`; the columns of the answer's one row are the numbers at the {}, in order.
+
+Exit code 1: a number differs, a row is missing, or a comment cannot be followed. At the end each page's counts are printed.
 """
 import argparse
 import csv
-import math
+import gzip
+import json
+import os
 import pathlib
 import re
 import shlex
+import shutil
 import sqlite3
-import statistics
 import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from early_report import spearman  # noqa: E402
+import result_statistics
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-COMMENT = re.compile(r"^<!-- (recompute|recompute-text)\n(.*?)^-->\n", re.MULTILINE | re.DOTALL)
-NUMBER = re.compile(r"(?<![\w.])[+\u2212-]?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?")
+KEYS = {"recompute": {"db", "csv", "answer", "script", "sql", "key", "takes"}, "recompute-text": {"db", "csv", "answer", "script", "sql", "text", "takes"}}
+COMMENT = re.compile(r"<!-- (recompute-text|recompute|measured)\b")
+# Not of a name (x2, Swish-1, core1), with a sign only where it is none between two words or numbers.
+NUMBER = re.compile(r"(?<![\w.])(?<![A-Za-z]-)(?:(?<![\w)%])[-+−]\s?)?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d+)?(?!(?!(?:st|nd|rd|th)\b)[A-Za-z_])")
+PAIRED = """
+CREATE TEMP VIEW paired AS
+SELECT a.name, a.formula, a.recipe, a.recipe_id, count(*) AS n, 100 * avg(a.accuracy) AS mean, 100 * stdev(a.accuracy) AS deviation,
+       100 * half_width(a.accuracy) AS half, 100 * avg(a.accuracy - r.accuracy) AS above, 100 * half_width(a.accuracy - r.accuracy) AS above_half,
+       p_value(a.accuracy - r.accuracy) AS p, sum(a.accuracy > r.accuracy) AS won, nullif(count(r.accuracy), 0) AS pairs
+FROM trials a LEFT JOIN trials r ON r.name = 'relu' AND a.name <> 'relu' AND r.seed = a.seed AND r.recipe_id = a.recipe_id AND r.status = 'done'
+WHERE a.status = 'done' GROUP BY a.candidate, a.recipe_id"""
+MARK = "\x01"  # begins a column of several numbers
 
 
-class Mistake(Exception):
-    """A comment that makes no sense."""
+class Unusable(Exception):
+    """A comment cannot be followed; the text says why."""
 
 
-def incomplete_beta(a, b, x):
-    """The regularised incomplete beta function, by its continued fraction (W. H. Press et al., Numerical Recipes, 6.4)."""
-    if x <= 0 or x >= 1:
-        return float(x >= 1)
-    if x > (a + 1) / (a + b + 2):
-        return 1 - incomplete_beta(b, a, 1 - x)
-    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log(1 - x)) / a
-    tiny = 1e-300
-    c, d = 1.0, 1 / max(1 - (a + b) * x / (a + 1), tiny)
-    value = d
-    for m in range(1, 500):
-        for step in (m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)), -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))):
-            d = 1 / (1 + step * d or tiny)
-            c = 1 + step / c or tiny
-            value *= d * c
-        if abs(d * c - 1) < 1e-15:
-            break
-    return front * value
+def several(*values):
+    return MARK + json.dumps(values)
 
 
-def t_p(t, degrees):
-    """Two-sided p of Student's t."""
-    return incomplete_beta(degrees / 2, 0.5, degrees / (degrees + t * t))
-
-
-def t95(degrees):
-    low, high = 0.0, 1000.0
-    while high - low > 1e-10:
-        middle = (low + high) / 2
-        low, high = (middle, high) if t_p(middle, degrees) > 0.05 else (low, middle)
-    return low
-
-
-class Deviation:
-    def __init__(self):
-        self.values = []
-
-    def step(self, value):
-        if value is not None:
-            self.values.append(value)
-
-    def finalize(self):
-        return statistics.stdev(self.values) if len(self.values) > 1 else None
-
-
-class Spearman:
-    def __init__(self):
-        self.pairs = []
-
-    def step(self, x, y):
-        if x is not None and y is not None:
-            self.pairs.append((x, y))
-
-    def finalize(self):
-        return spearman(*zip(*self.pairs)) if len(self.pairs) > 2 else None
-
-
-def fisher(sign):
-    """An end of the 95 % interval of a rank correlation, by Fisher's z with Spearman's larger variance (Bonett and Wright, 2000)."""
-    return lambda r, n: math.tanh(math.atanh(r) + sign * 1.959964 * math.sqrt((1 + r * r / 2) / (n - 3)))
-
-
-def chi_squared(share, degrees):
-    """The quantile of a chi-squared variable."""
-    def below(x):  # the regularised incomplete gamma function, by its series
-        term = total = 1 / (degrees / 2)
-        for k in range(1, 10_000):
-            term *= (x / 2) / (degrees / 2 + k)
-            total += term
-            if term < total * 1e-15:
-                break
-        return total * math.exp(-x / 2 + degrees / 2 * math.log(x / 2) - math.lgamma(degrees / 2))
-
-    low, high = 0.0, 10.0 * degrees + 100
-    while high - low > 1e-9:
-        middle = (low + high) / 2
-        low, high = (middle, high) if below(middle) < share else (low, middle)
-    return low
-
-
-def deviation_end(share):
-    """An end of the 95 % interval of a standard deviation of n values."""
-    return lambda deviation, n: deviation * math.sqrt((n - 1) / chi_squared(share, n - 1))
-
-
-def connected():
-    connection = sqlite3.connect(":memory:", uri=True)
-    connection.create_aggregate("deviation", 1, Deviation)
-    connection.create_aggregate("spearman", 2, Spearman)
-    for name, arguments, function in (("t95", 1, t95), ("t_p", 2, t_p), ("fisher_low", 2, fisher(-1)), ("fisher_high", 2, fisher(+1)),
-                                      ("deviation_low", 2, deviation_end(0.975)), ("deviation_high", 2, deviation_end(0.025)), ("sqrt", 1, math.sqrt)):
-        connection.create_function(name, arguments, function, deterministic=True)
-    return connection
-
-
-def numbers_of(text):
-    """The numbers of a text, each with the digits behind its point."""
+def numbers(text):
+    """The numbers that a text shows, as (value, digits after the point, whether a bound: '< 0.001')."""
     found = []
     for match in NUMBER.finditer(text):
-        digits = match.group().replace("\u2212", "-").replace(",", "")
-        found.append((float(digits), len(digits.split(".")[1].split("e")[0]) if "." in digits else 0))
+        shown = re.sub(r"[\s,+]", "", match[0].split("e")[0]).replace("−", "-")
+        exponent = int(match[0].split("e")[1]) if "e" in match[0] else 0
+        digits = len(shown.partition(".")[2]) - exponent
+        found.append((float(shown) * 10.0**exponent, digits, text[: match.start()].rstrip().endswith("<")))
     return found
 
 
+def agrees(shown, value):
+    number, digits, bound = shown
+    return value < number if bound else abs(value - number) <= 0.5 * 10.0**-digits + 1e-9
+
+
 def plain(text):
-    return re.sub(r"`|\*\*", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)).strip()
+    """The text without emphasis, spaces and case, in the program's spelling."""
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", str(text))
+    for sign, word in (("−", "-"), ("·", "*"), ("σ", "sigmoid"), ("β", "beta")):
+        text = text.replace(sign, word)
+    return re.sub(r"[`\s]|\*\*", "", text).lower()
 
 
-def shows(shown, value):
-    number, digits = shown
-    return abs(number - value) <= 0.5 * 10 ** -digits * (1 + 1e-6) + 1e-12
+def names(cell):
+    """What a cell of text may be called by."""
+    whole = re.sub(r"\*\*", "", str(cell))
+    parts = [whole, *re.findall(r"`([^`]*)`", whole), *re.findall(r"\((\w+)\)\s*$", whole)]
+    parts += [part for part in (whole.split(",")[0], whole.split(" (")[0], whole.split(",")[0].split(" (")[0]) if "`" not in part]
+    result = {plain(part) for part in parts}
+    return (result | {re.sub(r"[-_]", "", name) for name in result if re.fullmatch(r"[a-z0-9_-]+", name)}) - {""} or {""}
 
 
-class Answer:
-    """What a comment's SQL gives."""
+def offered(value):
+    """The spellings under which an answer's key is found."""
+    parts = (f"{value:g}" if isinstance(value, float) else str("" if value is None else value)).split("|")
+    return {spelling for part in parts for spelling in (plain(part), re.sub(r"[-_]", "", plain(part))) if spelling or len(parts) == 1}
 
-    def __init__(self, fields, directory, program):
-        with tempfile.TemporaryDirectory() as scratch:
-            connection = connected()
-            for name in fields.get("db", "").split():
-                file = directory / name
-                if not file.is_file():
-                    raise Mistake(f"there is no {name}")
-                connection.execute(f"ATTACH 'file:{file}?mode=ro&immutable=1' AS {re.sub('[^A-Za-z0-9]', '_', file.stem)}")
-            if "answer" in fields:
-                self.load(connection, fields["answer"], directory, program, scratch)
-            if "sql" not in fields:
-                raise Mistake("there is no sql")
-            try:
-                self.rows = connection.execute(fields["sql"]).fetchall()
-            except (sqlite3.Error, ValueError) as error:
-                raise Mistake(str(error)) from error
 
-    @staticmethod
-    def load(connection, command, directory, program, scratch):
-        words = shlex.split(command)
-        for i, word in enumerate(words):
-            if (directory / word).is_file():
-                copy = pathlib.Path(scratch) / word
-                copy.write_bytes((directory / word).read_bytes())
-                words[i] = str(copy)
-        ran = subprocess.run([program, *words, "--format", "csv"], capture_output=True, text=True, check=False)
-        if ran.returncode != 0:
-            raise Mistake(f"{command}: {ran.stderr.strip()}")
-        header, *rows = csv.reader(ran.stdout.splitlines())
-        connection.execute("CREATE TABLE answer (place INTEGER, " + ", ".join(f'"{name}"' for name in header) + ")")
-        value = lambda cell: None if cell == "" else float(cell) if re.fullmatch(r"[+-]?[\d.]+(e[+-]?\d+)?", cell) else cell  # noqa: E731
-        for place, row in enumerate(rows, 1):
-            connection.execute(f"INSERT INTO answer VALUES (?{', ?' * len(header)})", [place, *map(value, row)])
+def cells(line):
+    return [cell.strip() for cell in line.strip().strip("|").split("|")] if line.strip().startswith("|") else None
+
+
+def tables(lines):
+    """The Markdown tables among the lines, as (number of the header's line, header, [(line, cells)])."""
+    found, fenced = [], False
+    for at, line in enumerate(lines):
+        fenced ^= line.startswith("```")
+        if fenced or not line.startswith("|") or at + 1 >= len(lines) or not re.fullmatch(r"\|(\s*:?-+:?\s*\|)+\s*", lines[at + 1]):
+            continue
+        rows = []
+        for below in range(at + 2, len(lines)):
+            if not lines[below].startswith("|"):
+                break
+            rows.append((below, cells(lines[below])))
+        found.append((at, cells(line), rows))
+    return found
+
+
+def read_comment(kind, lines):
+    """{key: text} of a comment's lines; `text` is a list."""
+    result, last = {"text": []}, None
+    for line in lines:
+        key, colon, rest = line.partition(":")
+        if colon and key.strip() in KEYS[kind] and not line.startswith(" "):
+            last = key.strip()
+            if last == "text":
+                result["text"].append(rest.strip())
+            elif last in result:
+                raise Unusable(f"{last}: stands there twice")
+            else:
+                result[last] = rest.strip()
+        elif last and line.startswith(" ") or last == "sql":
+            if last == "text":
+                result["text"][-1] += " " + line.strip()
+            else:
+                result[last] += "\n" + line
+        elif line.strip():
+            raise Unusable(f"not understood: {line.strip()}")
+    if kind == "recompute-text" and not (result["text"] and "sql" in result):
+        raise Unusable("text: and sql: are wanted")
+    if kind == "recompute" and not ("sql" in result or "script" in result):
+        raise Unusable("sql: or script: is wanted")
+    return result
+
+
+class Source:
+    """Answers of databases, programs and scripts for the pages of one folder. Commands run in a folder with copies, as they may write."""
+
+    def __init__(self, folder, program):
+        self.folder, self.program, self.outputs = folder, program, {}
+
+    def file(self, name):
+        path = self.folder / name
+        if not path.is_file():
+            raise Unusable(f"no file {name}")
+        return path
+
+    def output(self, command):
+        if command not in self.outputs:
+            with tempfile.TemporaryDirectory() as scratch:
+                words = shlex.split(command)
+                for at, word in enumerate(words):
+                    if (self.folder / word).is_file():
+                        words[at] = shutil.copy(self.folder / word, scratch)
+                if words[0].endswith(".py"):
+                    words = [sys.executable, str(ROOT / "scripts" / words[0]), *(str(self.program) if word == "PROGRAM" else word for word in words[1:])]
+                else:
+                    words = [str(self.program), *words, "--format", "csv"]
+                try:
+                    done = subprocess.run(words, capture_output=True, text=True, cwd=scratch)
+                except OSError as error:
+                    raise Unusable(f"{words[0]} does not start: {error.strerror}") from error
+                if done.returncode:
+                    raise Unusable(f"{command} fails: {done.stderr.strip()}")
+                self.outputs[command] = done.stdout
+        return self.outputs[command]
+
+    def connect(self, comment):
+        connection = sqlite3.connect(":memory:", uri=True)
+        connection.create_function("several", -1, several, deterministic=True)
+        result_statistics.install(connection)
+        for place, word in enumerate(comment.get("db", "").split()):
+            name, _, file = word.rpartition("=")
+            connection.execute(f"ATTACH ? AS \"{name or f'db{place}'}\"", (f"{self.file(file).resolve().as_uri()}?mode=ro&immutable=1",))
+        if "db" in comment:
+            connection.execute(PAIRED)
+        for word in comment.get("csv", "").split():
+            name, _, file = word.partition("=")
+            with (gzip.open if file.endswith(".gz") else open)(self.file(file), "rt", newline="") as text:
+                load(connection, name, *rows_of(text))
+        for place, command in enumerate(filter(None, map(str.strip, comment.get("answer", "").splitlines())), 1):
+            load(connection, "answer" if place == 1 else f"answer{place}", *rows_of(self.output(command).splitlines()))
+        for place, (_, header, rows) in enumerate(self.script_tables(comment), 1):
+            load(connection, f"table{place}", [f"c{k}" for k in range(1, len(header) + 1)], [row for _, row in rows], as_text=True)
+        return connection
+
+    def script_tables(self, comment):
+        return tables(self.output(comment["script"]).splitlines()) if "script" in comment else []
+
+    def rows(self, comment, header=None):
+        """The answer's rows."""
+        if "sql" not in comment:
+            same = [rows for _, theirs, rows in self.script_tables(comment) if [plain(cell) for cell in theirs] == [plain(cell) for cell in header]]
+            if len(same) != 1:
+                raise Unusable(f"the script prints {len(same)} tables with this header")
+            return [[cell or None for cell in row] for _, row in same[0]]
+        try:
+            return self.connect(comment).execute(comment["sql"]).fetchall()
+        except (sqlite3.Error, sqlite3.Warning) as error:
+            raise Unusable(f"SQL: {error}") from error
+
+
+def rows_of(text):
+    rows = list(csv.reader(text))
+    return rows[0], rows[1:]
+
+
+def load(connection, name, columns, rows, as_text=False):
+    connection.execute(f'CREATE TABLE "{name}" ({", ".join(chr(34) + column + chr(34) + ("" if as_text else " NUMERIC") for column in columns)})')
+    connection.executemany(f'INSERT INTO "{name}" VALUES ({", ".join("?" * len(columns))})', [[cell if cell != "" else None for cell in row] for row in rows])
+
+
+def compare(cell, value):
+    """What a cell shows that the value is not, as a sentence or None; and how many numbers were compared."""
+    if value is None:
+        return None, 0
+    shown = numbers(re.sub(r"`[^`]*`", "", cell))
+    if isinstance(value, str) and not value.startswith(MARK):
+        if names(cell) & offered(value):
+            return None, len(shown)
+        wanted = [number for number, _, _ in numbers(value)]
+        if not wanted:
+            return f"shows {cell!r}, comes out as {value!r}", 0
+    else:
+        wanted = json.loads(value[1:]) if isinstance(value, str) else [value]
+    if all(number is None for number in wanted):
+        return None, 0
+    if len(shown) != len(wanted):
+        return f"shows {cell!r}, comes out as {' '.join(map(str, wanted))}", 0
+    for number, value_of in zip(shown, wanted):
+        if value_of is not None and not agrees(number, value_of):
+            return f"shows {cell!r}, comes out as {' '.join(map(str, wanted))}", 0
+    return None, sum(number is not None for number in wanted)
 
 
 class Page:
-    def __init__(self, path, program):
-        self.path, self.program = path, program
-        self.text = path.read_text(encoding="utf-8")
-        self.wrong, self.tables, self.numbers = [], 0, 0
+    """The checks of one Markdown file: counts, and what is wrong, as `file:line: sentence`."""
+
+    def __init__(self, file, source, everything=False):
+        self.file, self.source, self.everything = file, source, everything
+        self.lines = file.read_text().splitlines()
+        self.failures, self.tables, self.measured, self.bare, self.texts, self.numbers, self.passed_over, self.skipped = [], 0, 0, 0, 0, 0, 0, 0
+
+    def fail(self, line, sentence):
+        self.failures.append(f"{self.file}:{line + 1}: {sentence}")
 
     def check(self):
-        for match in COMMENT.finditer(self.text):
-            line = self.text.count("\n", 0, match.end()) + 1
-            fields = {}
-            for entry in re.split(r"\n(?=\w+: )", match.group(2).strip()):
-                key, _, value = entry.partition(":")
-                if key not in ("db", "answer", "sql"):
-                    raise Mistake(f"{self.path}:{line}: {key}: is no part of such a comment")
-                fields[key] = " ".join(value.split())
+        by_line = {at: (header, rows) for at, header, rows in tables(self.lines)}
+        told = set()
+        at = 0
+        while at < len(self.lines):
+            opening = COMMENT.match(self.lines[at])
+            if not opening:
+                at += 1
+                continue
+            start = end = at
+            while end < len(self.lines) and "-->" not in self.lines[end]:
+                end += 1
+            if end == len(self.lines):
+                self.fail(start, "the comment does not end")
+                break
+            at = end + 1
+            while at < len(self.lines) and not self.lines[at].strip():
+                at += 1
             try:
-                answer = Answer(fields, self.path.parent, self.program)
-                below = re.match(r"\n*((?:.+\n?)*)", self.text[match.end():]).group(1).rstrip("\n").split("\n")
-                (self.table if match.group(1) == "recompute" else self.paragraph)(line, below, answer.rows)
-            except Mistake as mistake:
-                raise Mistake(f"{self.path}:{line}: {mistake}") from mistake
+                self.follow(opening[1], start, end, at, by_line, told)
+            except Unusable as reason:
+                self.fail(start, str(reason))
+        for line in sorted(set(by_line) - told):
+            self.bare += 1
+            if self.file.name != "README.md":  # most of whose tables hold no results
+                self.fail(line, "a table without a comment that says how to recompute it, or why not (measured:)")
+        return self
 
-    def differs(self, line, what, shown, value):
-        self.wrong.append(f"{self.path}:{line}: {what}: the page has {shown}, the database {value}")
-
-    def table(self, line, below, rows):
-        body = [row for row in below if row.startswith("|")]
-        if len(body) < 3:
-            raise Mistake("no table follows")
-        headers = [plain(cell) for cell in body[0].strip("|").split("|")]
-        body = body[2:]
-        self.tables += 1
-        if len(rows) != len(body):
-            self.wrong.append(f"{self.path}:{line}: the table has {len(body)} rows, the database {len(rows)}")
-        for i, (row, values) in enumerate(zip(body, rows)):
-            cells = [plain(cell) for cell in re.split(r"(?<!\\)\|", row.strip().strip("|"))]
-            if len(cells) != len(values):
-                raise Mistake(f"the table has {len(cells)} columns, the sql {len(values)}")
-            for header, cell, value in zip(headers, cells, values):
-                self.cell(line + 2 + i, f"{cells[0]}, {header}", cell, value)
-
-    def cell(self, line, what, cell, value):
-        if value is None:
+    def follow(self, kind, start, end, target, by_line, told):
+        if kind != "recompute-text":
+            if target not in by_line:
+                raise Unusable("no table stands below this comment")
+            told.add(target)
+        body = "\n".join(self.lines[start : end + 1]).split("-->")[0]
+        if kind == "measured":
+            if not re.match(r"<!-- measured:\s*\S", body):
+                raise Unusable("measured: wants a reason")
+            self.measured += 1
             return
-        if isinstance(value, str) and not NUMBER.search(value) or isinstance(value, str) and value.startswith("="):
-            if plain(value.lstrip("=")) != cell:
-                self.differs(line, what, cell, value)
-            return
-        wanted = [number for number, _ in numbers_of(value)] if isinstance(value, str) else [value]
-        shown = numbers_of(cell)
-        self.numbers += len(wanted)
-        if len(shown) != len(wanted):
-            self.differs(line, what, cell, value)
-        elif cell.startswith("<"):
-            if wanted[0] >= shown[0][0]:
-                self.differs(line, what, cell, value)
-        elif not all(shows(*pair) for pair in zip(shown, wanted)):
-            self.differs(line, what, cell, value)
+        comment = read_comment(kind, body.split("\n")[1:])
+        if "takes" in comment and not self.everything:
+            self.skipped += 1
+        elif kind == "recompute-text":
+            self.check_text(comment, start, target)
+        else:
+            self.check_table(comment, start, *by_line[target])
 
-    def paragraph(self, line, below, rows):
+    def check_text(self, comment, start, target):
+        below = target
+        while below < len(self.lines) and self.lines[below].strip():
+            below += 1
+        paragraph = re.sub(r"\*\*|`", "", " ".join(" ".join(self.lines[target:below]).split()))
+        rows = self.source.rows(comment)
         if len(rows) != 1:
-            raise Mistake(f"the sql gives {len(rows)} rows, where one is expected")
-        shown = numbers_of(plain(" ".join(below)))
-        for value in rows[0]:
-            for number in [number for number, _ in numbers_of(value)] if isinstance(value, str) else [value]:
-                self.numbers += 1
-                if not any(shows(one, number) for one in shown):
-                    self.wrong.append(f"{self.path}:{line}: the database has {number}, which the paragraph does not show")
+            raise Unusable(f"the answer has {len(rows)} rows")
+        values = [number for value in rows[0] for number in (json.loads(value[1:]) if isinstance(value, str) and value.startswith(MARK) else [value])]
+        if not all(isinstance(value, (int, float)) for value in values):
+            raise Unusable(f"the answer holds something that is no number: {values}")
+        if len(values) != sum(text.count("{}") for text in comment["text"]):
+            raise Unusable(f"the answer has {len(values)} values, the texts have {sum(text.count('{}') for text in comment['text'])} places")
+        for text in comment["text"]:
+            parts = [re.escape(part) for part in re.sub(r"\*\*|`", "", " ".join(text.split())).split("{}")]
+            match = re.search(r"((?:< )?[-+−]?\d[\d,]*(?:\.\d+)?)".join(parts), paragraph)
+            wanted, values = values[: len(parts) - 1], values[len(parts) - 1 :]
+            if not match:
+                self.fail(target, f"not in this paragraph: {text}")
+                continue
+            for shown, value in zip(match.groups(), wanted):
+                if not agrees(numbers(shown.strip().rstrip(","))[0], value):
+                    self.fail(target, f"says {match[0]!r}: {shown} comes out as {value}")
+            self.numbers += len(wanted)
+        self.texts += 1
+
+    def check_table(self, comment, start, header, rows):
+        answer = self.source.rows(comment, header)
+        keys = int(comment.get("key", 1))
+        if not answer or len(answer[0]) != len(header):
+            raise Unusable(f"the answer has {len(answer)} rows of {len(answer[0]) if answer else 0} columns, the table has {len(header)} columns")
+        for line, row in rows:
+            if len(row) != len(header):
+                self.fail(line, f"{len(row)} cells under {len(header)} columns")
+                continue
+            whole = [one for one in answer if all(plain(row[k]) in offered(one[k]) for k in range(keys))]
+            same = whole or [one for one in answer if all(names(row[k]) & offered(one[k]) for k in range(keys))]
+            if len(same) != 1:
+                self.fail(line, f"{' '.join(row[:keys])!r} is {'not' if not same else f'{len(same)} times'} in the answer")
+                continue
+            for column in range(keys, len(header)):
+                wrong, compared = compare(row[column], same[0][column])
+                self.numbers += compared
+                self.passed_over += 0 if wrong else len(numbers(re.sub(r"`[^`]*`", "", row[column]))) - compared
+                if wrong:
+                    self.fail(line, f"column {header[column]!r} of {row[0]!r} {wrong}")
+        self.tables += 1
+
+    def summary(self):
+        return (f"{self.file.name}: {self.tables} tables and {self.texts} paragraphs recomputed, {self.numbers} numbers, {self.passed_over} passed over; "
+                f"{self.measured} tables measured elsewhere, {self.skipped} that take minutes passed over, {self.bare} without a comment, {len(self.failures)} failures")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--program", default=str(ROOT / "build/release/actsearch"))
-    parser.add_argument("pages", nargs="*", type=pathlib.Path, default=sorted((ROOT / "docs/results").glob("*.md")))
+    parser.add_argument("--program", default=ROOT / "build" / os.environ.get("ACTSEARCH_PRESET", "release") / "actsearch")
+    parser.add_argument("--all", action="store_true", help="also what takes minutes")
+    parser.add_argument("pages", nargs="*", metavar="PAGE")
     arguments = parser.parse_args()
-    wrong = []
-    try:
-        for path in arguments.pages:
-            page = Page(path, arguments.program)
-            page.check()
-            wrong += page.wrong
-            print(f"{path.name}: {page.tables} tables, {page.numbers} numbers" + (f", {len(page.wrong)} differ" if page.wrong else ""))
-    except Mistake as mistake:
-        print(f"check_results: {mistake}", file=sys.stderr)
-        return 2
-    for one in wrong:
-        print(one, file=sys.stderr)
-    return 1 if wrong else 0
+    files = [pathlib.Path(page) for page in arguments.pages] or [*sorted((ROOT / "docs/results").glob("*.md")), ROOT / "README.md"]
+    sources, failures, checked = {}, 0, 0
+    for file in files:
+        source = sources.setdefault(file.parent.resolve(), Source(file.parent.resolve(), pathlib.Path(arguments.program).resolve()))
+        page = Page(file, source, arguments.all).check()
+        for failure in page.failures:
+            print(f"FAILED: {failure}", file=sys.stderr)
+        print(page.summary(), file=sys.stderr)
+        failures, checked = failures + len(page.failures), checked + page.numbers
+    print(f"check_results: {checked} numbers of {len(files)} pages, {failures} failures", file=sys.stderr)
+    sys.exit(1 if failures or not checked else 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

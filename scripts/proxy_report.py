@@ -4,10 +4,11 @@
 PROGRAM is the actsearch that made DATABASE or a later one. Everything stated is read from the database through `actsearch query`.
 """
 import json
-import math
 import statistics
 import subprocess
 import sys
+
+from result_statistics import half_width
 
 
 def query(program, database, sql):
@@ -16,8 +17,7 @@ def query(program, database, sql):
 
 def interval(values):
     """Half width of the 95 % interval of the mean (Student's t)."""
-    t = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}.get(len(values))
-    return t * statistics.stdev(values) / math.sqrt(len(values)) if t else None
+    return half_width(values) if len(values) > 1 else None
 
 
 def percent(value):
