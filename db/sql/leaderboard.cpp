@@ -205,7 +205,10 @@ std::vector<Standing> read_standings(sql::Connection& connection, Id recipe, con
   // In SQLite CROSS JOIN keeps `standing` outermost, so that its index gives the order and the scan ends with the last row asked for.
   auto row = connection.prepare(
       "SELECT c.formula, c.name, c.fingerprint, c.parameters, r.name, s.mean, s.n, s.low, s.high, s.best,"
-      " s.beta, s.epochs, s.seconds, s.candidate FROM standing s CROSS JOIN candidate c CROSS JOIN recipe r"
+      " s.beta, s.epochs, s.seconds, s.candidate,"
+      " (SELECT avg(e.validation_loss) FROM trial t JOIN epoch e ON e.trial = t.id AND e.epoch = t.epochs - 1"
+      " WHERE t.candidate = s.candidate AND t.recipe = s.recipe AND t.status = 'done') FROM standing s CROSS JOIN candidate c CROSS JOIN "
+      "recipe r"
       " WHERE s.recipe = ?1 AND c.id = s.candidate AND r.id = s.recipe AND " +
           condition + " ORDER BY " + order + ", c.formula LIMIT ?2",
       recipe, std::max(top, 0), value);
@@ -226,17 +229,9 @@ std::vector<Standing> read_standings(sql::Connection& connection, Id recipe, con
     line.epochs = static_cast<int>(row.integer(11));
     line.seconds = row.real(12).value_or(0);
     line.candidate = row.integer(13);
+    line.validation_loss = row.real(14);
   }
   return result;
-}
-
-/// The mean validation loss after the last epoch of a function's finished trials under the recipe.
-std::optional<double> validation_loss(sql::Connection& connection, Id recipe, Id candidate) {
-  auto row = connection.prepare(
-      "SELECT avg(e.validation_loss) FROM trial t JOIN epoch e ON e.trial = t.id AND e.epoch = t.epochs - 1"
-      " WHERE t.candidate = ?1 AND t.recipe = ?2 AND t.status = 'done'",
-      candidate, recipe);
-  return row.step() ? row.real(0) : std::nullopt;
 }
 
 /// The best of each number of trials, merged: within one number the bound falls with the mean.
@@ -303,7 +298,6 @@ std::vector<Standing> standings(sql::Connection& connection, const LeaderboardQu
     row.rank = static_cast<int>(i) + 1;
     if (own) row.bound = row.mean - own->margin(row.n);
     if (spread) row.margin = spread->margin(row.n);
-    row.validation_loss = validation_loss(connection, recipe, row.candidate);
   }
   if (spread && (query.sort == Sort::kLowerBound || query.sort == Sort::kAccuracy)) find_ties(connection, recipe, *spread, result);
   if (query.reference) {
