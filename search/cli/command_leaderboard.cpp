@@ -135,8 +135,8 @@ Options declared_leaderboard() {
   declare_margin(options);
   declare_distinct(options);
   options.flag("front",
-               "the front of score against cost: only functions whose CPU kernel, measured here now, is quicker than those of all better "
-               "ones; ns is what it takes an element, forward and backward");
+               "score against cost: only functions whose CPU kernel is quicker than those of all better ones. It is timed here and now; ns "
+               "is what it takes an element, forward and backward");
   options.flag("failures", "list the failed trials and their reasons instead");
   declare_format(options);
   options.epilogue("Example: actsearch leaderboard --db first.db --top 10");

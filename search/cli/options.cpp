@@ -247,7 +247,7 @@ std::optional<double> chosen_margin(const Options& options, const ScoreScale& sc
 
 void declare_distinct(Options& options) {
   options.value("distinct", "D",
-                "one row for functions that are alike, the best of them: whose values lie less than D apart, in the root mean square over "
+                "of functions that are alike only the best. Alike are those whose values lie less than D apart: root mean square over "
                 "inputs from N(0, 1), mirrored or not; 0.1 is a good start");
 }
 
