@@ -145,6 +145,7 @@ struct LeaderboardQuery {
   using KnownSpread = std::function<std::optional<SeedSpread>(const std::string& conditions)>;
   KnownSpread known_spread = nullptr;
   static constexpr int kOwnDegrees = 10;
+  bool losses = false;  ///< also LeaderboardRow::validation_loss, which no index holds
 };
 
 struct LeaderboardRow {
@@ -162,7 +163,7 @@ struct LeaderboardRow {
   /// times the rows asked for; `last` is then the place where it stopped. Absent in orders other than by accuracy or bound.
   std::optional<RankRange> tied;
   std::optional<double> best;             ///< the best single trial
-  std::optional<double> validation_loss;  ///< mean over its finished trials, after the last epoch; absent where none was stored
+  std::optional<double> validation_loss;  ///< mean over its finished trials, after the last epoch; where asked for and stored
   std::optional<double> beta;             ///< mean of the learned beta0 over channels and seeds
   int epochs = 0;
   double seconds = 0;  ///< mean per trial

@@ -199,17 +199,22 @@ std::vector<int> trial_counts(sql::Connection& connection, Id recipe) {
   return counts;
 }
 
+/// The mean validation loss after the last epoch of a standing's finished trials.
+constexpr std::string_view kLoss =
+    ", (SELECT avg(e.validation_loss) FROM trial t JOIN epoch e ON e.trial = t.id AND e.epoch = t.epochs - 1"
+    " WHERE t.candidate = s.candidate AND t.recipe = s.recipe AND t.status = 'done')";
+
 /// The first `top` standings that satisfy `condition` (SQL on s), in that order; ?3 is bound to `value`.
 std::vector<Standing> read_standings(sql::Connection& connection, Id recipe, const std::string& condition, const std::string& order,
-                                     int top, int value = 0) {
+                                     bool losses, int top, int value = 0) {
   // In SQLite CROSS JOIN keeps `standing` outermost, so that its index gives the order and the scan ends with the last row asked for.
   auto row = connection.prepare(
       "SELECT c.formula, c.name, c.fingerprint, c.parameters, r.name, s.mean, s.n, s.low, s.high, s.best,"
-      " s.beta, s.epochs, s.seconds, s.candidate,"
-      " (SELECT avg(e.validation_loss) FROM trial t JOIN epoch e ON e.trial = t.id AND e.epoch = t.epochs - 1"
-      " WHERE t.candidate = s.candidate AND t.recipe = s.recipe AND t.status = 'done') FROM standing s CROSS JOIN candidate c CROSS JOIN "
-      "recipe r"
-      " WHERE s.recipe = ?1 AND c.id = s.candidate AND r.id = s.recipe AND " +
+      " s.beta, s.epochs, s.seconds, s.candidate" +
+          std::string(losses ? kLoss : "") +
+          " FROM standing s CROSS JOIN candidate c CROSS JOIN "
+          "recipe r"
+          " WHERE s.recipe = ?1 AND c.id = s.candidate AND r.id = s.recipe AND " +
           condition + " ORDER BY " + order + ", c.formula LIMIT ?2",
       recipe, std::max(top, 0), value);
   std::vector<Standing> result;
@@ -229,16 +234,17 @@ std::vector<Standing> read_standings(sql::Connection& connection, Id recipe, con
     line.epochs = static_cast<int>(row.integer(11));
     line.seconds = row.real(12).value_or(0);
     line.candidate = row.integer(13);
-    line.validation_loss = row.real(14);
+    if (losses) line.validation_loss = row.real(14);
   }
   return result;
 }
 
 /// The best of each number of trials, merged: within one number the bound falls with the mean.
-std::vector<Standing> by_lower_bound(sql::Connection& connection, Id recipe, const SeedSpread& spread, int top) {
+std::vector<Standing> by_lower_bound(sql::Connection& connection, Id recipe, const SeedSpread& spread, bool losses, int top) {
   std::vector<Standing> all;
   for (const int n : trial_counts(connection, recipe)) {
-    for (Standing& standing : read_standings(connection, recipe, "s.n = ?3", "s.mean DESC", top, n)) all.push_back(std::move(standing));
+    for (Standing& standing : read_standings(connection, recipe, "s.n = ?3", "s.mean DESC", losses, top, n))
+      all.push_back(std::move(standing));
   }
   const auto bound = [&](const Standing& standing) { return standing.row.mean - spread.margin(standing.row.n); };
   std::stable_sort(all.begin(), all.end(), [&](const Standing& a, const Standing& b) {
@@ -290,9 +296,10 @@ std::vector<Standing> standings(sql::Connection& connection, const LeaderboardQu
   if (!ranked) return {};
   const Id recipe = ranked->id;
   const auto own = own_spread(connection, recipe), spread = seed_spread(connection, *ranked, query.known_spread);
-  std::vector<Standing> result = query.sort == Sort::kLowerBound && own
-                                     ? by_lower_bound(connection, recipe, *own, query.top)
-                                     : read_standings(connection, recipe, "?3 = 0", std::string(order_of(query.sort)), query.top);
+  std::vector<Standing> result =
+      query.sort == Sort::kLowerBound && own
+          ? by_lower_bound(connection, recipe, *own, query.losses, query.top)
+          : read_standings(connection, recipe, "?3 = 0", std::string(order_of(query.sort)), query.losses, query.top);
   for (std::size_t i = 0; i < result.size(); ++i) {
     LeaderboardRow& row = result[i].row;
     row.rank = static_cast<int>(i) + 1;

@@ -25,7 +25,8 @@ std::unique_ptr<Store> opened(const std::string& path, const AskPlan& plan, std:
 Ranking ranked(const Store& database, const std::optional<std::string>& recipe, int top, LeaderboardQuery::Sort sort,
                const std::optional<std::string>& reference) {
   if (top < 1) throw std::invalid_argument("top is at least 1");
-  LeaderboardQuery query{.recipe = recipe, .top = top, .sort = sort, .reference = std::nullopt, .known_spread = known_spread};
+  LeaderboardQuery query{
+      .recipe = recipe, .top = top, .sort = sort, .reference = std::nullopt, .known_spread = known_spread, .losses = true};
   if (reference) query.reference = candidate_of(*reference).fingerprint;
   std::vector<LeaderboardRow> rows = database.leaderboard(query);
   Provisional provisional = database.provisional(recipe, top - static_cast<int>(rows.size()));

@@ -148,6 +148,7 @@ int run_leaderboard(const Options& options) {
   const Format format = options.format();
   LeaderboardQuery query{options.text("recipe"), static_cast<int>(options.integer("top", 1, 1'000'000).value_or(20)), chosen_sort(options)};
   query.known_spread = known_spread;
+  query.losses = format != Format::kTable;
   const auto reference = options.text("compare");
   if (reference) query.reference = candidate_of(*reference).fingerprint;
   const auto distance = chosen_distance(options);
