@@ -4,8 +4,8 @@
 //
 // LOSSES is the CSV of bench/early_losses over FILE, which holds complete trials. A function of two files counts as the first one has it.
 // --raced has trials of a race under the same recipe: those that passed all rungs and have a score are taken too. That race chose them by
-// their losses, so they are better than most. The model is that of the strategy surrogate, with the losses so far beside the features of the
-// curve.
+// their losses, so they are better than most. The model is that of the strategy surrogate, with the losses so far beside the features of
+// the curve.
 //
 // First table: how well each statistic at a rung orders the complete trials. The model learns from nine tenths of all trials and orders the
 // others; the tenths are drawn at random, or keep together functions nearer than `distance` (see surrogate_replay).
@@ -145,7 +145,8 @@ EndModel learned(const std::vector<const Trial*>& from, std::size_t rung, std::u
 std::vector<std::size_t> tenths(const std::vector<const Trial*>& all, double radius, std::uint64_t seed) {
   std::vector<std::size_t> heads, result;
   for (std::size_t i = 0; i < all.size(); ++i) {
-    const auto head = std::find_if(heads.begin(), heads.end(), [&](std::size_t h) { return curve_distance(all[h]->curve, all[i]->curve) < radius; });
+    const auto head =
+        std::find_if(heads.begin(), heads.end(), [&](std::size_t h) { return curve_distance(all[h]->curve, all[i]->curve) < radius; });
     const auto group = static_cast<std::size_t>(head - heads.begin());
     if (head == heads.end()) heads.push_back(i);
     result.push_back(mixed(mixed(group + kGoldenGamma) + seed) % 10);
@@ -177,8 +178,8 @@ void print_orders(const std::vector<Trial>& table, const std::vector<Trial>& rac
       whole.push_back(rho(one, ends));
       upper.push_back(rho({one.begin(), one.begin() + static_cast<std::ptrdiff_t>(half)}, best));
     }
-    std::cout << "| " << kRungNames[rung] << " | " << name << " | " << fixed(mean_of(whole).value, 3) << " | " << fixed(mean_of(upper).value, 3)
-              << " |\n";
+    std::cout << "| " << kRungNames[rung] << " | " << name << " | " << fixed(mean_of(whole).value, 3) << " | "
+              << fixed(mean_of(upper).value, 3) << " |\n";
   };
   std::cout << scored.size() << " complete trials with a score, " << raced.size() << " of a race to learn from, " << kSplits << " splits\n"
             << "| after epoch | statistic | rank correlation | over the better half |\n| ---: | --- | ---: | ---: |\n";
@@ -233,8 +234,8 @@ class Replay {
     std::size_t next = 0;
     while (true) {
       if (const auto promoted = promotion()) {
-        went_on_[promoted->second].insert(std::lower_bound(went_on_[promoted->second].begin(), went_on_[promoted->second].end(), promoted->first),
-                                          promoted->first);
+        went_on_[promoted->second].insert(
+            std::lower_bound(went_on_[promoted->second].begin(), went_on_[promoted->second].end(), promoted->first), promoted->first);
         train(promoted->first, promoted->second + 1);
       } else if (next < order.size()) {
         train(order[next++], 0);
@@ -317,7 +318,9 @@ void print_races(const std::vector<Trial>& table, int orders, int threads) {
   std::sort(ranking.begin(), ranking.end(), [&](std::size_t a, std::size_t b) { return *table[a].accuracy > *table[b].accuracy; });
   std::vector<bool> top(table.size(), false);
   for (std::size_t i = 0; i < 10; ++i) top[ranking[i]] = true;
-  std::cout << "\nRaces of " << table.size() << " functions, " << ranking.size() << " with a score\n| goes on by | eta | epochs trained | come to the end | of the top 10 | mean of the ten best found, % |\n| --- | ---: | ---: | ---: | ---: | ---: |\n";
+  std::cout << "\nRaces of " << table.size() << " functions, " << ranking.size()
+            << " with a score\n| goes on by | eta | epochs trained | come to the end | of the top 10 | mean of the ten best found, % |\n| "
+               "--- | ---: | ---: | ---: | ---: | ---: |\n";
   std::vector<Way> ways;
   for (const double eta : {kUsualEta, 2.0, 1.8}) {
     ways.push_back({"loss", eta, false, false});
@@ -352,15 +355,16 @@ void print_races(const std::vector<Trial>& table, int orders, int threads) {
       const Mean gain = mean_of(gains);
       return result + " (" + fixed(gain.value, digits) + " ± " + fixed(gain.half_width.value_or(0), digits) + ")";
     };
-    std::cout << "| " << way.name << " | " << fixed(way.eta, 1) << " | " << text([](const Ran& ran) { return ran.epochs; }, 1) << " | " << text([](const Ran& ran) { return ran.finished; }, 1) << " | "
-              << text([](const Ran& ran) { return ran.kept; }, 2) << " | " << text([](const Ran& ran) { return 100 * ran.best_mean; }, 3) << " |"
-              << std::endl;
+    std::cout << "| " << way.name << " | " << fixed(way.eta, 1) << " | " << text([](const Ran& ran) { return ran.epochs; }, 1) << " | "
+              << text([](const Ran& ran) { return ran.finished; }, 1) << " | " << text([](const Ran& ran) { return ran.kept; }, 2) << " | "
+              << text([](const Ran& ran) { return 100 * ran.best_mean; }, 3) << " |" << std::endl;
   }
 }
 
 int run(std::vector<std::string> words) {
   std::map<std::string, std::string> flags{{"--raced", ""}, {"--orders", "100"}, {"--distance", "0.3"}, {"--threads", "2"}};
-  for (; words.size() > 3 && flags.contains(words[words.size() - 2]); words.resize(words.size() - 2)) flags[words[words.size() - 2]] = words.back();
+  for (; words.size() > 3 && flags.contains(words[words.size() - 2]); words.resize(words.size() - 2))
+    flags[words[words.size() - 2]] = words.back();
   if (words.empty() || words.size() % 2 != 0) {
     throw std::invalid_argument("usage: promotion_replay FILE.db LOSSES.csv… [--raced FILE.db] [--orders N] [--distance D] [--threads N]");
   }

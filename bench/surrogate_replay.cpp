@@ -231,8 +231,9 @@ double correlation(const std::vector<double>& a, const std::vector<double>& b) {
 std::vector<std::size_t> folds(const Scored& table, double radius) {
   std::vector<std::size_t> heads, result;
   for (std::size_t i = 0; i < table.functions.size(); ++i) {
-    const auto head = std::find_if(heads.begin(), heads.end(),
-                                   [&](std::size_t h) { return curve_distance(table.functions[h].curve, table.functions[i].curve) < radius; });
+    const auto head = std::find_if(heads.begin(), heads.end(), [&](std::size_t h) {
+      return curve_distance(table.functions[h].curve, table.functions[i].curve) < radius;
+    });
     const auto group = static_cast<std::size_t>(head - heads.begin());
     if (head == heads.end()) heads.push_back(i);
     result.push_back(mixed(group + kGoldenGamma) % 10);

@@ -178,7 +178,7 @@ struct ProvisionalRow {
   Id candidate = 0;  ///< as in the views
   std::string formula, name;
   double epochs = 0;      ///< of its furthest trial, with the part of an epoch
-  double train_loss = 0;  ///< of that trial there; the race judged by it
+  double train_loss = 0;  ///< of that trial there
   int n = 0;              ///< stopped trials
 };
 

@@ -61,7 +61,8 @@ std::vector<RungTrial> SqlStore::rung(Id study, Id recipe, int epochs, std::int6
       steps > 0 ? "pause l ON l.trial = t.id AND l.epoch = ?3 AND l.step = ?4" : "epoch l ON l.trial = t.id AND l.epoch = ?3 - 1 + ?4";
   return database_.rows(
       kTrialOfStudy +
-          ", t.status = 'released', l.train_loss, CASE WHEN t.status = 'done' THEN coalesce(t.validation_accuracy, t.final_test_accuracy) END,"
+          ", t.status = 'released', l.train_loss, CASE WHEN t.status = 'done' THEN coalesce(t.validation_accuracy, t.final_test_accuracy) "
+          "END,"
           " t.finished FROM study_trial s JOIN trial t ON t.id = s.trial JOIN candidate c ON c.id = t.candidate JOIN " +
           reached + " WHERE s.study = ?1 AND t.recipe = ?2 ORDER BY l.train_loss NULLS FIRST, t.id",
       [](const Statement& row) {

@@ -149,12 +149,12 @@ auto calling(const Call& call) {
   }
 }
 
-std::unique_ptr<Session> make_session(const std::string& path, const std::string& conditions, int epochs, const std::string& space,
-                                      const std::optional<std::vector<std::string>>& unary,
-                                      const std::optional<std::vector<std::string>>& binary, const std::string& strategy,
-                                      std::uint64_t seed, int seeds, bool baselines, const std::vector<std::string>& formulas,
-                                      const std::optional<std::tuple<std::vector<int>, std::optional<double>, std::optional<std::string>>>& racing,
-                                      const std::string& metric, bool minimize, double lowest, double highest) {
+std::unique_ptr<Session> make_session(
+    const std::string& path, const std::string& conditions, int epochs, const std::string& space,
+    const std::optional<std::vector<std::string>>& unary, const std::optional<std::vector<std::string>>& binary,
+    const std::string& strategy, std::uint64_t seed, int seeds, bool baselines, const std::vector<std::string>& formulas,
+    const std::optional<std::tuple<std::vector<int>, std::optional<double>, std::optional<std::string>>>& racing, const std::string& metric,
+    bool minimize, double lowest, double highest) {
   if (seed > kLargestSeed) throw std::invalid_argument("a seed is at most " + std::to_string(kLargestSeed));
   std::optional<AskPlan::Race> race;
   if (racing) {

@@ -141,8 +141,9 @@ Table asked_table(const std::vector<AskedTrial>& asked, const std::vector<std::s
 }
 
 int list(const Options& options, const std::string& file) {
-  for (const char* other : {"conditions", "count", "lease",     "epochs", "metric", "minimize", "score-range", "space", "unary", "binary",
-                            "strategy",   "expr",  "baselines", "seeds",  "seed",   "racing",   "rungs",       "eta", "promote-by",  "to",    "out"}) {
+  for (const char* other :
+       {"conditions", "count",     "lease", "epochs", "metric", "minimize", "score-range", "space",      "unary", "binary", "strategy",
+        "expr",       "baselines", "seeds", "seed",   "racing", "rungs",    "eta",         "promote-by", "to",    "out"}) {
     if (options.has(other)) throw UsageError(std::string("--list shows all that is out: --") + other + " does not go with it");
   }
   const Format format = options.format();

@@ -187,9 +187,9 @@ void say_race(Progress& progress, const Racing& racing, int epochs) {
   }
   progress.say("racing: a trial has " + std::to_string(epochs * racing.steps_per_epoch) + " steps and pauses after " + rungs +
                "; the best " + fixed(100 / racing.eta, 0) + " % of those that came as far go on, by " +
-               (racing.promote_by == PromoteBy::kLoss ? "their training loss"
-                                                      : "their predicted end (until " + std::to_string(kEndsToLearnFrom) +
-                                                            " have ended, by their training loss)"));
+               (racing.promote_by == PromoteBy::kLoss
+                    ? "their training loss"
+                    : "their predicted end (until " + std::to_string(kEndsToLearnFrom) + " have ended, by their training loss)"));
 }
 
 /// What the file has under the conditions already, so that nobody thinks that it begins anew.

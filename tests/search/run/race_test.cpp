@@ -183,16 +183,16 @@ TEST_F(RaceTest, ByPredictionsTheFunctionsThatEndWellGoOnThoughTheirLossesDoNotT
     plan.run.recipe_text += promote_by == PromoteBy::kLoss ? " by loss" : " by prediction";
     const SearchReport report = run(plan, with_losses_that_say_nothing);
     EXPECT_EQ(report.run.ending, Ending::kFinished);
-    const std::string of = " FROM trials WHERE status = 'done' AND recipe_id = (SELECT recipe_id FROM recipes WHERE text = '" +
-                           plan.run.recipe_text + "')";
+    const std::string of =
+        " FROM trials WHERE status = 'done' AND recipe_id = (SELECT recipe_id FROM recipes WHERE text = '" + plan.run.recipe_text + "')";
     ASSERT_GT(number("SELECT count(*)" + of), 3 * static_cast<int>(kEndsToLearnFrom));
     if (promote_by == PromoteBy::kPrediction) {
       EXPECT_LE(number("SELECT count(*)" + of), kFunctions * plan.run.seeds / 4) << "no more than eta lets go on";
     }
     // Those that ended after the model had learned.
-    mean[promote_by] = std::stod(cell(
-        database_, "SELECT avg(accuracy) FROM (SELECT accuracy" + of + " ORDER BY finished, trial LIMIT -1 OFFSET " +
-                       std::to_string(kEndsToLearnFrom) + ")"));
+    mean[promote_by] =
+        std::stod(cell(database_, "SELECT avg(accuracy) FROM (SELECT accuracy" + of + " ORDER BY finished, trial LIMIT -1 OFFSET " +
+                                      std::to_string(kEndsToLearnFrom) + ")"));
   }
   EXPECT_GT(mean[PromoteBy::kPrediction], mean[PromoteBy::kLoss] + 0.03);
 }
@@ -211,9 +211,10 @@ TEST_F(RaceTest, ByPredictionsARaceThatIsCutOffGoesOnAsItWouldHave) {
       plan.run.budget = {};
     }
     EXPECT_EQ(run(plan, with_losses_that_say_nothing).run.ending, Ending::kFinished);
-    ends.push_back(cell(database_, "SELECT group_concat(formula || ' ' || seed, ', ') FROM (SELECT formula, seed FROM trials WHERE status ="
-                                   " 'done' AND recipe_id = (SELECT recipe_id FROM recipes WHERE text = '" +
-                                       plan.run.recipe_text + "') ORDER BY finished, trial)"));
+    ends.push_back(cell(database_,
+                        "SELECT group_concat(formula || ' ' || seed, ', ') FROM (SELECT formula, seed FROM trials WHERE status ="
+                        " 'done' AND recipe_id = (SELECT recipe_id FROM recipes WHERE text = '" +
+                            plan.run.recipe_text + "') ORDER BY finished, trial)"));
   }
   EXPECT_GT(ends[0].size(), 300u);
   EXPECT_EQ(ends[0], ends[1]);

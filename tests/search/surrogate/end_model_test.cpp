@@ -42,7 +42,8 @@ Ended ended(bool by_curve) {
 TEST(EndModelTest, LearnsFromTheCurveWhatTheLossesDoNotSay) {
   const Ended known = ended(true);
   const EndModel model(known.trials, known.scores, 1);
-  const double kin = model.predict({features_of("x * sigmoid(1.5 * x)"), {2.4, 2.4}}), stranger = model.predict({features_of("sin(2 * x)"), {0.6, 0.6}});
+  const double kin = model.predict({features_of("x * sigmoid(1.5 * x)"), {2.4, 2.4}}),
+               stranger = model.predict({features_of("sin(2 * x)"), {0.6, 0.6}});
   EXPECT_GT(kin, 0.7);
   EXPECT_LT(stranger, 0.5);
 }
