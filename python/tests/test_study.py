@@ -160,6 +160,9 @@ def test_races_that_cannot_be_are_refused(tmp_path):
             make_study(tmp_path / "own.db", racing=wrong)
     with pytest.raises(ValueError, match="eta"):
         make_study(tmp_path / "own.db", racing=actsearch.Racing((1,), eta=1))
+    with pytest.raises(ValueError, match="prediction or by loss"):
+        make_study(tmp_path / "own.db", racing=actsearch.Racing((1,), promote_by="luck"))
+    make_study(tmp_path / "other.db", racing=actsearch.Racing((1,), promote_by="loss")).close()
     assert not (tmp_path / "own.db").exists()
 
 

@@ -453,6 +453,41 @@ TEST_F(AskTell, APausedTrialIsHandedOutAgainWhenItIsPromoted) {
   EXPECT_EQ(epoch(ticket(anew), 1, 9).answer, Answer::kPause);
 }
 
+TEST_F(AskTell, ARaceThatPredictsAnswersByTheCurvesOfThoseThatHaveEnded) {
+  for (const PromoteBy promote_by : {PromoteBy::kLoss, PromoteBy::kPrediction}) {
+    AskPlan plan = racing_ask(1.5);
+    plan.conditions.text += promote_by == PromoteBy::kLoss ? ", by loss" : ", by prediction";
+    plan.race->rungs = {1};
+    plan.race->promote_by = promote_by;
+    plan.seeds = 4;
+    std::vector<Claim> sums, products;
+    for (const AskedTrial& trial : ask(plan, 48)) {
+      (trial.candidate.formula.find('*') == std::string::npos ? sums : products).push_back(ticket(trial));
+    }
+    ASSERT_EQ(products.size(), 24u);
+    // Each comes to the rung with a higher loss than all before, so it waits. Then 20 end: the products are good.
+    for (std::size_t i = 0; i < 16; ++i) {
+      const double loss = 1 + 0.01 * static_cast<double>(i);
+      EXPECT_EQ(epoch(products[i], 1, loss).answer, Answer::kPause);
+      EXPECT_EQ(epoch(sums[i], 1, loss + 0.005).answer, Answer::kPause);
+    }
+    for (std::size_t i = 0; i < 16; ++i) score(products[i], 0.8);
+    for (std::size_t i = 0; i < 4; ++i) score(sums[i], 0.3);
+    EXPECT_EQ(epoch(products[16], 1, 5).answer, promote_by == PromoteBy::kLoss ? Answer::kPause : Answer::kGoOn)
+        << "of the highest loss, and of the curve that ends well";
+  }
+}
+
+TEST_F(AskTell, ARaceGoesOnAsItBeganWhereNobodyHasChosen) {
+  AskPlan plan = racing_ask();
+  plan.race->promote_by = PromoteBy::kLoss;
+  const Id study = Asker(database_, plan).study();
+  plan.race->promote_by = std::nullopt;
+  EXPECT_EQ(Asker(database_, plan).study(), study);
+  plan.race->promote_by = PromoteBy::kPrediction;
+  EXPECT_NE(Asker(database_, plan).study(), study);
+}
+
 TEST_F(AskTell, InARaceWithBaselinesTheReferencesGoOnWhateverTheirLoss) {
   AskPlan plan = racing_ask();
   plan.baselines = true;
