@@ -75,6 +75,19 @@ class Pages(unittest.TestCase):
         self.expect(TABLE.replace(" ± 1.2", ""), "with its interval")
         self.expect(TABLE.replace("| 72.00 |", "| |"), "shows ''")
 
+    def test_a_page_says_which_numerics_version_its_trials_are_of(self):
+        connection = sqlite3.connect(self.folder / "scores.db")
+        connection.execute("CREATE TABLE recipes (recipe_id INT, text TEXT)")
+        for text, versions in (("vgg precision=bf16 data=x", [1]), ("vgg precision=bf16 numerics=3 data=x", [3]), ("vgg data=x", [])):
+            connection.execute("DELETE FROM recipes")
+            connection.execute("INSERT INTO recipes VALUES (1, ?)", (text,))
+            connection.execute("INSERT INTO recipes VALUES (2, 'vgg precision=bf16 numerics=9')")  # without a trial
+            connection.commit()
+            sentences = [f"does not say that it has trials of numerics version {version}" for version in versions]
+            self.assertEqual([failure.partition(": ")[2] for failure in self.check(TABLE).failures], sentences)
+            self.assertEqual(self.check(TABLE + "\nCommit a, numerics\nversions 1, 2 and 3, bf16.\n").failures, [])
+        connection.close()
+
     def test_a_row_that_the_answer_lacks_is_found(self):
         self.expect(TABLE + "| GELU | 72.00 | 72.0 ± 1.2 |\n", "'GELU' is not in the answer")
 
