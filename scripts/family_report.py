@@ -89,8 +89,10 @@ class Race:
     def __init__(self, file):
         connection = sqlite3.connect(f"file:{file}?mode=ro&immutable=1", uri=True)
         recipes = dict(connection.execute("SELECT recipe_id, text FROM recipes WHERE recipe_id IN (SELECT recipe_id FROM trials)"))
-        fresh = next(recipe for recipe, text in recipes.items() if " fold=1" in text)
-        search = next(recipe for recipe in recipes if recipe != fresh)
+        fresh = next((recipe for recipe, text in recipes.items() if " fold=1" in text), None)
+        search = next((recipe for recipe in recipes if recipe != fresh), None)
+        if fresh is None or search is None:
+            raise SystemExit(f"{file}: a search and its finalists are expected")
         self.functions = [row[0] for row in connection.execute("SELECT DISTINCT formula FROM trials WHERE recipe_id = ?", (search,))]
         done = "FROM trials WHERE recipe_id = ? AND status = 'done' ORDER BY"
         scored = connection.execute(f"SELECT formula, accuracy {done} accuracy DESC, formula", (search,)).fetchall()
