@@ -32,6 +32,7 @@
 #include "search/surrogate/curve_features.h"
 #include "search/surrogate/extra_trees.h"
 #include "search/text/format.h"
+#include "unit_curve.h"
 
 namespace {
 
@@ -50,29 +51,6 @@ struct Scored {
   std::vector<Function> functions;
   std::vector<std::optional<std::size_t>> at;  ///< by place
 };
-
-/// Mean 0 and variance 1 under N(0, 1), each point times the root of its weight.
-std::vector<double> unit_curve(const Program& program) {
-  std::vector<double> x, weight;
-  double total = 0;
-  for (double at = -5 + 1.0 / 32; at < 5; at += 1.0 / 16) {
-    x.push_back(at);
-    total += weight.emplace_back(std::exp(-at * at / 2));
-  }
-  std::vector<double> y =
-      evaluate_forward(program, x, std::vector<double>(static_cast<std::size_t>(program.parameter_count()), kBetaStart));
-  double mean = 0, variance = 0;
-  for (std::size_t i = 0; i < y.size(); ++i) mean += y[i] * (weight[i] /= total);
-  for (std::size_t i = 0; i < y.size(); ++i) variance += (y[i] - mean) * (y[i] - mean) * weight[i];
-  for (std::size_t i = 0; i < y.size(); ++i) y[i] = (y[i] - mean) / std::sqrt(std::max(variance, 1e-24)) * std::sqrt(weight[i]);
-  return y;
-}
-
-double distance(const std::vector<double>& a, const std::vector<double>& b) {
-  double sum = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
-  return std::sqrt(sum);
-}
 
 struct Stored {
   std::string status;
@@ -254,8 +232,9 @@ double correlation(const std::vector<double>& a, const std::vector<double>& b) {
 std::vector<std::size_t> folds(const Scored& table, double radius) {
   std::vector<std::size_t> heads, result;
   for (std::size_t i = 0; i < table.functions.size(); ++i) {
-    const auto head = std::find_if(heads.begin(), heads.end(),
-                                   [&](std::size_t h) { return distance(table.functions[h].curve, table.functions[i].curve) < radius; });
+    const auto head = std::find_if(heads.begin(), heads.end(), [&](std::size_t h) {
+      return curve_distance(table.functions[h].curve, table.functions[i].curve) < radius;
+    });
     const auto group = static_cast<std::size_t>(head - heads.begin());
     if (head == heads.end()) heads.push_back(i);
     result.push_back(mixed(group + kGoldenGamma) % 10);
@@ -349,7 +328,7 @@ int run(const std::vector<std::string>& words) {
   };
   replays(with([](const Function& one) { return one.known != Known::kStopped; }), "ended");
   replays(with([](const Function&) { return true; }), "all");
-  replays(with([&](const Function& one) { return distance(one.curve, swish) >= radius; }), "held-out");
+  replays(with([&](const Function& one) { return curve_distance(one.curve, swish) >= radius; }), "held-out");
   return 0;
 }
 

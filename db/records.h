@@ -178,7 +178,7 @@ struct ProvisionalRow {
   Id candidate = 0;  ///< as in the views
   std::string formula, name;
   double epochs = 0;      ///< of its furthest trial, with the part of an epoch
-  double train_loss = 0;  ///< of that trial there; the race judged by it
+  double train_loss = 0;  ///< of that trial there
   int n = 0;              ///< stopped trials
 };
 
@@ -207,6 +207,12 @@ struct GivenBack {
   bool in_study = false;   ///< whether the trial belongs to the study that was asked about
 };
 
+/// A trial that has come to its end with a score.
+struct TrialEnd {
+  double score = 0;      ///< validation accuracy, or what stands for it; higher is better
+  std::string finished;  ///< when, as in the views
+};
+
 /// A trial that has reached a rung.
 struct RungTrial {
   Id candidate = 0;
@@ -214,6 +220,8 @@ struct RungTrial {
   std::uint64_t seed = 0;
   std::optional<std::uint64_t> place;   ///< in the study's space, where it is known
   std::optional<GivenBack> given_back;  ///< absent where the trial has ended or a process trains it
+  double train_loss = 0;                ///< at the rung; 0 where nobody told it
+  std::optional<TrialEnd> end = {};     ///< absent where the trial has not ended, or has failed
 };
 
 /// A trial of a study that was begun, has not ended, and has no process at work on it.

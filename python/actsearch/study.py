@@ -33,14 +33,17 @@ class Answer(enum.Enum):
 
 @dataclass(frozen=True)
 class Racing:
-    """A race stops weak trials early: at each rung they pause, unless their training loss is among the lowest there.
+    """A race stops weak trials early: at each rung they pause, unless they are among the most promising there.
 
-    rungs   whole epochs that ascend, such as (1, 3), each before a trial's last
-    eta     the best 1/eta of those that reach a rung go on; None: as `actsearch search` has it
+    rungs       whole epochs that ascend, such as (1, 3), each before a trial's last
+    eta         the best 1/eta of those that reach a rung go on; None: as `actsearch search` has it
+    promote_by  what is compared at a rung: "loss", the training loss; or "prediction", the end that a model predicts from the losses so
+                far and the function's curve, once 16 trials have ended. None: as the study began, else "prediction"
     """
 
     rungs: Sequence[int]
     eta: Optional[float] = None
+    promote_by: Optional[str] = None
 
 
 class Trial:
@@ -246,7 +249,7 @@ class Study:
             seeds,
             baselines,
             [str(formula) for formula in formulas],
-            None if race is None else (list(race.rungs), race.eta),
+            None if race is None else (list(race.rungs), race.eta, race.promote_by),
             metric,
             minimize,
             lowest,

@@ -149,15 +149,19 @@ auto calling(const Call& call) {
   }
 }
 
-std::unique_ptr<Session> make_session(const std::string& path, const std::string& conditions, int epochs, const std::string& space,
-                                      const std::optional<std::vector<std::string>>& unary,
-                                      const std::optional<std::vector<std::string>>& binary, const std::string& strategy,
-                                      std::uint64_t seed, int seeds, bool baselines, const std::vector<std::string>& formulas,
-                                      const std::optional<std::pair<std::vector<int>, std::optional<double>>>& racing,
-                                      const std::string& metric, bool minimize, double lowest, double highest) {
+std::unique_ptr<Session> make_session(
+    const std::string& path, const std::string& conditions, int epochs, const std::string& space,
+    const std::optional<std::vector<std::string>>& unary, const std::optional<std::vector<std::string>>& binary,
+    const std::string& strategy, std::uint64_t seed, int seeds, bool baselines, const std::vector<std::string>& formulas,
+    const std::optional<std::tuple<std::vector<int>, std::optional<double>, std::optional<std::string>>>& racing, const std::string& metric,
+    bool minimize, double lowest, double highest) {
   if (seed > kLargestSeed) throw std::invalid_argument("a seed is at most " + std::to_string(kLargestSeed));
   std::optional<AskPlan::Race> race;
-  if (racing) race = {.rungs = racing->first, .eta = racing->second.value_or(kUsualEta)};
+  if (racing) {
+    const auto& [rungs, eta, promote_by] = *racing;
+    race = {.rungs = rungs, .eta = eta.value_or(kUsualEta)};
+    if (promote_by) race->promote_by = promotion_of(*promote_by);
+  }
   const AskPlan plan{
       .conditions = {.text = conditions, .epochs = epochs, .metric = metric, .minimize = minimize, .lowest = lowest, .highest = highest},
       .space = Space(space, unary, binary),

@@ -12,6 +12,7 @@
 #include "search/cli/command.h"
 #include "search/cli/options.h"
 #include "search/cli/own_training.h"
+#include "search/cli/race_options.h"
 #include "search/run/ask.h"
 #include "search/run/budget.h"
 #include "search/strategies/strategy.h"
@@ -49,9 +50,9 @@ Options declared() {
   options.value("seeds", "N", "trials of each formula, with different seeds [1]");
   options.value("seed", "S", "the first seed; the order of proposals follows from it too [0]");
   options.flag("racing",
-               "stop the weak early: `tell --epoch` answers `pause` at a rung unless the training loss is among the lowest there");
+               "stop the weak early: `tell --epoch` answers `pause` at a rung unless the trial is among the most promising there");
   options.value("rungs", "E,E,...", "the rungs, in whole epochs, such as 1,3");
-  options.value("eta", "F", "the best 1/F of those that reach a rung go on [" + exact(kUsualEta) + "]");
+  declare_race(options);
   options.value("to", "TARGET", "also write each formula as `actsearch export --to` does: pytorch, jax, keras, ...",
                 names_of(export_targets()));
   options.value("out", "DIR", "where to: DIR/trial-17.py and so on; created if it is not there, and files of that name are replaced");
@@ -62,21 +63,14 @@ Options declared() {
 }
 
 std::optional<AskPlan::Race> chosen_race(const Options& options) {
-  if (!options.has("racing")) {
-    if (options.has("rungs") || options.has("eta")) throw UsageError("--rungs and --eta belong to --racing");
-    return std::nullopt;
-  }
+  if (!races(options)) return std::nullopt;
   const auto rungs = options.numbers("rungs");
   if (!rungs) throw UsageError("--racing needs --rungs, in whole epochs, such as 1,3");
-  AskPlan::Race race{.rungs = {}, .eta = kUsualEta};
+  AskPlan::Race race{.rungs = {}, .eta = chosen_eta(options), .promote_by = chosen_promotion(options)};
   for (const double rung : *rungs) {
     if (rung != std::floor(rung) || std::abs(rung) > 100'000)
       throw UsageError("--rungs: a whole number of epochs is expected, not '" + exact(rung) + "'");
     race.rungs.push_back(static_cast<int>(rung));
-  }
-  if (const auto eta = options.numbers("eta")) {
-    if (eta->size() != 1) throw UsageError("--eta is a number above 1, not '" + *options.text("eta") + "'");
-    race.eta = eta->front();
   }
   return race;
 }
@@ -147,8 +141,9 @@ Table asked_table(const std::vector<AskedTrial>& asked, const std::vector<std::s
 }
 
 int list(const Options& options, const std::string& file) {
-  for (const char* other : {"conditions", "count", "lease",     "epochs", "metric", "minimize", "score-range", "space", "unary", "binary",
-                            "strategy",   "expr",  "baselines", "seeds",  "seed",   "racing",   "rungs",       "eta",   "to",    "out"}) {
+  for (const char* other :
+       {"conditions", "count",     "lease", "epochs", "metric", "minimize", "score-range", "space",      "unary", "binary", "strategy",
+        "expr",       "baselines", "seeds", "seed",   "racing", "rungs",    "eta",         "promote-by", "to",    "out"}) {
     if (options.has(other)) throw UsageError(std::string("--list shows all that is out: --") + other + " does not go with it");
   }
   const Format format = options.format();

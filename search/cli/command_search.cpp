@@ -13,6 +13,7 @@
 #include "search/cli/interrupt.h"
 #include "search/cli/options.h"
 #include "search/cli/own_training.h"
+#include "search/cli/race_options.h"
 #include "search/cli/run_files.h"
 #include "search/run/forecast.h"
 #include "search/run/known_spread.h"
@@ -65,12 +66,12 @@ Options declared() {
   options.value("budget-trials", "N", "end after N trials");
   options.value("budget-epochs", "N", "train at most N epochs");
   options.flag("racing",
-               "stop the weak early: every trial pauses at a few points, the rungs, and only those of low training loss go on "
+               "stop the weak early: every trial pauses at a few points, the rungs, and only the most promising go on "
                "(asynchronous successive halving)");
   std::string usual_rungs;
   for (const double rung : kUsualRungs) usual_rungs += (usual_rungs.empty() ? "" : ",") + exact(rung);
   options.value("rungs", "E,E,...", "the rungs, in epochs; 0.25 is a quarter of an epoch, rounded to whole steps [" + usual_rungs + "]");
-  options.value("eta", "F", "the best 1/F of those that reach a rung go on [" + exact(kUsualEta) + "]");
+  declare_race(options);
   options.value("trial-time", "T", "a trial that takes longer counts as failed [no limit]");
   declare_jobs(options);
   declare_own_training(options);
@@ -95,15 +96,12 @@ Budget chosen_budget(const Options& options, const Recipe& recipe) {
 struct RaceFlags {
   std::vector<double> rungs;
   double eta = kUsualEta;
+  std::optional<PromoteBy> promote_by = {};
 };
 
 std::optional<RaceFlags> chosen_race(const Options& options, const Recipe& recipe, const std::vector<double>& usual_rungs) {
-  if (!options.has("racing")) {
-    if (options.has("rungs") || options.has("eta")) throw UsageError("--rungs and --eta belong to --racing");
-    return std::nullopt;
-  }
-  RaceFlags race;
-  race.rungs = options.numbers("rungs").value_or(usual_rungs);
+  if (!races(options)) return std::nullopt;
+  const RaceFlags race{options.numbers("rungs").value_or(usual_rungs), chosen_eta(options), chosen_promotion(options)};
   double before = 0;
   for (const double rung : race.rungs) {
     if (!(rung > before)) {
@@ -114,11 +112,6 @@ std::optional<RaceFlags> chosen_race(const Options& options, const Recipe& recip
   if (before >= recipe.epochs) {
     throw UsageError("--rungs: a trial of " + std::to_string(recipe.epochs) + " epochs cannot pause after " + exact(before) +
                      "; --epochs makes trials longer");
-  }
-  if (const auto eta = options.numbers("eta")) {
-    race.eta = eta->front();
-    if (eta->size() != 1 || !(race.eta > 1) || race.eta > 1e6)
-      throw UsageError("--eta is a number above 1, not '" + *options.text("eta") + "'");
   }
   return race;
 }
@@ -193,7 +186,10 @@ void say_race(Progress& progress, const Racing& racing, int epochs) {
     rungs += std::to_string(rung.epochs * racing.steps_per_epoch + rung.steps);
   }
   progress.say("racing: a trial has " + std::to_string(epochs * racing.steps_per_epoch) + " steps and pauses after " + rungs +
-               "; the best " + fixed(100 / racing.eta, 0) + " % of those that came as far go on");
+               "; the best " + fixed(100 / racing.eta, 0) + " % of those that came as far go on, by " +
+               (racing.promote_by == PromoteBy::kLoss
+                    ? "their training loss"
+                    : "their predicted end (until " + std::to_string(kEndsToLearnFrom) + " have ended, by their training loss)"));
 }
 
 /// What the file has under the conditions already, so that nobody thinks that it begins anew.
@@ -294,7 +290,10 @@ int search_images(const Options& options) {
   };
   say(note_on_data(dataset));
   say_plan(progress, plan, device);
-  if (plan.run.racing) say_race(progress, *plan.run.racing, plan.run.recipe.epochs);
+  if (race) {
+    plan.run.racing->promote_by = race->promote_by.value_or(*usual_promotion(database, plan));
+    say_race(progress, *plan.run.racing, plan.run.recipe.epochs);
+  }
   say(note_on_precision(database, plan.run));
   say_before(progress, database, plan.run);
   const std::atomic<bool>& interrupt = catch_interrupts();  // before this there is nothing to end cleanly
@@ -331,7 +330,8 @@ Racing whole_epochs(const RaceFlags& race) {
 int search_with_command(const Options& options, const OwnTraining& own) {
   const std::string file = options.required("db");
   SearchPlan plan = planned(options, recipe_of(own.conditions));
-  if (const auto race = chosen_race(options, plan.run.recipe, rungs_of_whole_epochs(plan.run.recipe.epochs))) {
+  const auto race = chosen_race(options, plan.run.recipe, rungs_of_whole_epochs(plan.run.recipe.epochs));
+  if (race) {
     plan.run.racing = whole_epochs(*race);
     plan.run.racing->always = {std::string(kReferences[0])};
     require_epochs(own);
@@ -354,7 +354,10 @@ int search_with_command(const Options& options, const OwnTraining& own) {
   if (const std::string note = note_on_others(database, own.conditions); !note.empty()) say(note);
   say(search_text(plan) + std::to_string(own.conditions.epochs) + (own.conditions.epochs == 1 ? " epoch, " : " epochs, ") + "module for " +
       own.conditions.target + ", " + jobs_text(plan.run.jobs));
-  if (plan.run.racing) say_race(progress, *plan.run.racing, plan.run.recipe.epochs);
+  if (race) {
+    plan.run.racing->promote_by = race->promote_by.value_or(*usual_promotion(database, plan));
+    say_race(progress, *plan.run.racing, plan.run.recipe.epochs);
+  }
   say_before(progress, database, plan.run);
   const std::atomic<bool>& interrupt = catch_interrupts();
   const Evaluator evaluator = make_evaluator(own, database, file, plan.run, say);

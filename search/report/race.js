@@ -39,7 +39,7 @@ function pausedList(view) {
     el("h3", {}, `Paused: ${plural(view.paused.length + view.leftOut.paused, "function")}`),
     el("p", {class: "note"},
        "Provisional: these have no finished trial, so they have no accuracy and no rank. Those that came furthest stand first; of those " +
-           "that came as far, the one with the lowest training loss, which is what the race judges by."),
+           "that came as far, the one with the lowest training loss."),
     plainTable(columns.filter(Boolean), shown),
     view.paused.length > shown.length &&
         el("button", {type: "button", class: "quiet", on: {click: more}},
@@ -56,7 +56,7 @@ function drawRace(view) {
   put(section, heading("race", "Race", view.paused.length > 0 && csvButton("paused", () => pausedCsv(view))),
       races.length > 0 &&
           el("p", {class: "note"},
-             "A race pauses each trial after so many epochs (a rung), and only the best by training loss go on from there. " +
+             "A race pauses each trial after so many epochs (a rung), and only the most promising go on from there. " +
                  "Counts are of trials; the bar is as wide as the share of all that was judged there, its inner part went on."),
       races.map(({study, stages}) => [races.length > 1 && el("h3", {}, `Study ${study}`), funnelTable(view, stages)]).flat(),
       view.paused.length > 0 && pausedList(view));

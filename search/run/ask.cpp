@@ -50,8 +50,17 @@ SearchPlan search_plan(const AskPlan& plan) {
   search.run.recipe_text = to_text(plan.conditions);
   search.run.seed = plan.seed;
   search.run.seeds = plan.seeds;
-  if (plan.race) search.run.racing = racing_of(plan);
+  if (plan.race) {
+    search.run.racing = racing_of(plan);
+    search.run.racing->promote_by = plan.race->promote_by.value_or(PromoteBy::kPrediction);
+  }
   (void)make_strategy(plan.strategy, plan.space, plan.seed);  // or there is none of that name
+  return search;
+}
+
+SearchPlan search_plan_on(const Store& database, const AskPlan& plan) {
+  SearchPlan search = search_plan(plan);
+  if (plan.race && !plan.race->promote_by) search.run.racing->promote_by = *usual_promotion(database, search);
   return search;
 }
 
@@ -61,7 +70,7 @@ void require_valid(const AskPlan& plan) { (void)search_plan(plan); }
 
 Asker::Asker(Store& database, const AskPlan& plan)
     : database_(database),
-      plan_(search_plan(plan)),
+      plan_(search_plan_on(database, plan)),
       study_(study_of(database, plan_)),
       recipe_(database.recipe(plan_.run.recipe.name, plan_.run.recipe_text)) {
   if (plan_.run.racing) race_.emplace(database, study_, recipe_, *plan_.run.racing, plan_.run.recipe.epochs);

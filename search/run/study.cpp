@@ -15,8 +15,14 @@
 namespace actsearch {
 namespace {
 
-/// Of a study's conditions: what its strategy learns with.
+/// Of a study's conditions: what its strategy or its race learns with.
 constexpr const char* kModel = "model";
+/// Of the race in them: absent where the loss decides.
+constexpr const char *kPromoteBy = "promote_by", *kPrediction = "prediction";
+
+bool by_predictions(const SearchPlan& plan) { return plan.run.racing && plan.run.racing->promote_by == PromoteBy::kPrediction; }
+
+auto identity(const StudyRecord& study) { return std::tie(study.kind, study.space, study.strategy, study.seed, study.recipe, study.data); }
 
 std::vector<std::string> names(const std::vector<const OperatorInfo*>& operators) {
   std::vector<std::string> list;
@@ -49,9 +55,12 @@ StudyRecord to_record(const SearchPlan& plan) {
       rungs.push_back(steps == 0 ? nlohmann::ordered_json(epochs) : nlohmann::ordered_json{epochs, steps});
     }
     conditions["racing"] = {{"rungs", rungs}, {"eta", plan.run.racing->eta}};
+    if (by_predictions(plan)) conditions["racing"][kPromoteBy] = kPrediction;
   }
   if (plan.run.trial_limit) conditions["trial_seconds"] = plan.run.trial_limit->count();
-  if (const auto model = find_strategy(plan.strategy).model; !model.empty()) conditions[kModel] = model;
+  std::string model(find_strategy(plan.strategy).model);
+  if (by_predictions(plan)) model += (model.empty() ? "" : "; ") + std::string(kEndModel);
+  if (!model.empty()) conditions[kModel] = model;
   return {.kind = "search",
           .space = plan.space.name(),
           .strategy = plan.strategy,
@@ -77,15 +86,27 @@ void require_same_model(const Store& database, const StudyRecord& record) {
   const auto [conditions, model] = parts(record);
   if (!model.is_string()) return;
   for (const StudyRecord& other : database.studies()) {
-    if (std::tie(other.kind, other.space, other.strategy, other.seed, other.recipe, other.data) !=
-        std::tie(record.kind, record.space, record.strategy, record.seed, record.recipe, record.data))
-      continue;
+    if (identity(other) != identity(record)) continue;
     const auto [its_conditions, its_model] = parts(other);
     if (its_conditions != conditions || its_model == model) continue;
-    throw std::invalid_argument("the file has this study with another model of the strategy " + record.strategy + ": it began with '" +
+    throw std::invalid_argument("the file has this study with another model of how functions train: it began with '" +
                                 (its_model.is_string() ? its_model.get<std::string>() : "none") + "', and this program has '" +
                                 model.get<std::string>() + "'. Go on with the program that began it, or begin another study with --seed");
   }
+}
+
+std::optional<PromoteBy> usual_promotion(const Store& database, const SearchPlan& plan) {
+  if (!plan.run.racing) return std::nullopt;
+  const std::vector<StudyRecord> studies = database.studies();
+  const auto has = [&](PromoteBy promote_by) {
+    SearchPlan other = plan;
+    other.run.racing->promote_by = promote_by;
+    const StudyRecord record = to_record(other);
+    return std::any_of(studies.begin(), studies.end(), [&](const StudyRecord& study) {
+      return identity(study) == identity(record) && study.conditions == record.conditions;
+    });
+  };
+  return has(PromoteBy::kLoss) && !has(PromoteBy::kPrediction) ? PromoteBy::kLoss : PromoteBy::kPrediction;
 }
 
 Recipe fitted(Recipe recipe, const Dataset& dataset) {
@@ -170,6 +191,7 @@ std::optional<Racing> read_racing(const std::string& conditions) {
       race.rungs.push_back({rung[0].get<int>(), rung[1].get<std::int64_t>()});
   }
   if (const auto eta = racing->find("eta"); eta != racing->end() && eta->is_number()) race.eta = eta->get<double>();
+  if (const auto by = racing->find(kPromoteBy); by != racing->end() && *by == kPrediction) race.promote_by = PromoteBy::kPrediction;
   return race;
 }
 

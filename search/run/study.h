@@ -59,11 +59,15 @@ ScoreScale score_scale(const std::string& conditions);
 /// The record by which the plan's study is found again.
 StudyRecord to_record(const SearchPlan& plan);
 
-/// A study goes on with the model that it began with (StrategyInfo::model). std::invalid_argument where the file has the record's study
-/// with another one.
+/// A study goes on with the models that it began with (StrategyInfo::model, kEndModel). std::invalid_argument where the file has the
+/// record's study with others.
 void require_same_model(const Store& database, const StudyRecord& record);
 
-/// The rungs and eta in a study's stored conditions; absent where the study is no race.
+/// How a race promotes where nobody has chosen: as the file's race of the same study does, else by predictions. Absent where the plan has
+/// no race.
+std::optional<PromoteBy> usual_promotion(const Store& database, const SearchPlan& plan);
+
+/// The rungs, eta and promotion in a study's stored conditions; absent where the study is no race.
 std::optional<Racing> read_racing(const std::string& conditions);
 /// The rungs alone; empty where the study is no race.
 std::vector<TrainingPoint> read_rungs(const std::string& conditions);

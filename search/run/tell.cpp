@@ -141,7 +141,7 @@ Reply Teller::epoch(const Claim& ticket, const ToldEpoch& told) {
     const Shown shown = look_at(ticket);
     require_valid(told, shown.conditions);
     if (!shown.held) return no_longer(shown);
-    const auto race = race_with_rung(database_, shown.trial, told.epoch, shown.conditions.epochs);
+    auto race = race_with_rung(database_, shown.trial, told.epoch, shown.conditions.epochs);
     if (race && !told.train_loss) throw std::invalid_argument("the race judges by the training loss, which this epoch needs");
     EpochRecord record;
     record.epoch = told.epoch - 1;

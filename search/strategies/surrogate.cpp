@@ -1,7 +1,6 @@
 #include "search/strategies/surrogate.h"
 
 #include <algorithm>
-#include <bit>
 #include <limits>
 #include <stdexcept>
 #include <utility>
@@ -90,12 +89,8 @@ std::optional<Surrogate::Sight> Surrogate::random_function() {
   return std::nullopt;
 }
 
-std::size_t Surrogate::fitted_to(std::size_t observations) {
-  return observations - observations % std::max<std::size_t>(1, std::bit_floor(observations) / 32);
-}
-
 std::optional<Surrogate::Sight> Surrogate::best_function() {
-  if (const std::size_t count = fitted_to(observed_.size()); count != rated_for_) rate(count);
+  if (const std::size_t count = fitted_observations(observed_.size()); count != rated_for_) rate(count);
   while (!rated_.empty()) {
     const Rated best = rated_.back();
     rated_.pop_back();

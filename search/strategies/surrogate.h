@@ -75,8 +75,6 @@ class Surrogate : public Strategy {
   std::optional<Sight> unknown_at(std::uint64_t place);
   std::optional<Sight> random_function();
   std::optional<Sight> best_function();
-  /// How many of `observations` the model learns from.
-  static std::size_t fitted_to(std::size_t observations);
   std::vector<Sight> within_sight(std::size_t count);
   void rate(std::size_t count);
 

@@ -1,6 +1,7 @@
 #include "search/surrogate/extra_trees.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <numeric>
 #include <stdexcept>
@@ -151,6 +152,10 @@ TreePrediction ExtraTrees::predict(std::span<const double> row) const {
   const auto count = static_cast<double>(trees_.size());
   const double mean = sum / count;
   return {mean, std::sqrt(std::max(0.0, squares / count - mean * mean))};
+}
+
+std::size_t fitted_observations(std::size_t observations) {
+  return observations - observations % std::max<std::size_t>(1, std::bit_floor(observations) / 32);
 }
 
 }  // namespace actsearch

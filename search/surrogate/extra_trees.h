@@ -14,6 +14,10 @@ struct ExtraTreesOptions {
   std::size_t least_leaf = 2;  ///< samples in a leaf, at least
 };
 
+/// How many of so many observations trees learn from: they are fitted anew when observations have grown by a thirty-second, and at each of
+/// the first 64. So a fit depends on the observations alone.
+std::size_t fitted_observations(std::size_t observations);
+
 /// What the trees say of one row.
 struct TreePrediction {
   double mean = 0;       ///< of the trees' leaves

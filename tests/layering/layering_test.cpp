@@ -44,7 +44,7 @@ const std::map<std::string, std::set<std::string>> kMaySee = {
     {"search/chart", {"grammar", "search/text"}},
     {"search/run",
      {"grammar", "kernels", "evaluator/data", "evaluator/network", "evaluator/train", "evaluator/external", "evaluator/cpu",
-      "evaluator/cuda", "db", "search/text", "search/strategies"}},
+      "evaluator/cuda", "db", "search/text", "search/surrogate", "search/strategies"}},
     {"search/report", {"grammar", "kernels", "kernels/cpu", "evaluator/network", "db", "db/open", "search/text", "search/run"}},
     {"search/serve", {"search/report"}},
     {"search/cli", {"*", "!db/sql", "!db/sqlite", "!db/postgresql"}},

@@ -233,6 +233,7 @@ TEST_F(AskTellCommands, AskRefusesWhatMakesNoSenseAndLeavesNothing) {
   refuses(asking({"--lease", "0.5s"}), kUsage, {"--lease is a second at least"});
   refuses(asking({"--strategy", "evolutoin"}), kUsage, {"did you mean 'evolution'"});
   refuses(asking({"--rungs", "1"}), kUsage, {"belong to --racing"});
+  refuses(asking({"--racing", "--rungs", "1", "--promote-by", "luck"}), kUsage, {"--promote-by", "'luck'"});
   refuses(asking({"--racing"}), kUsage, {"--racing needs --rungs"});
   refuses(asking({"--racing", "--rungs", "0.5,1"}), kUsage, {"whole number of epochs", "'0.5'"});
   refuses(asking({"--racing", "--rungs", "1,10"}), kUsage, {"cannot pause after 10"});

@@ -24,6 +24,8 @@ TEST_F(CommandLine, RefusesRacesThatCannotBe) {
     return words;
   };
   refuses(search({"--rungs", "1"}), kUsage, {"belong to --racing"});
+  refuses(search({"--promote-by", "loss"}), kUsage, {"belong to --racing"});
+  refuses(search({"--racing", "--promote-by", "accuracy"}), kUsage, {"--promote-by", "'accuracy'", "prediction, loss"});
   refuses(search({"--racing", "--rungs", "3"}), kUsage, {"cannot pause after 3", "--epochs"});
   refuses(search({"--racing", "--rungs", "2,1"}), kUsage, {"ascend", "'1'"});
   refuses(search({"--racing", "--rungs", "0,1"}), kUsage, {"'0'"});

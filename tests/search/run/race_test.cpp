@@ -164,6 +164,97 @@ TEST_F(RaceTest, RungsAndEtaArePartOfWhatTheStudyIs) {
   EXPECT_NE(run(plan).study, study);
 }
 
+/// A training whose losses say nothing of its end, which follows from the function.
+TrialOutcome with_losses_that_say_nothing(const Candidate& candidate, const Recipe& recipe, const TrialOptions& options) {
+  TrialOutcome outcome = Racer{}(candidate, recipe, options);
+  const double loss = 1 + static_cast<double>(std::hash<std::string>()(candidate.formula + std::to_string(options.seed)) % 1000) / 1000;
+  for (EpochMetrics& epoch : outcome.epochs) epoch.train_loss = loss;
+  if (outcome.partial) outcome.partial->train_loss = loss;
+  return outcome;
+}
+
+TEST_F(RaceTest, ByPredictionsTheFunctionsThatEndWellGoOnThoughTheirLossesDoNotTell) {
+  std::map<PromoteBy, double> mean;
+  for (const PromoteBy promote_by : {PromoteBy::kLoss, PromoteBy::kPrediction}) {
+    SearchPlan plan = this->plan({{0, 2}, {2, 0}}, 2);
+    plan.run.racing->promote_by = promote_by;
+    plan.run.seeds = 20;
+    plan.run.jobs = 1;
+    plan.run.recipe_text += promote_by == PromoteBy::kLoss ? " by loss" : " by prediction";
+    const SearchReport report = run(plan, with_losses_that_say_nothing);
+    EXPECT_EQ(report.run.ending, Ending::kFinished);
+    const std::string of =
+        " FROM trials WHERE status = 'done' AND recipe_id = (SELECT recipe_id FROM recipes WHERE text = '" + plan.run.recipe_text + "')";
+    ASSERT_GT(number("SELECT count(*)" + of), 3 * static_cast<int>(kEndsToLearnFrom));
+    if (promote_by == PromoteBy::kPrediction) {
+      EXPECT_LE(number("SELECT count(*)" + of), kFunctions * plan.run.seeds / 4) << "no more than eta lets go on";
+    }
+    // Those that ended after the model had learned.
+    mean[promote_by] =
+        std::stod(cell(database_, "SELECT avg(accuracy) FROM (SELECT accuracy" + of + " ORDER BY finished, trial LIMIT -1 OFFSET " +
+                                      std::to_string(kEndsToLearnFrom) + ")"));
+  }
+  EXPECT_GT(mean[PromoteBy::kPrediction], mean[PromoteBy::kLoss] + 0.03);
+}
+
+TEST_F(RaceTest, ByPredictionsARaceThatIsCutOffGoesOnAsItWouldHave) {
+  std::vector<std::string> ends;
+  for (const bool cut_off : {false, true}) {
+    SearchPlan plan = this->plan({{0, 2}, {2, 0}}, 2);
+    plan.run.racing->promote_by = PromoteBy::kPrediction;
+    plan.run.seeds = 12;
+    plan.run.jobs = 1;
+    plan.run.recipe_text += cut_off ? " cut off" : " at once";
+    if (cut_off) {
+      plan.run.budget.trials = 21;
+      EXPECT_EQ(run(plan, with_losses_that_say_nothing).run.ending, Ending::kBudget);
+      plan.run.budget = {};
+    }
+    EXPECT_EQ(run(plan, with_losses_that_say_nothing).run.ending, Ending::kFinished);
+    ends.push_back(cell(database_,
+                        "SELECT group_concat(formula || ' ' || seed, ', ') FROM (SELECT formula, seed FROM trials WHERE status ="
+                        " 'done' AND recipe_id = (SELECT recipe_id FROM recipes WHERE text = '" +
+                            plan.run.recipe_text + "') ORDER BY finished, trial)"));
+  }
+  EXPECT_GT(ends[0].size(), 300u);
+  EXPECT_EQ(ends[0], ends[1]);
+}
+
+TEST_F(RaceTest, WhereNobodyHasChosenItPromotesAsTheFilesRaceDoes) {
+  SearchPlan plan = this->plan({{0, 2}}, 3);
+  plan.run.jobs = 1;
+  plan.run.budget.trials = 1;
+  EXPECT_EQ(usual_promotion(database_, plan), PromoteBy::kPrediction);
+  run(plan);
+  EXPECT_EQ(usual_promotion(database_, plan), PromoteBy::kLoss) << "as before there were predictions";
+  SearchPlan other = plan;
+  other.run.seed = 1;
+  EXPECT_EQ(usual_promotion(database_, other), PromoteBy::kPrediction) << "another study";
+  plan.run.racing->promote_by = PromoteBy::kPrediction;
+  const SearchReport report = run(plan);
+  EXPECT_EQ(usual_promotion(database_, plan), PromoteBy::kPrediction) << "the file has both";
+  const auto conditions = database_.reads().conditions(report.study);
+  ASSERT_TRUE(conditions.has_value());
+  EXPECT_EQ(read_racing(*conditions)->promote_by, PromoteBy::kPrediction);
+  EXPECT_EQ(usual_promotion(database_, small_plan()), std::nullopt) << "no race";
+}
+
+TEST_F(RaceTest, ARaceIsNotGoneOnWithByAnotherVersionOfTheModel) {
+  SearchPlan plan = this->plan({{0, 2}}, 3);
+  plan.run.racing->promote_by = PromoteBy::kPrediction;
+  StudyRecord record = to_record(plan);
+  const std::string model(kEndModel);
+  ASSERT_NE(record.conditions.find(model), std::string::npos);
+  record.conditions.replace(record.conditions.find(model), model.size(), "curve features 0, ends 0");
+  database_.study(record);
+  try {
+    run(plan);
+    FAIL() << "it went on";
+  } catch (const std::invalid_argument& error) {
+    EXPECT_NE(std::string(error.what()).find("it began with 'curve features 0, ends 0'"), std::string::npos) << error.what();
+  }
+}
+
 TEST_F(RaceTest, WhatItFinishedIsAnObservationOfItsStudy) {
   SearchPlan plan = this->plan({{0, 5}}, 2);
   plan.strategy = "evolution";

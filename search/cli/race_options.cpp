@@ -1,0 +1,44 @@
+#include "search/cli/race_options.h"
+
+#include <string>
+
+namespace actsearch {
+namespace {
+
+constexpr const char* kPromoteBy = "promote-by";
+const Names kPromotions{"prediction", "loss"};
+
+}  // namespace
+
+void declare_race(Options& options) {
+  options.value("eta", "F", "the best 1/F of those that reach a rung go on [" + exact(kUsualEta) + "]");
+  options.value(kPromoteBy, "P",
+                "what is compared at a rung: the training loss, or the score at the end as a model predicts it from the losses so far and "
+                "the curve of the function, once " +
+                    std::to_string(kEndsToLearnFrom) + " trials have ended [prediction; a race that began by loss goes on by loss]",
+                kPromotions);
+}
+
+bool races(const Options& options) {
+  if (options.has("racing")) return true;
+  if (options.has("rungs") || options.has("eta") || options.has(kPromoteBy)) {
+    throw UsageError("--rungs, --eta and --promote-by belong to --racing");
+  }
+  return false;
+}
+
+double chosen_eta(const Options& options) {
+  const auto eta = options.numbers("eta");
+  if (!eta) return kUsualEta;
+  if (eta->size() != 1 || !(eta->front() > 1) || eta->front() > 1e6) {
+    throw UsageError("--eta is a number above 1, not '" + *options.text("eta") + "'");
+  }
+  return eta->front();
+}
+
+std::optional<PromoteBy> chosen_promotion(const Options& options) {
+  if (!options.has(kPromoteBy)) return std::nullopt;
+  return promotion_of(options.choice(kPromoteBy));
+}
+
+}  // namespace actsearch
