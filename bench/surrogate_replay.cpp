@@ -24,6 +24,7 @@
 #include <thread>
 
 #include "bench/program.h"
+#include "bench/unit_curve.h"
 #include "db/open/open_store.h"
 #include "db/statistics.h"
 #include "grammar/candidate.h"
@@ -32,7 +33,6 @@
 #include "search/surrogate/curve_features.h"
 #include "search/surrogate/extra_trees.h"
 #include "search/text/format.h"
-#include "unit_curve.h"
 
 namespace {
 
