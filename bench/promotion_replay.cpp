@@ -26,6 +26,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "bench/unit_curve.h"
 #include "db/open/open_store.h"
 #include "db/statistics.h"
 #include "grammar/candidate.h"
@@ -34,7 +35,6 @@
 #include "search/surrogate/curve_features.h"
 #include "search/surrogate/end_model.h"
 #include "search/text/format.h"
-#include "unit_curve.h"
 
 namespace {
 

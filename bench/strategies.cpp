@@ -13,6 +13,7 @@
 #include <span>
 #include <stdexcept>
 
+#include "bench/program.h"
 #include "db/open/open_store.h"
 #include "db/statistics.h"
 #include "grammar/candidate.h"
@@ -192,25 +193,16 @@ std::vector<std::string> split(const std::string& list) {
 }
 
 int run(const std::vector<std::string>& words) {
-  std::map<std::string, std::string> flags;
-  if (words.empty() || words.size() % 2 == 0) throw std::invalid_argument("usage: strategies FILE.db [--flag value]…");
-  for (std::size_t i = 1; i + 1 < words.size(); i += 2) flags[words[i]] = words[i + 1];
-  const auto flag = [&](const std::string& name) {
-    auto found = flags.extract(name);
-    return found ? std::optional<std::string>(found.mapped()) : std::nullopt;
-  };
-  const auto operators = [&](const std::string& name) {
-    const auto list = flag(name);
-    return list ? std::optional(split(*list)) : std::nullopt;
-  };
-  const Space space(flag("--space").value_or("core1"), operators("--unary"), operators("--binary"));
-  const auto recipe = flag("--recipe"), out = flag("--out");
-  const int count = std::stoi(flag("--replays").value_or("100"));
-  if (!flags.empty()) throw std::invalid_argument("no flag " + flags.begin()->first);
+  auto [file, flags] = bench::read_arguments(
+      words, {{"--space", "core1"}, {"--unary", ""}, {"--binary", ""}, {"--recipe", ""}, {"--replays", "100"}, {"--out", ""}});
+  const auto operators = [](const std::string& list) { return list.empty() ? std::nullopt : std::optional(split(list)); };
+  const Space space(flags["--space"], operators(flags["--unary"]), operators(flags["--binary"]));
+  const auto recipe = flags["--recipe"].empty() ? std::nullopt : std::optional(flags["--recipe"]);
+  const int count = std::stoi(flags["--replays"]);
   if (count < 2) throw std::invalid_argument("--replays: at least 2");
   if (space.size() > 1'000'000) throw std::invalid_argument("the space is too large to be scored in full");
 
-  const ScoredSpace table = scored(space, *open_store(words.front(), Store::Access::kReadOnly), recipe);
+  const ScoredSpace table = scored(space, *open_store(file, Store::Access::kReadOnly), recipe);
   if (table.sorted.empty()) throw std::runtime_error("the table has no score of this space");
   std::cout << space.size() << " spellings, " << table.functions << " functions in the table, " << table.functions - table.sorted.size()
             << " of them failed; " << table.missing << " functions are not in it; best " << percent(table.sorted.front()) << " %; " << count
@@ -224,17 +216,10 @@ int run(const std::vector<std::string>& words) {
     }
   }
   print(all, table);
-  if (out) write_file(*out, to_svg(draw(chart_of(all, table))), true);
+  if (const std::string out = flags["--out"]; !out.empty()) write_file(out, to_svg(draw(chart_of(all, table))), true);
   return 0;
 }
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  try {
-    return run({argv + 1, argv + argc});
-  } catch (const std::exception& error) {
-    std::cerr << "strategies: " << error.what() << '\n';
-    return 2;
-  }
-}
+int main(int argc, char** argv) { return bench::run_program("strategies", argc, argv, run); }

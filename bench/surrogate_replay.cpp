@@ -23,6 +23,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include "bench/program.h"
+#include "bench/unit_curve.h"
 #include "db/open/open_store.h"
 #include "db/statistics.h"
 #include "grammar/candidate.h"
@@ -31,7 +33,6 @@
 #include "search/surrogate/curve_features.h"
 #include "search/surrogate/extra_trees.h"
 #include "search/text/format.h"
-#include "unit_curve.h"
 
 namespace {
 
@@ -306,16 +307,11 @@ void print_cost() {
 }
 
 int run(const std::vector<std::string>& words) {
-  std::map<std::string, std::string> flags{
-      {"--replays", "100"}, {"--table", ""}, {"--threads", "2"}, {"--first", "0"}, {"--distance", "0.3"}};
-  if (words.empty() || words.size() % 2 == 0) throw std::invalid_argument("usage: surrogate_replay FILE.db [--flag value]…");
-  for (std::size_t i = 1; i + 1 < words.size(); i += 2) {
-    if (!flags.contains(words[i])) throw std::invalid_argument("no flag " + words[i]);
-    flags[words[i]] = words[i + 1];
-  }
+  auto [file, flags] =
+      bench::read_arguments(words, {{"--replays", "100"}, {"--table", ""}, {"--threads", "2"}, {"--first", "0"}, {"--distance", "0.3"}});
   if (flags["--table"] == "cost") return print_cost(), 0;
   const Space space("core1");
-  const Scored table = scored(space, *open_store(words.front(), Store::Access::kReadOnly));
+  const Scored table = scored(space, *open_store(file, Store::Access::kReadOnly));
   std::cout << "Held out tenths (" << curve_feature_names().size() << " features):\n";
   print_fit(table, 0);
   print_fit(table, std::stod(flags["--distance"]));
@@ -338,11 +334,4 @@ int run(const std::vector<std::string>& words) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  try {
-    return run({argv + 1, argv + argc});
-  } catch (const std::exception& error) {
-    std::cerr << "surrogate_replay: " << error.what() << '\n';
-    return 2;
-  }
-}
+int main(int argc, char** argv) { return bench::run_program("surrogate_replay", argc, argv, run); }

@@ -33,6 +33,8 @@ parenthesis; the answer can offer several, with | between. result_statistics.py 
 
 stands above a paragraph or list, which must have each `text:`; the columns of the answer's one row are the numbers at the {}, in order.
 
+A page, README.md excepted, also says which "numerics version" the trials of its databases are of: the program's number for its arithmetic.
+
 Exit code 1: a number differs, a row is missing, or a comment cannot be followed. At the end each page's counts are printed.
 """
 import argparse
@@ -172,6 +174,19 @@ class Source:
             raise Unusable(f"no file {name}")
         return path
 
+    def numerics(self, name):
+        """The numerics versions of a database's finished trials, those of a user's own training excepted. None of a file that is not there."""
+        if not (self.folder / name).is_file():
+            return set()
+        connection = sqlite3.connect(f"{self.file(name).resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+        try:
+            texts = connection.execute("SELECT text FROM recipes WHERE recipe_id IN (SELECT recipe_id FROM trials WHERE status = 'done')").fetchall()
+        except sqlite3.Error:
+            return set()
+        finally:
+            connection.close()
+        return {int((re.search(r" numerics=(\d+)", text) or [0, 1])[1]) for text, in texts if " precision=" in text}
+
     def output(self, command):
         if command not in self.outputs:
             with tempfile.TemporaryDirectory() as scratch:
@@ -266,6 +281,7 @@ class Page:
     def __init__(self, file, source, everything=False):
         self.file, self.source, self.everything = file, source, everything
         self.lines = file.read_text().splitlines()
+        self.databases = set()
         self.failures, self.tables, self.measured, self.bare, self.texts, self.numbers, self.passed_over, self.skipped = [], 0, 0, 0, 0, 0, 0, 0
 
     def fail(self, line, sentence):
@@ -293,6 +309,8 @@ class Page:
                 self.follow(opening[1], start, end, at, by_line, told)
             except Unusable as reason:
                 self.fail(start, str(reason))
+        if self.file.name != "README.md":
+            self.check_numerics()
         for line in sorted(set(by_line) - told):
             self.bare += 1
             if self.file.name != "README.md":  # most of whose tables hold no results
@@ -311,12 +329,20 @@ class Page:
             self.measured += 1
             return
         comment = read_comment(kind, body.split("\n")[1:])
+        words = " ".join(comment.get(key, "") for key in ("db", "answer", "script")).split()
+        self.databases |= {name for name in (word.rpartition("=")[2] for word in words) if name.endswith(".db")}
         if "takes" in comment and not self.everything:
             self.skipped += 1
         elif kind == "recompute-text":
             self.check_text(comment, start, target)
         else:
             self.check_table(comment, start, *by_line[target])
+
+    def check_numerics(self):
+        phrases = re.findall(r"numerics\s+versions?\s+(\d+(?:(?:,|\s+and)\s+\d+)*)", "\n".join(self.lines))
+        said = {int(number) for phrase in phrases for number in re.findall(r"\d+", phrase)}
+        for version in sorted(set().union(*map(self.source.numerics, self.databases)) - said):
+            self.fail(0, f"does not say that it has trials of numerics version {version}")
 
     def check_text(self, comment, start, target):
         below = target
@@ -379,6 +405,11 @@ def main():
     arguments = parser.parse_args()
     files = [pathlib.Path(page) for page in arguments.pages] or [*sorted((ROOT / "docs/results").glob("*.md")), ROOT / "README.md"]
     sources, failures, checked = {}, 0, 0
+    index = (ROOT / "docs/results/README.md").read_text()
+    for file in files:
+        if file.resolve().parent == ROOT / "docs/results" and file.name != "README.md" and f"({file.name})" not in index:
+            print(f"FAILED: {file}: docs/results/README.md has no row for this page", file=sys.stderr)
+            failures += 1
     for file in files:
         source = sources.setdefault(file.parent.resolve(), Source(file.parent.resolve(), pathlib.Path(arguments.program).resolve()))
         page = Page(file, source, arguments.all).check()

@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # what | a pattern that names an existing one | its own files, and those that happen to call a function of its name
 rows=(
   'an operator~\bLaplaceDifference\b~^$'
-  'a primitive word~\bkAsinh\b|\basinh\(~^search/surrogate/curve_features\.cpp$'
+  'a primitive word~\bkAsinh\b|\basinh\(~^search/surrogate/(curve_features|end_model)\.cpp$'
   'an export target~\bto_jax\b|\bjax\.cpp\b~^kernels/export/jax\.cpp$'
   'a strategy~\bPpo\b|\bppo\.(cpp|h)\b~^search/strategies/ppo\.(cpp|h)$'
   'a recipe~"vgg16-bn-mxnet"~^$'

@@ -60,7 +60,8 @@ def leaderboard(
     recipe   the conditions, as --recipe takes them; None: those with the most trials
     The rest as Study.leaderboard(). DatabaseError where there is no such file. It is safe while a search writes.
     """
-    return rows.leaderboard(_core.ranking_of(os.fspath(path), recipe, top, sort, None if compare is None else str(compare)), compare)
+    reference = None if compare is None else str(compare)
+    return rows.leaderboard(lambda most: _core.ranking_of(os.fspath(path), recipe, most, sort, reference), top, compare)
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ import keyword
 import os
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Generic, List, Optional, Tuple, TypeVar, Union
+from typing import Any, Callable, Generic, List, Optional, Tuple, TypeVar, Union
 
 from actsearch._optional import needed
 from actsearch.formula import Formula
@@ -165,10 +165,13 @@ def _shown(value: Any) -> str:
     return " to ".join(str(part) for part in value) if isinstance(value, tuple) else str(value)
 
 
-def leaderboard(ranking: list[dict[str, Any]], compare: Union[None, str, Formula] = None) -> Rows[LeaderboardRow]:
-    """Rows of what _core answers. ValueError where no row could be compared."""
-    board = Rows(LeaderboardRow(**{**row, **{name: row.get(name) or None for name in ("name", "epochs", "seconds")}}) for row in ranking)
-    if compare is not None and all(row.difference is None for row in board):
+_MOST_ROWS = 1_000_000
+
+
+def leaderboard(ranking: Callable[[int], list[dict[str, Any]]], top: int, compare: Union[None, str, Formula] = None) -> Rows[LeaderboardRow]:
+    """The first rows of what _core answers, which takes how many. ValueError where no function could be compared, shown or not."""
+    board = Rows(LeaderboardRow(**{**row, **{name: row.get(name) or None for name in ("name", "epochs", "seconds")}}) for row in ranking(top))
+    if compare is not None and all(row.difference is None for row in board) and all(row.get("difference") is None for row in ranking(_MOST_ROWS)):
         raise ValueError(f"compare={str(compare)!r}: no function has several seeds and one in common with it")
     return board
 

@@ -349,7 +349,8 @@ class Study:
                   has several seeds and one in common with it
         sort      lower-bound, accuracy, time or trials
         """
-        return rows.leaderboard(self._core.ranking(top, sort, None if compare is None else str(compare)), compare)
+        reference = None if compare is None else str(compare)
+        return rows.leaderboard(lambda most: self._core.ranking(most, sort, reference), top, compare)
 
     def best(self) -> Optional[LeaderboardRow]:
         """The first row of the leaderboard; None where no trial has finished."""

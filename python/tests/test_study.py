@@ -241,6 +241,7 @@ def test_results_from_elsewhere_count(study):
     assert best.epochs is None  # none was told
     assert best.formula == "x * tanh(x)" and best.common_seeds == 3 and best.difference == pytest.approx(0.1 + 1 / 90 - 1 / 100)
     assert best.difference_low < best.difference < best.difference_high and best.p < 0.05 and relu.difference is None
+    assert [row.formula for row in study.leaderboard(compare=best.formula, top=1)] == [best.formula]  # it is compared with others, not shown
     with pytest.raises(ValueError, match="several seeds"):
         study.leaderboard(compare="sin(x)")
     with pytest.raises(ValueError, match="sort"):

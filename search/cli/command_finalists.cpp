@@ -265,6 +265,11 @@ FinalistsPlan chosen_finalists(const Options& options, const Store& database, in
     Candidate candidate = candidate_of(record.formula);
     if (!kinds || kinds->add(candidate.program)) plan.finalists.push_back(std::move(candidate));
   }
+  if (plan.finalists.size() == 1 && plan.finalists.front().fingerprint == plan.reference.fingerprint) {
+    throw UsageError("--compare " + plan.reference.formula +
+                     ": the only finalist is this function itself. A larger --top takes more of "
+                     "the leaderboard, if it has more, and --compare another reference");
+  }
   return plan;
 }
 

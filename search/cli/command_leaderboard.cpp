@@ -23,6 +23,8 @@ namespace {
 
 using Sort = LeaderboardQuery::Sort;
 
+constexpr int kMostRows = 1'000'000;
+
 Sort chosen_sort(const Options& options) {
   const std::string name = options.choice("sort");
   if (name == "accuracy") return Sort::kAccuracy;
@@ -113,6 +115,15 @@ void add_columns(Table& table, const Selection& selected, Format format) {
   add_column(table, "ns", kernel);
 }
 
+bool compares(const std::vector<LeaderboardRow>& rows) {
+  return std::any_of(rows.begin(), rows.end(), [](const LeaderboardRow& row) { return row.compared.has_value(); });
+}
+
+std::vector<LeaderboardRow> all_rows(const Store& database, LeaderboardQuery query) {
+  query.top = kMostRows;
+  return database.leaderboard(query);
+}
+
 Options declared_leaderboard() {
   Options options("leaderboard", "--db FILE [flags]",
                   "Ranks the functions of a database by validation accuracy, the mean of n trials with different seeds.\n"
@@ -146,7 +157,7 @@ Options declared_leaderboard() {
 int run_leaderboard(const Options& options) {
   const std::string file = options.required("db");
   const Format format = options.format();
-  LeaderboardQuery query{options.text("recipe"), static_cast<int>(options.integer("top", 1, 1'000'000).value_or(20)), chosen_sort(options)};
+  LeaderboardQuery query{options.text("recipe"), static_cast<int>(options.integer("top", 1, kMostRows).value_or(20)), chosen_sort(options)};
   query.known_spread = known_spread;
   query.losses = format != Format::kTable;
   const auto reference = options.text("compare");
@@ -175,8 +186,10 @@ int run_leaderboard(const Options& options) {
   if (front) keep_front(&selected);
   keep_top(static_cast<std::size_t>(top), &selected);
   const auto& rows = selected.rows;
-  if (reference && std::none_of(rows.begin(), rows.end(), [](const LeaderboardRow& row) { return row.compared.has_value(); })) {
-    throw UsageError("--compare " + *reference + ": no function has several seeds and one in common with it, so nothing can be compared");
+  if (reference && !compares(rows) && !compares(all_rows(database, query))) {
+    throw UsageError("--compare " + *reference +
+                     ": nothing can be compared. That takes finished trials of it and of another function with "
+                     "the same seeds, and several seeds of one of the two");
   }
   const auto provisional = database.provisional(query.recipe, selects ? 0 : top - static_cast<int>(rows.size()));
   say_conditions(database, query.recipe, provisional);

@@ -64,19 +64,19 @@ std::vector<Agreement> agreements(const Store& database, const std::string& trut
   const int fewest = std::max(kFewestPanelFunctions, top);
   if (static_cast<int>(true_scores.accuracy.size()) < fewest) {
     throw std::invalid_argument("recipe " + truth + " has tried " + std::to_string(true_scores.accuracy.size()) +
-                                " functions, and the comparison needs at least " + std::to_string(fewest) +
-                                ": run more of them, with rerun or search");
+                                (true_scores.accuracy.size() == 1 ? " function" : " functions") + ", and the comparison needs at least " +
+                                std::to_string(fewest) + ": run more of them, with rerun or search");
   }
   std::vector<Agreement> result;
   for (const StoredRecipe& recipe : database.reads().recipes()) {
     if (recipe.finished == 0 || recipe.id == ranked->id) continue;
     Agreement agreement = compared(true_scores, scores_of(database, recipe.id), top);
     agreement.recipe = recipe.text;
-    if (agreement.functions >= kFewestPanelFunctions) result.push_back(std::move(agreement));
+    if (agreement.functions >= fewest) result.push_back(std::move(agreement));
   }
   if (result.empty()) {
-    throw std::invalid_argument("no other recipe of the database has tried " + std::to_string(kFewestPanelFunctions) +
-                                " of the functions of recipe " + truth);
+    throw std::invalid_argument("no other recipe of the database has tried " + std::to_string(fewest) + " of the functions of recipe " +
+                                truth);
   }
   const auto rho = [](const Agreement& agreement) { return agreement.rank ? agreement.rank->rho : -2; };
   std::stable_sort(result.begin(), result.end(), [&](const Agreement& a, const Agreement& b) { return rho(a) > rho(b); });

@@ -24,9 +24,9 @@ struct Agreement {
 
 inline constexpr int kFewestPanelFunctions = 5;
 
-/// Every recipe of the database that shares at least kFewestPanelFunctions functions with `truth` (a recipe's name or text, as
-/// LeaderboardQuery takes it), by rank correlation, best first. std::invalid_argument if the truth has no finished trial, fewer functions
-/// than that or than `top`, or if nothing shares enough with it.
+/// Every recipe of the database that shares at least kFewestPanelFunctions functions, and at least `top`, with `truth` (a recipe's name or
+/// text, as LeaderboardQuery takes it), by rank correlation, best first. std::invalid_argument if the truth has no finished trial or fewer
+/// functions than that, or if nothing shares enough with it.
 std::vector<Agreement> agreements(const Store& database, const std::string& truth, int top);
 
 }  // namespace actsearch

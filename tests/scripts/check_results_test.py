@@ -10,6 +10,7 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
 import check_results
+import family_report
 import result_statistics
 
 TABLE = """<!-- recompute
@@ -29,6 +30,33 @@ sql: SELECT 100 * ((SELECT avg(accuracy) FROM trials WHERE name = 'swish1') - (S
 After **3** epochs Swish-1 is ahead
 of ReLU by 1.50 points.
 """
+
+
+class Family(unittest.TestCase):
+    """Swish's family, by the rule of scripts/family_report.py."""
+
+    def test_gates_from_0_to_a_bound_are_of_it_mirrored_or_not(self):
+        for formula in ("x * sigmoid(beta * x)", "sigmoid(-x) * -x", "sigmoid(asinh(x)) * (beta * x)", "0.5 * x * (1 + erf(0.7071067811865476 * x))",
+                        "sigmoid(min(x, 0)) * x", "sigmoid(sinh(x)) * x", "x * tanh(softplus(x))"):
+            self.assertTrue(family_report.of_the_family(formula), formula)
+            self.assertTrue(family_report.of_the_family(formula, wide=True), formula)
+
+    def test_what_jumps_falls_turns_its_sign_or_has_no_bound_is_not(self):
+        for formula in ("max(x, 0)", "x", "max(x, 0) * sigmoid(x)", "x - cos(x)", "-(x * sigmoid(x))", "softplus(x) - beta", "sigmoid(x) * asinh(x)",
+                        "square(x) * sigmoid(x)", "x * sin(x)", "x / (exp(-x) + 1e-07)", "log(x)", "exp(x)", "x / 0"):
+            self.assertFalse(family_report.of_the_family(formula), formula)
+            self.assertFalse(family_report.of_the_family(formula, wide=True), formula)
+
+    def test_the_wide_reading_lets_a_gate_begin_above_0_and_overshoot(self):
+        for formula in ("sigmoid(atan(x)) * x", "sigmoid(tanh(x)) * (beta * x)", "tanh(x) * softplus(x)"):
+            self.assertFalse(family_report.of_the_family(formula), formula)
+            self.assertTrue(family_report.of_the_family(formula, wide=True), formula)
+
+    def test_intervals_of_a_share_are_clopper_and_pearsons(self):
+        self.assertAlmostEqual(family_report.share(3, 3)[0], 0.025 ** (1 / 3), places=9)
+        self.assertEqual(family_report.share(3, 3)[1], 1)
+        for got, wanted in zip(family_report.share(4, 10), (0.1215523, 0.7376219)):  # SciPy's beta.ppf(0.025, 4, 7) and (0.975, 5, 6)
+            self.assertAlmostEqual(got, wanted, places=6)
 
 
 class Pages(unittest.TestCase):
@@ -74,6 +102,19 @@ class Pages(unittest.TestCase):
         self.expect(TABLE.replace("± 1.2", "± 1.2 (n = 5)"), "with its interval")
         self.expect(TABLE.replace(" ± 1.2", ""), "with its interval")
         self.expect(TABLE.replace("| 72.00 |", "| |"), "shows ''")
+
+    def test_a_page_says_which_numerics_version_its_trials_are_of(self):
+        connection = sqlite3.connect(self.folder / "scores.db")
+        connection.execute("CREATE TABLE recipes (recipe_id INT, text TEXT)")
+        for text, versions in (("vgg precision=bf16 data=x", [1]), ("vgg precision=bf16 numerics=3 data=x", [3]), ("vgg data=x", [])):
+            connection.execute("DELETE FROM recipes")
+            connection.execute("INSERT INTO recipes VALUES (1, ?)", (text,))
+            connection.execute("INSERT INTO recipes VALUES (2, 'vgg precision=bf16 numerics=9')")  # without a trial
+            connection.commit()
+            sentences = [f"does not say that it has trials of numerics version {version}" for version in versions]
+            self.assertEqual([failure.partition(": ")[2] for failure in self.check(TABLE).failures], sentences)
+            self.assertEqual(self.check(TABLE + "\nCommit a, numerics\nversions 1, 2 and 3, bf16.\n").failures, [])
+        connection.close()
 
     def test_a_row_that_the_answer_lacks_is_found(self):
         self.expect(TABLE + "| GELU | 72.00 | 72.0 ± 1.2 |\n", "'GELU' is not in the answer")

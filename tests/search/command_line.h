@@ -48,14 +48,21 @@ class CommandLine : public ::testing::Test {
   }
 
   /// A database with twelve finished trials of a small space.
-  std::string filled_database() const {
-    const std::filesystem::path file = directory_.path() / "filled.db";
-    SqliteStore database(file, Store::Access::kCreate);
+  std::string filled_database() const { return filled("filled.db", small_plan()); }
+  /// A database of all functions of a part of core1, with so many seeds each.
+  std::string database_of(const std::vector<std::string>& unary, const std::vector<std::string>& binary, int seeds) const {
+    SearchPlan plan = small_plan();
+    plan.space = Space("core1", unary, binary);
+    plan.run.seeds = seeds;
+    return filled(std::to_string(unary.size()) + "-" + std::to_string(binary.size()) + "-" + std::to_string(seeds) + ".db", plan);
+  }
+  std::string filled(const std::string& name, const SearchPlan& plan) const {
+    SqliteStore database(path(name), Store::Access::kCreate);
     std::ostringstream log;
     Progress progress(log, {});
     const std::atomic<bool> interrupt{false};
-    run_search(database, small_plan(), fake_outcome, progress, interrupt);
-    return file;
+    run_search(database, plan, fake_outcome, progress, interrupt);
+    return path(name);
   }
   std::string path(const std::string& name) const { return directory_.path() / name; }
 

@@ -249,9 +249,65 @@ TEST_F(CommandLine, LeaderboardComparesWithAReference) {
   refuses({"leaderboard", "--db", db, "--compare", "x + x", "--margin", "0"}, kUsage, {"--margin 0", "above 0"});
   refuses({"leaderboard", "--db", db, "--margin", "1"}, kUsage, {"--margin", "--compare"});
   refuses({"leaderboard", "--db", db, "--compare", "relu"}, kUsage, {"--compare relu", "several seeds"});
+  const auto best = json::parse(rows.out)[0]["formula"].get<std::string>();
+  EXPECT_EQ(run({"leaderboard", "--db", db, "--compare", best, "--top", "1"}).code, 0) << "what it is compared with is not shown";
   refuses({"leaderboard", "--db", db, "--compare", "relu("}, kUsage, {"expected"});
   refuses({"leaderboard", "--db", db, "--compare", "3"}, kUsage, {"constant"});
   refuses({"leaderboard", "--db", db, "--compare", "relu", "--failures"}, kUsage, {"--compare"});
+}
+
+TEST_F(CommandLine, RefusesComparisonsThatHaveNothingToCompare) {
+  const std::string one_function = database_of({"identity"}, {"add"}, 3), one_seed = filled_database();
+  refuses({"leaderboard", "--db", one_function, "--compare", "x + x"}, kUsage, {"--compare x + x", "another function"});
+  refuses({"leaderboard", "--db", one_function, "--compare", "gelu"}, kUsage, {"--compare gelu", "finished trials of it"});
+  refuses({"leaderboard", "--db", one_seed, "--compare", "x + x"}, kUsage, {"--compare x + x", "several seeds"});
+  refuses({"finalists", "--db", one_function, "--top", "5", "--compare", "x + x"}, kUsage, {"--compare x + x", "the only finalist"});
+  refuses({"finalists", "--db", one_function, "--top", "5", "--seeds", "1"}, kUsage, {"--seeds 1", "at least 2 trials"});
+  for (const std::string& file : {one_function, one_seed})
+    EXPECT_EQ(run({"leaderboard", "--db", file}).code, 0) << "what is there is still there";
+}
+
+TEST_F(CommandLine, RefusesPanelsThatAreTooSmall) {
+  const std::string one = database_of({"identity"}, {"add"}, 2), two = database_of({"identity"}, {"add", "mul"}, 1);
+  refuses({"proxies", "--db", one, "--truth", "vgg-s"}, kUsage, {"vgg-s has tried 1 function,", "at least 5"});
+  refuses({"proxies", "--db", two, "--truth", "vgg-s"}, kUsage, {"vgg-s has tried 2 functions,", "at least 5"});
+  const std::string twelve = filled_database();
+  refuses({"proxies", "--db", twelve, "--truth", "vgg-s"}, kUsage, {"no other recipe of the database has tried 5"});
+  refuses({"proxies", "--db", twelve, "--truth", "vgg-s", "--top", "12"}, kUsage, {"no other recipe of the database has tried 12"});
+  refuses({"proxies", "--db", twelve, "--truth", "vgg-s", "--top", "13"}, kUsage, {"has tried 12 functions", "at least 13"});
+  refuses({"proxies", "--db", twelve, "--truth", "vgg-m"}, kUsage, {"no finished trials under recipe vgg-m"});
+  refuses({"proxies", "--db", twelve, "--truth", "vgg-x"}, kUsage, {"--truth: no recipe 'vgg-x'", "the file has vgg-s"});
+  for (const char* const top : {"0", "-1", "many"})
+    refuses({"proxies", "--db", twelve, "--truth", "vgg-s", "--top", top}, kUsage, {"--top"});
+}
+
+TEST_F(CommandLine, RefusesToGoOnWithAStudyOfAnotherModelAndLosesNothing) {
+  const auto search = [&](const std::string& file, const std::string& strategy) {
+    return std::vector<std::string>{
+        "search", "--db",   path(file), "--data",     "synthetic:200", "--recipe", "vgg-s",    "--epochs", "1",   "--batch",
+        "50",     "--jobs", "1",        "--strategy", strategy,        "--unary",  "relu,sin", "--binary", "max", "--budget-trials",
+        "1"};
+  };
+  ASSERT_EQ(run(search("new.db", "surrogate")).code, 0);
+  ASSERT_EQ(run(search("old.db", "random")).code, 0);
+  const std::string known = "curve features 1", older = "curve features 0";
+  {
+    StudyRecord study = SqliteStore(path("new.db"), Store::Access::kReadOnly).studies().front();
+    const std::size_t at = study.conditions.find(known);
+    ASSERT_NE(at, std::string::npos) << study.conditions;
+    study.conditions.replace(at, known.size(), older);
+    SqliteStore(path("old.db"), Store::Access::kCreate).study(study);
+  }
+  const std::string before = run({"leaderboard", "--db", path("old.db"), "--format", "csv"}).out, files = contents();
+  const Ran refused = run(search("old.db", "surrogate"));
+  EXPECT_EQ(refused.code, kUsage) << refused.err;
+  EXPECT_EQ(refused.out, "");
+  for (const std::string& part :
+       {std::string("actsearch: the file has this study with another model"), older, known, std::string("--seed")})
+    EXPECT_NE(refused.err.find(part), std::string::npos) << refused.err;
+  EXPECT_EQ(contents(), files) << "nothing is created or changed";
+  EXPECT_EQ(run({"leaderboard", "--db", path("old.db"), "--format", "csv"}).out, before);
+  EXPECT_EQ(std::count(before.begin(), before.end(), '\n'), 2) << before;
 }
 
 TEST_F(CommandLine, ReportWritesOnePageAndReplacesNoneUnasked) {

@@ -68,10 +68,19 @@ TEST_F(AgreementTest, APanelThatIsTooSmallIsRefusedWithWhatItNeeds) {
     }
     return std::string("not refused");
   };
-  EXPECT_NE(refusal("small", 1).find("has tried 1 functions, and the comparison needs at least 5"), std::string::npos)
+  EXPECT_NE(refusal("small", 1).find("has tried 1 function, and the comparison needs at least 5"), std::string::npos)
       << refusal("small", 1);
   EXPECT_NE(refusal("truth", 6).find("at least 6"), std::string::npos) << refusal("truth", 6);
   EXPECT_NE(refusal("nothing", 1).find("no finished trials under recipe nothing"), std::string::npos);
+}
+
+TEST_F(AgreementTest, ARecipeThatSharesFewerFunctionsThanTheBestAskedForIsLeftOut) {
+  for (const char* const formula : {"f", "g"}) add("truth", formula, 0, 0.1);
+  EXPECT_EQ(agreements(database_, "truth", 5).size(), 2u);
+  EXPECT_THROW(agreements(database_, "truth", 6), std::invalid_argument) << "the best six of five are all of them, which says nothing";
+  for (const char* const formula : {"f", "g"}) add("good", formula, 0, 0.1);
+  ASSERT_EQ(agreements(database_, "truth", 6).size(), 1u);
+  EXPECT_EQ(agreements(database_, "truth", 6).front().top, 6);
 }
 
 TEST(RankCorrelations, AreSpearmansWithTiesAtTheirMeanRank) {
