@@ -159,8 +159,8 @@ std::unique_ptr<Session> make_session(
   std::optional<AskPlan::Race> race;
   if (racing) {
     const auto& [rungs, eta, promote_by] = *racing;
-    race = {.rungs = rungs, .eta = eta.value_or(kUsualEta)};
-    if (promote_by) race->promote_by = promotion_of(*promote_by);
+    race = {.rungs = rungs, .choice = {.eta = eta}};
+    if (promote_by) race->choice.promote_by = promotion_of(*promote_by);
   }
   const AskPlan plan{
       .conditions = {.text = conditions, .epochs = epochs, .metric = metric, .minimize = minimize, .lowest = lowest, .highest = highest},

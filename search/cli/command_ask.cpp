@@ -66,7 +66,7 @@ std::optional<AskPlan::Race> chosen_race(const Options& options) {
   if (!races(options)) return std::nullopt;
   const auto rungs = options.numbers("rungs");
   if (!rungs) throw UsageError("--racing needs --rungs, in whole epochs, such as 1,3");
-  AskPlan::Race race{.rungs = {}, .eta = chosen_eta(options), .promote_by = chosen_promotion(options)};
+  AskPlan::Race race{.rungs = {}, .choice = chosen_race_choice(options)};
   for (const double rung : *rungs) {
     if (rung != std::floor(rung) || std::abs(rung) > 100'000)
       throw UsageError("--rungs: a whole number of epochs is expected, not '" + exact(rung) + "'");

@@ -95,13 +95,12 @@ Budget chosen_budget(const Options& options, const Recipe& recipe) {
 /// What the flags say of a race: epochs, which the data make into steps.
 struct RaceFlags {
   std::vector<double> rungs;
-  double eta = kUsualEta;
-  std::optional<PromoteBy> promote_by = {};
+  RaceChoice choice = {};
 };
 
 std::optional<RaceFlags> chosen_race(const Options& options, const Recipe& recipe, const std::vector<double>& usual_rungs) {
   if (!races(options)) return std::nullopt;
-  const RaceFlags race{options.numbers("rungs").value_or(usual_rungs), chosen_eta(options), chosen_promotion(options)};
+  const RaceFlags race{options.numbers("rungs").value_or(usual_rungs), chosen_race_choice(options)};
   double before = 0;
   for (const double rung : race.rungs) {
     if (!(rung > before)) {
@@ -120,7 +119,7 @@ std::optional<RaceFlags> chosen_race(const Options& options, const Recipe& recip
 Racing fitted(const RaceFlags& race, const Recipe& recipe, const Dataset& dataset) {
   const std::int64_t steps = steps_per_epoch(recipe, dataset.train.size());
   try {
-    return {.rungs = rungs_after(race.rungs, recipe, steps), .steps_per_epoch = steps, .eta = race.eta};
+    return {.rungs = rungs_after(race.rungs, recipe, steps), .steps_per_epoch = steps};
   } catch (const std::invalid_argument& error) {
     throw UsageError(std::string("--rungs: ") + error.what());
   }
@@ -291,7 +290,7 @@ int search_images(const Options& options) {
   say(note_on_data(dataset));
   say_plan(progress, plan, device);
   if (race) {
-    plan.run.racing->promote_by = race->promote_by.value_or(*usual_promotion(database, plan));
+    settle_race(database, race->choice, plan);
     say_race(progress, *plan.run.racing, plan.run.recipe.epochs);
   }
   say(note_on_precision(database, plan.run));
@@ -318,7 +317,7 @@ std::vector<double> rungs_of_whole_epochs(int epochs) {
 
 /// A race of a command's trials: an epoch is its smallest step.
 Racing whole_epochs(const RaceFlags& race) {
-  Racing racing{.rungs = {}, .steps_per_epoch = 1, .eta = race.eta};
+  Racing racing{.rungs = {}, .steps_per_epoch = 1};
   for (const double rung : race.rungs) {
     if (rung != std::floor(rung)) throw UsageError("--rungs " + exact(rung) + ": an evaluator command pauses after whole epochs alone");
     racing.rungs.push_back({static_cast<int>(rung), 0});
@@ -355,7 +354,7 @@ int search_with_command(const Options& options, const OwnTraining& own) {
   say(search_text(plan) + std::to_string(own.conditions.epochs) + (own.conditions.epochs == 1 ? " epoch, " : " epochs, ") + "module for " +
       own.conditions.target + ", " + jobs_text(plan.run.jobs));
   if (race) {
-    plan.run.racing->promote_by = race->promote_by.value_or(*usual_promotion(database, plan));
+    settle_race(database, race->choice, plan);
     say_race(progress, *plan.run.racing, plan.run.recipe.epochs);
   }
   say_before(progress, database, plan.run);

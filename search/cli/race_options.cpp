@@ -11,7 +11,9 @@ const Names kPromotions{"prediction", "loss"};
 }  // namespace
 
 void declare_race(Options& options) {
-  options.value("eta", "F", "the best 1/F of those that reach a rung go on [" + exact(kUsualEta) + "]");
+  options.value("eta", "F",
+                "the best 1/F of those that reach a rung go on [" + exact(usual_eta(PromoteBy::kPrediction)) + ", by loss " +
+                    exact(usual_eta(PromoteBy::kLoss)) + "]");
   options.value(kPromoteBy, "P",
                 "what is compared at a rung: the training loss, or the score at the end as a model predicts it from the losses so far and "
                 "the curve of the function, once " +
@@ -27,18 +29,16 @@ bool races(const Options& options) {
   return false;
 }
 
-double chosen_eta(const Options& options) {
-  const auto eta = options.numbers("eta");
-  if (!eta) return kUsualEta;
-  if (eta->size() != 1 || !(eta->front() > 1) || eta->front() > 1e6) {
-    throw UsageError("--eta is a number above 1, not '" + *options.text("eta") + "'");
+RaceChoice chosen_race_choice(const Options& options) {
+  RaceChoice choice;
+  if (const auto eta = options.numbers("eta")) {
+    if (eta->size() != 1 || !(eta->front() > 1) || eta->front() > 1e6) {
+      throw UsageError("--eta is a number above 1, not '" + *options.text("eta") + "'");
+    }
+    choice.eta = eta->front();
   }
-  return eta->front();
-}
-
-std::optional<PromoteBy> chosen_promotion(const Options& options) {
-  if (!options.has(kPromoteBy)) return std::nullopt;
-  return promotion_of(options.choice(kPromoteBy));
+  if (options.has(kPromoteBy)) choice.promote_by = promotion_of(options.choice(kPromoteBy));
+  return choice;
 }
 
 }  // namespace actsearch

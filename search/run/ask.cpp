@@ -11,7 +11,7 @@ namespace actsearch {
 namespace {
 
 Racing racing_of(const AskPlan& plan) {
-  Racing racing{.rungs = {}, .steps_per_epoch = 1, .eta = plan.race->eta, .always = {}};
+  Racing racing{.rungs = {}, .steps_per_epoch = 1, .always = {}};
   int before = 0;
   for (const int rung : plan.race->rungs) {
     if (rung <= before) throw std::invalid_argument("rungs are whole numbers of epochs that ascend from 1; not at " + std::to_string(rung));
@@ -23,7 +23,9 @@ Racing racing_of(const AskPlan& plan) {
     throw std::invalid_argument("a trial of " + std::to_string(plan.conditions.epochs) +
                                 (plan.conditions.epochs == 1 ? " epoch" : " epochs") + " cannot pause after " + std::to_string(before));
   }
-  if (!(racing.eta > 1) || racing.eta > 1e6) throw std::invalid_argument("eta is a number above 1, not " + exact(racing.eta));
+  if (const auto eta = plan.race->choice.eta; eta && (!(*eta > 1) || *eta > 1e6)) {
+    throw std::invalid_argument("eta is a number above 1, not " + exact(*eta));
+  }
   if (plan.baselines) racing.always.assign(std::begin(kReferences), std::end(kReferences));
   return racing;
 }
@@ -50,17 +52,14 @@ SearchPlan search_plan(const AskPlan& plan) {
   search.run.recipe_text = to_text(plan.conditions);
   search.run.seed = plan.seed;
   search.run.seeds = plan.seeds;
-  if (plan.race) {
-    search.run.racing = racing_of(plan);
-    search.run.racing->promote_by = plan.race->promote_by.value_or(PromoteBy::kPrediction);
-  }
+  if (plan.race) search.run.racing = racing_of(plan);
   (void)make_strategy(plan.strategy, plan.space, plan.seed);  // or there is none of that name
   return search;
 }
 
 SearchPlan search_plan_on(const Store& database, const AskPlan& plan) {
   SearchPlan search = search_plan(plan);
-  if (plan.race && !plan.race->promote_by) search.run.racing->promote_by = *usual_promotion(database, search);
+  if (plan.race) settle_race(database, plan.race->choice, search);
   return search;
 }
 

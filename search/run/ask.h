@@ -28,9 +28,8 @@ struct AskPlan {
   bool baselines = false;
   std::vector<Candidate> given = {};
   struct Race {
-    std::vector<int> rungs;                    ///< whole epochs that ascend, each before the last of a trial
-    double eta = 2;                            ///< above 1
-    std::optional<PromoteBy> promote_by = {};  ///< absent: as usual_promotion has it
+    std::vector<int> rungs;  ///< whole epochs that ascend, each before the last of a trial
+    RaceChoice choice = {};
   };
   std::optional<Race> race = std::nullopt;
   std::string commit, machine;

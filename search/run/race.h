@@ -15,8 +15,6 @@
 
 namespace actsearch {
 
-inline constexpr double kUsualEta = 2.2;  ///< Racing::eta where nothing else is asked for
-
 /// What a race compares at a rung.
 enum class PromoteBy : std::uint8_t {
   kLoss,       ///< the training loss there
@@ -25,6 +23,14 @@ enum class PromoteBy : std::uint8_t {
 inline constexpr std::size_t kEndsToLearnFrom = 16;
 /// By its name, "prediction" or "loss"; std::invalid_argument for another.
 PromoteBy promotion_of(std::string_view name);
+/// Racing::eta where nothing else is asked for. Both cost the same (docs/results/early-epochs.md).
+constexpr double usual_eta(PromoteBy promote_by) { return promote_by == PromoteBy::kLoss ? 2.2 : 2.0; }
+
+/// What is asked for of a race, beside its rungs.
+struct RaceChoice {
+  std::optional<double> eta = {};            ///< above 1; absent: usual_eta
+  std::optional<PromoteBy> promote_by = {};  ///< absent: as settle_race has it
+};
 
 /// Asynchronous successive halving (L. Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2020). A trial pauses at each
 /// rung. By the loss it goes on from its checkpoint once its loss is among the lowest 1/eta of all trials that reached the rung. By

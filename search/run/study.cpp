@@ -95,18 +95,23 @@ void require_same_model(const Store& database, const StudyRecord& record) {
   }
 }
 
-std::optional<PromoteBy> usual_promotion(const Store& database, const SearchPlan& plan) {
-  if (!plan.run.racing) return std::nullopt;
+void settle_race(const Store& database, const RaceChoice& choice, SearchPlan& plan) {
+  Racing& racing = plan.run.racing.value();
+  const auto set = [&](PromoteBy promote_by) {
+    racing.promote_by = promote_by;
+    racing.eta = choice.eta.value_or(usual_eta(promote_by));
+  };
+  if (choice.promote_by) return set(*choice.promote_by);
   const std::vector<StudyRecord> studies = database.studies();
   const auto has = [&](PromoteBy promote_by) {
-    SearchPlan other = plan;
-    other.run.racing->promote_by = promote_by;
-    const StudyRecord record = to_record(other);
+    set(promote_by);
+    const StudyRecord record = to_record(plan);
     return std::any_of(studies.begin(), studies.end(), [&](const StudyRecord& study) {
       return identity(study) == identity(record) && study.conditions == record.conditions;
     });
   };
-  return has(PromoteBy::kLoss) && !has(PromoteBy::kPrediction) ? PromoteBy::kLoss : PromoteBy::kPrediction;
+  const bool goes_on_by_loss = has(PromoteBy::kLoss) && !has(PromoteBy::kPrediction);
+  set(goes_on_by_loss ? PromoteBy::kLoss : PromoteBy::kPrediction);
 }
 
 Recipe fitted(Recipe recipe, const Dataset& dataset) {

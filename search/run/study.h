@@ -63,9 +63,9 @@ StudyRecord to_record(const SearchPlan& plan);
 /// record's study with others.
 void require_same_model(const Store& database, const StudyRecord& record);
 
-/// How a race promotes where nobody has chosen: as the file's race of the same study does, else by predictions. Absent where the plan has
-/// no race.
-std::optional<PromoteBy> usual_promotion(const Store& database, const SearchPlan& plan);
+/// Sets how the plan's race promotes, and its eta. Where nobody has chosen it promotes as the file's race of the same study does, else by
+/// predictions. The plan has a race.
+void settle_race(const Store& database, const RaceChoice& choice, SearchPlan& plan);
 
 /// The rungs, eta and promotion in a study's stored conditions; absent where the study is no race.
 std::optional<Racing> read_racing(const std::string& conditions);

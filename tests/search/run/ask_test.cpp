@@ -21,7 +21,7 @@ using namespace std::chrono_literals;
 
 AskPlan racing_ask(double eta = 2) {
   AskPlan plan = small_ask();
-  plan.race = AskPlan::Race{{1, 3}, eta};
+  plan.race = AskPlan::Race{{1, 3}, {eta, PromoteBy::kLoss}};
   return plan;
 }
 
@@ -288,7 +288,7 @@ TEST_F(AskTell, PlansThatCannotBeAreRefusedAndLeaveNothing) {
   refuses([](AskPlan& plan) { plan.race->rungs = {0, 1}; }, "ascend");
   refuses([](AskPlan& plan) { plan.race->rungs = {}; }, "at least one rung");
   refuses([](AskPlan& plan) { plan.race->rungs = {1, 10}; }, "cannot pause after 10");
-  refuses([](AskPlan& plan) { plan.race->eta = 1; }, "above 1");
+  refuses([](AskPlan& plan) { plan.race->choice.eta = 1; }, "above 1");
   refuses([](AskPlan& plan) { plan.strategy = "evolutoin"; }, "did you mean 'evolution'");
   refuses([](AskPlan& plan) { plan.conditions.text = ""; }, "empty");
   refuses([](AskPlan& plan) { plan.seeds = 0; }, "seed");
@@ -458,7 +458,7 @@ TEST_F(AskTell, ARaceThatPredictsAnswersByTheCurvesOfThoseThatHaveEnded) {
     AskPlan plan = racing_ask(1.5);
     plan.conditions.text += promote_by == PromoteBy::kLoss ? ", by loss" : ", by prediction";
     plan.race->rungs = {1};
-    plan.race->promote_by = promote_by;
+    plan.race->choice.promote_by = promote_by;
     plan.seeds = 4;
     std::vector<Claim> sums, products;
     for (const AskedTrial& trial : ask(plan, 48)) {
@@ -480,11 +480,11 @@ TEST_F(AskTell, ARaceThatPredictsAnswersByTheCurvesOfThoseThatHaveEnded) {
 
 TEST_F(AskTell, ARaceGoesOnAsItBeganWhereNobodyHasChosen) {
   AskPlan plan = racing_ask();
-  plan.race->promote_by = PromoteBy::kLoss;
+  plan.race->choice.promote_by = PromoteBy::kLoss;
   const Id study = Asker(database_, plan).study();
-  plan.race->promote_by = std::nullopt;
+  plan.race->choice.promote_by = std::nullopt;
   EXPECT_EQ(Asker(database_, plan).study(), study);
-  plan.race->promote_by = PromoteBy::kPrediction;
+  plan.race->choice.promote_by = PromoteBy::kPrediction;
   EXPECT_NE(Asker(database_, plan).study(), study);
 }
 

@@ -221,22 +221,30 @@ TEST_F(RaceTest, ByPredictionsARaceThatIsCutOffGoesOnAsItWouldHave) {
 }
 
 TEST_F(RaceTest, WhereNobodyHasChosenItPromotesAsTheFilesRaceDoes) {
-  SearchPlan plan = this->plan({{0, 2}}, 3);
+  SearchPlan plan = this->plan({{0, 2}}, 7);
   plan.run.jobs = 1;
   plan.run.budget.trials = 1;
-  EXPECT_EQ(usual_promotion(database_, plan), PromoteBy::kPrediction);
+  const auto settled = [&](const RaceChoice& choice) {
+    SearchPlan asked = plan;
+    settle_race(database_, choice, asked);
+    return std::pair(asked.run.racing->promote_by, asked.run.racing->eta);
+  };
+  const auto by_loss = std::pair(PromoteBy::kLoss, 2.2), by_prediction = std::pair(PromoteBy::kPrediction, 2.0);
+  EXPECT_EQ(settled({}), by_prediction);
+  EXPECT_EQ(settled({.promote_by = PromoteBy::kLoss}), by_loss);
+  EXPECT_EQ(settled({.eta = 3}), std::pair(PromoteBy::kPrediction, 3.0));
+
+  settle_race(database_, {.promote_by = PromoteBy::kLoss}, plan);
   run(plan);
-  EXPECT_EQ(usual_promotion(database_, plan), PromoteBy::kLoss) << "as before there were predictions";
-  SearchPlan other = plan;
-  other.run.seed = 1;
-  EXPECT_EQ(usual_promotion(database_, other), PromoteBy::kPrediction) << "another study";
-  plan.run.racing->promote_by = PromoteBy::kPrediction;
+  EXPECT_EQ(settled({}), by_loss) << "as before there were predictions";
+  EXPECT_EQ(settled({.eta = 3}), std::pair(PromoteBy::kPrediction, 3.0)) << "another study";
+  EXPECT_EQ(settled({.promote_by = PromoteBy::kPrediction}), by_prediction);
+  settle_race(database_, {.promote_by = PromoteBy::kPrediction}, plan);
   const SearchReport report = run(plan);
-  EXPECT_EQ(usual_promotion(database_, plan), PromoteBy::kPrediction) << "the file has both";
+  EXPECT_EQ(settled({}), by_prediction) << "the file has both";
   const auto conditions = database_.reads().conditions(report.study);
   ASSERT_TRUE(conditions.has_value());
   EXPECT_EQ(read_racing(*conditions)->promote_by, PromoteBy::kPrediction);
-  EXPECT_EQ(usual_promotion(database_, small_plan()), std::nullopt) << "no race";
 }
 
 TEST_F(RaceTest, ARaceIsNotGoneOnWithByAnotherVersionOfTheModel) {
