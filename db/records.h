@@ -222,6 +222,7 @@ struct RungTrial {
   std::optional<GivenBack> given_back;  ///< absent where the trial has ended or a process trains it
   double train_loss = 0;                ///< at the rung; 0 where nobody told it
   std::optional<TrialEnd> end = {};     ///< absent where the trial has not ended, or has failed
+  bool earlier = false;                 ///< it ended before there was the study, which found it so
 };
 
 /// A trial of a study that was begun, has not ended, and has no process at work on it.

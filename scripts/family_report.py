@@ -97,7 +97,7 @@ class Race:
         done = "FROM trials WHERE recipe_id = ? AND status = 'done' ORDER BY"
         scored = connection.execute(f"SELECT formula, accuracy {done} accuracy DESC, formula", (search,)).fetchall()
         self.scored = [formula for formula, _ in scored]
-        self.first = [formula for formula, accuracy in scored if accuracy >= scored[TOP - 1][1]]
+        self.first = [formula for formula, accuracy in scored if accuracy >= scored[min(TOP, len(scored)) - 1][1]]
         scores = {}
         for formula, name, seed, accuracy in connection.execute(f"SELECT formula, name, seed, accuracy {done} formula, seed", (fresh,)):
             scores.setdefault((formula, name), {})[seed] = accuracy

@@ -4,7 +4,7 @@
     scripts/race_replay.py DATABASE LOSSES [--orders N] [--overhead STEPS] [--race RUNGS:ETA ...]
 
 LOSSES is the CSV of bench/early_losses over DATABASE. Each order is a shuffle of the trials of both (one seed each); a race runs through it as
-`actsearch search --racing --jobs 1` does, one stretch at a time: whoever is among the best 1/eta at a rung goes on, the highest rung first, else
+`actsearch search --racing --promote-by loss --jobs 1` does, one stretch at a time: whoever is among the best 1/eta at a rung goes on, the highest rung first, else
 the next candidate begins. Costs are training steps, so exact; each stretch of a race costs OVERHEAD steps more, for its set-up and checkpoint.
 Beside it, full proxies of the first candidates of the same order for the same steps. Top 10: the ten best final accuracies of all.
 

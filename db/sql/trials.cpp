@@ -63,12 +63,14 @@ std::vector<RungTrial> SqlStore::rung(Id study, Id recipe, int epochs, std::int6
       kTrialOfStudy +
           ", t.status = 'released', l.train_loss, CASE WHEN t.status = 'done' THEN coalesce(t.validation_accuracy, t.final_test_accuracy) "
           "END,"
-          " t.finished FROM study_trial s JOIN trial t ON t.id = s.trial JOIN candidate c ON c.id = t.candidate JOIN " +
+          " t.finished, CASE WHEN t.finished < (SELECT created FROM study WHERE id = ?1) THEN 1 ELSE 0 END FROM study_trial s JOIN trial t "
+          "ON t.id = s.trial JOIN candidate c ON c.id = t.candidate JOIN " +
           reached + " WHERE s.study = ?1 AND t.recipe = ?2 ORDER BY l.train_loss NULLS FIRST, t.id",
       [](const Statement& row) {
         auto trial = trial_of_study<RungTrial>(row, row.integer(9) != 0);
         trial.train_loss = row.real(10).value_or(0);
         if (const auto score = row.real(11)) trial.end = {*score, row.text(12)};
+        trial.earlier = row.integer(13) != 0;
         return trial;
       },
       study, recipe, epochs, steps);

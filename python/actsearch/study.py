@@ -104,7 +104,7 @@ class Trial:
     def report(self, epoch: int, train_loss: Optional[float] = None, accuracy: Optional[float] = None) -> Answer:
         """Tells an epoch, counted from 1, and answers GO_ON, PAUSE or STOP. It begins the lease anew.
 
-        At least one number is wanted, and the training loss at a rung of a race, which judges by it. The accuracy is that on data that
+        At least one number is wanted, and the training loss at a rung of a race, which goes by it. The accuracy is that on data that
         validate, in the scale of the score. ValueError for numbers that cannot be, which change nothing; a training that diverges calls
         fail().
         """

@@ -134,7 +134,7 @@ def test_what_is_no_number_is_refused_and_changes_nothing(study):
 
 
 def test_a_race_pauses_the_weak_and_goes_on_with_the_promoted(tmp_path):
-    study = make_study(tmp_path / "own.db", racing=(1, 3))
+    study = make_study(tmp_path / "own.db", racing=actsearch.Racing((1, 3), eta=2.2))
     losses = {}
     for loss, trial in zip((0.4, 0.1, 0.9), study.ask(3)):
         with trial:

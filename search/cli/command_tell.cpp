@@ -30,7 +30,7 @@ Options declared() {
   options.value("db", "FILE", "the database: an SQLite file, or postgresql://USER@HOST/NAME");
   options.value("trial", "T", "the trial, as `ask` named it: 17, or 17.2 where it was handed out a second time");
   options.value("epoch", "N", "so many epochs are trained; with --train-loss, --accuracy or both. It renews the lease");
-  options.value("train-loss", "L", "training loss of that epoch: what a race judges by");
+  options.value("train-loss", "L", "training loss of that epoch; a race needs it");
   options.value("accuracy", "A",
                 "validation accuracy after that epoch, 0 to 1; in the scale of the score where `ask` has --score-range or --minimize");
   options.value("score", "S",

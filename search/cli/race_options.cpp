@@ -15,9 +15,9 @@ void declare_race(Options& options) {
                 "the best 1/F of those that reach a rung go on [" + exact(usual_eta(PromoteBy::kPrediction)) + ", by loss " +
                     exact(usual_eta(PromoteBy::kLoss)) + "]");
   options.value(kPromoteBy, "P",
-                "what is compared at a rung: the training loss, or the score at the end as a model predicts it from the losses so far and "
-                "the curve of the function, once " +
-                    std::to_string(kEndsToLearnFrom) + " trials have ended [prediction; a race that began by loss goes on by loss]",
+                "what decides at a rung. prediction: the score at the end, which a model expects from losses and curve, once " +
+                    std::to_string(kEndsToLearnFrom) +
+                    " trials have ended. loss: the training loss there [prediction; a race that began by loss goes on so]",
                 kPromotions);
 }
 

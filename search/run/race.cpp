@@ -134,44 +134,49 @@ class Race::EarlyTrials {
 
 Race::Waiting Race::waiting_at(std::size_t rung, const std::vector<std::vector<RungTrial>>& rungs, const std::optional<TrialKey>& arrived) {
   const std::vector<RungTrial>& there = rungs[rung];
-  EarlyTrials early(*this, rungs, rung);
-  Model* const model = model_at(rung, there, early);
+  std::vector<const RungTrial*> ended;
+  for (const RungTrial& trial : there) {
+    if (trial.end) ended.push_back(&trial);
+  }
+  const bool predicts = ended.size() >= kEndsToLearnFrom;
   Waiting waits;
   std::size_t judged = 0, gone_on = 0;
   for (std::size_t place = 0; place < there.size(); ++place) {
     const RungTrial& trial = there[place];
-    if (always(trial.record.name)) continue;
+    const bool arrives = TrialKey{trial.candidate, trial.seed} == arrived;
+    if (trial.earlier || (always(trial.record.name) && !arrives)) continue;  // nobody has chosen these
     ++judged;
-    if (!model && !among_the_best(place, there.size())) continue;
-    if (TrialKey{trial.candidate, trial.seed} == arrived || (trial.given_back && point_of(*trial.given_back) == racing_.rungs[rung])) {
+    if (!predicts && !among_the_best(place, there.size())) continue;
+    if (arrives || (trial.given_back && point_of(*trial.given_back) == racing_.rungs[rung])) {
       waits.trials.push_back(place);
       continue;
     }
     ++gone_on;
     if (trial.given_back && point_of(*trial.given_back) < after(rung)) waits.cut_off.push_back(place);
   }
+  waits.may_go_on = waits.trials.size();
+  if (!predicts) return waits;  // in the order of their losses
   const auto quota = static_cast<std::size_t>(static_cast<double>(judged) / racing_.eta);
-  waits.may_go_on = !model ? waits.trials.size() : std::min(waits.trials.size(), quota - std::min(quota, gone_on));
-  if (!model || waits.may_go_on == 0) return waits;  // without a model in the order of their losses
+  waits.may_go_on = std::min(waits.trials.size(), quota - std::min(quota, gone_on));
+  if (waits.may_go_on == 0) return waits;
+
+  EarlyTrials early(*this, rungs, rung);
+  Model& model = model_of(rung, ended, early);
   std::vector<double> ends(there.size());
   for (const std::size_t place : waits.trials) {
-    const auto [end, fresh] = model->ends.try_emplace({there[place].candidate, there[place].seed});
-    if (fresh) end->second = model->model->predict(early(there[place]));
+    const TrialKey key{there[place].candidate, there[place].seed};
+    auto end = model.ends.find(key);
+    if (end == model.ends.end()) end = model.ends.emplace(key, model.model->predict(early(there[place]))).first;
     ends[place] = end->second;
   }
   std::stable_sort(waits.trials.begin(), waits.trials.end(), [&](std::size_t a, std::size_t b) { return ends[a] > ends[b]; });
   return waits;
 }
 
-Race::Model* Race::model_at(std::size_t rung, const std::vector<RungTrial>& there, EarlyTrials& early) {
-  std::vector<const RungTrial*> ended;
-  for (const RungTrial& trial : there) {
-    if (trial.end) ended.push_back(&trial);
-  }
-  if (ended.size() < kEndsToLearnFrom) return nullptr;
+Race::Model& Race::model_of(std::size_t rung, std::vector<const RungTrial*>& ended, EarlyTrials& early) {
   Model& model = models_[rung];
   const std::size_t count = fitted_observations(ended.size());
-  if (model.learned_from == count) return &model;
+  if (model.learned_from == count) return model;
   // In the order in which they ended, so that a race that is gone on with learns from the same.
   std::sort(ended.begin(), ended.end(), [](const RungTrial* a, const RungTrial* b) {
     return std::tie(a->end->finished, a->candidate, a->seed) < std::tie(b->end->finished, b->candidate, b->seed);
@@ -183,13 +188,14 @@ Race::Model* Race::model_at(std::size_t rung, const std::vector<RungTrial>& ther
     scores.push_back(ended[i]->end->score);
   }
   model = {.learned_from = count, .model = EndModel(trials, scores, count), .ends = {}};
-  return &model;
+  return model;
 }
 
 const std::vector<double>& Race::features_of(const RungTrial& trial) {
-  const auto [at, fresh] = features_.try_emplace(trial.candidate);
-  if (fresh) at->second = curve_features(stored(trial.record, trial.place).program).value_or(std::vector<double>{});
-  return at->second;
+  const auto known = features_.find(trial.candidate);
+  if (known != features_.end()) return known->second;
+  auto features = curve_features(stored(trial.record, trial.place).program).value_or(std::vector<double>{});
+  return features_.emplace(trial.candidate, std::move(features)).first->second;
 }
 
 std::vector<Race::Promotion> Race::references() const {

@@ -40,7 +40,7 @@ struct Racing {
   std::int64_t steps_per_epoch = 1;      ///< of the recipe on the data
   double eta = 2;                        ///< above 1
   std::vector<std::string> always = {};  ///< names of functions that go on whatever their loss, as references; no part of the 1/eta
-                                         ///< where predictions decide
+                                         ///< where predictions decide, like what ended before the study
   PromoteBy promote_by = PromoteBy::kLoss;
 };
 
@@ -73,7 +73,8 @@ class Race {
   /// Whether the function of this name goes on whatever its loss.
   bool always(const std::string& name) const;
 
-  /// Whether a trial that has come to a rung is among the best there, and so goes on at once.
+  /// Whether a trial that has come to a rung goes on at once: it is among the best there or, by predictions, among the best that wait while
+  /// there is room.
   bool goes_on(Id candidate, std::uint64_t seed, const TrainingPoint& rung);
 
   /// The training of a trial that enters the race: up to the first rung. Where another study gave it back beyond that rung, it goes on
@@ -107,8 +108,8 @@ class Race {
   std::vector<Promotion> promotions_by_prediction();
   /// Of rung `rung`. `arrived` has just come there and waits too, whatever is stored of it.
   Waiting waiting_at(std::size_t rung, const std::vector<std::vector<RungTrial>>& rungs, const std::optional<TrialKey>& arrived);
-  /// The model of a rung, whose trials are `there`; null until it has enough to learn from.
-  Model* model_at(std::size_t rung, const std::vector<RungTrial>& there, EarlyTrials& early);
+  /// The model of a rung, up to date with those that ended.
+  Model& model_of(std::size_t rung, std::vector<const RungTrial*>& ended, EarlyTrials& early);
   const std::vector<double>& features_of(const RungTrial& trial);
   /// The rung there or further, else the end.
   TrainingPoint next_rung(const TrainingPoint& at) const;

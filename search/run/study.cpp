@@ -22,6 +22,17 @@ constexpr const char *kPromoteBy = "promote_by", *kPrediction = "prediction";
 
 bool by_predictions(const SearchPlan& plan) { return plan.run.racing && plan.run.racing->promote_by == PromoteBy::kPrediction; }
 
+/// A study's conditions without its model, and the model: null where there is none.
+std::pair<nlohmann::ordered_json, nlohmann::ordered_json> without_model(const StudyRecord& study) {
+  auto conditions = nlohmann::ordered_json::parse(study.conditions, nullptr, /*allow_exceptions=*/false);
+  nlohmann::ordered_json model;
+  if (conditions.is_object() && conditions.contains(kModel)) {
+    model = conditions[kModel];
+    conditions.erase(kModel);
+  }
+  return {std::move(conditions), std::move(model)};
+}
+
 auto identity(const StudyRecord& study) { return std::tie(study.kind, study.space, study.strategy, study.seed, study.recipe, study.data); }
 
 std::vector<std::string> names(const std::vector<const OperatorInfo*>& operators) {
@@ -73,21 +84,11 @@ StudyRecord to_record(const SearchPlan& plan) {
 }
 
 void require_same_model(const Store& database, const StudyRecord& record) {
-  // Conditions without the model, and the model: null where there is none.
-  const auto parts = [](const StudyRecord& study) {
-    auto conditions = nlohmann::ordered_json::parse(study.conditions, nullptr, /*allow_exceptions=*/false);
-    nlohmann::ordered_json model;
-    if (conditions.is_object() && conditions.contains(kModel)) {
-      model = conditions[kModel];
-      conditions.erase(kModel);
-    }
-    return std::pair(std::move(conditions), std::move(model));
-  };
-  const auto [conditions, model] = parts(record);
+  const auto [conditions, model] = without_model(record);
   if (!model.is_string()) return;
   for (const StudyRecord& other : database.studies()) {
     if (identity(other) != identity(record)) continue;
-    const auto [its_conditions, its_model] = parts(other);
+    const auto [its_conditions, its_model] = without_model(other);
     if (its_conditions != conditions || its_model == model) continue;
     throw std::invalid_argument("the file has this study with another model of how functions train: it began with '" +
                                 (its_model.is_string() ? its_model.get<std::string>() : "none") + "', and this program has '" +
@@ -107,7 +108,7 @@ void settle_race(const Store& database, const RaceChoice& choice, SearchPlan& pl
     set(promote_by);
     const StudyRecord record = to_record(plan);
     return std::any_of(studies.begin(), studies.end(), [&](const StudyRecord& study) {
-      return identity(study) == identity(record) && study.conditions == record.conditions;
+      return identity(study) == identity(record) && without_model(study).first == without_model(record).first;
     });
   };
   const bool goes_on_by_loss = has(PromoteBy::kLoss) && !has(PromoteBy::kPrediction);
@@ -198,6 +199,14 @@ std::optional<Racing> read_racing(const std::string& conditions) {
   if (const auto eta = racing->find("eta"); eta != racing->end() && eta->is_number()) race.eta = eta->get<double>();
   if (const auto by = racing->find(kPromoteBy); by != racing->end() && *by == kPrediction) race.promote_by = PromoteBy::kPrediction;
   return race;
+}
+
+void require_end_model(const std::string& conditions) {
+  const auto stored = nlohmann::json::parse(conditions, nullptr, /*allow_exceptions=*/false);
+  const std::string model = stored.is_object() && stored.contains(kModel) && stored[kModel].is_string() ? stored[kModel] : "none";
+  if (model.ends_with(kEndModel)) return;
+  throw std::invalid_argument("the race predicts with another model: it began with '" + model + "', and this program has '" +
+                              std::string(kEndModel) + "'. Go on with the program that began it");
 }
 
 std::vector<TrainingPoint> read_rungs(const std::string& conditions) {

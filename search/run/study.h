@@ -69,6 +69,8 @@ void settle_race(const Store& database, const RaceChoice& choice, SearchPlan& pl
 
 /// The rungs, eta and promotion in a study's stored conditions; absent where the study is no race.
 std::optional<Racing> read_racing(const std::string& conditions);
+/// std::invalid_argument unless a race with these conditions, which promotes by predictions, began with this program's model of ends.
+void require_end_model(const std::string& conditions);
 /// The rungs alone; empty where the study is no race.
 std::vector<TrainingPoint> read_rungs(const std::string& conditions);
 

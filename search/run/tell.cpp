@@ -35,12 +35,15 @@ std::string result_text(const ToldConditions& conditions, const std::optional<do
                                   : failure + " (" + detail + ")";
 }
 
-/// Where the study races and has a rung after so many epochs: the race.
+/// Where the study races and has a rung after so many epochs: the race. What is stored of a study does not say whether it has baselines, so
+/// here the references take no place of others at a rung.
 std::optional<Race> race_with_rung(const Store& database, const TicketTrial& trial, int epochs, int trial_epochs) {
   const auto conditions = database.reads().conditions(trial.terms->study);
   auto racing = conditions ? read_racing(*conditions) : std::nullopt;
   if (!racing || std::find(racing->rungs.begin(), racing->rungs.end(), TrainingPoint{epochs, 0}) == racing->rungs.end())
     return std::nullopt;
+  if (racing->promote_by == PromoteBy::kPrediction) require_end_model(*conditions);
+  racing->always.assign(std::begin(kReferences), std::end(kReferences));
   return std::optional<Race>(std::in_place, database, trial.terms->study, trial.recipe, std::move(*racing), trial_epochs);
 }
 

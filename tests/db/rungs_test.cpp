@@ -1,5 +1,8 @@
 // What a race asks of the database: who has come as far as a rung, in which order, and who waits there.
 
+#include <chrono>
+#include <thread>
+
 #include "tests/db/db_fixture.h"
 
 namespace actsearch::testing {
@@ -51,6 +54,45 @@ TEST_P(Rungs, AtTheEndOfAnEpochHoldAllThatTrainedIt) {
   EXPECT_FALSE(rung[1].given_back) << "it has ended";
   EXPECT_EQ(rung[2].given_back->steps, 0);
   EXPECT_EQ(formulas(db.rung(search.study, search.recipe, 1, 10)), std::vector<std::string>{"sin(x)"});
+}
+
+TEST_P(Rungs, KnowTheLossThereAndHowATrialEnded) {
+  Store& db = open();
+  Search search(db);
+  db.pause(search.claimed("x", 0).trial, {}, pause_at(0, 25, 2.0));
+  const Claim ends = search.claimed("sin(x)", 0), fails = search.claimed("exp(x)", 0);
+  db.pause(ends.trial, {}, pause_at(0, 25, 1.0));
+  db.pause(fails.trial, {}, pause_at(0, 25, 3.0));
+  search.finished("sin(x)", 0, accuracy(0.75));
+  TrialRecord failure;
+  failure.failure = "non-finite loss";
+  db.finish(search.claimed("exp(x)", 0).trial, failure, {});
+  const auto rung = db.rung(search.study, search.recipe, 0, 25);
+  ASSERT_EQ(formulas(rung), (std::vector<std::string>{"sin(x)", "x", "exp(x)"}));
+  EXPECT_EQ(rung[0].train_loss, 1.0);
+  ASSERT_TRUE(rung[0].end);
+  EXPECT_EQ(rung[0].end->score, 0.75);
+  EXPECT_EQ(rung[0].end->finished.size(), std::string("2026-01-31T12:00:00.000Z").size());
+  EXPECT_FALSE(rung[1].end) << "it waits";
+  EXPECT_FALSE(rung[2].end) << "it failed";
+  for (const RungTrial& trial : rung) EXPECT_FALSE(trial.earlier);
+}
+
+TEST_P(Rungs, KnowWhatEndedBeforeTheStudy) {
+  Store& db = open();
+  Search search(db);
+  search.finished("x", 0, accuracy(0.5));
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  const Id later = db.study(study_record(2));
+  const Id x = db.candidate(candidate_record("x"));
+  Claim claim;
+  EXPECT_EQ(db.claim(later, x, search.recipe, 0, std::chrono::seconds(60), &claim), ClaimState::kDone);
+  EXPECT_EQ(db.claim(later, x, search.recipe, 1, std::chrono::seconds(60), &claim), ClaimState::kClaimed);
+  db.pause(claim.trial, {epoch_record(0)}, std::nullopt);
+  const auto rung = db.rung(later, search.recipe, 1, 0);
+  ASSERT_EQ(rung.size(), 2u);
+  for (const RungTrial& trial : rung) EXPECT_EQ(trial.earlier, trial.seed == 0);
+  EXPECT_FALSE(db.rung(search.study, search.recipe, 1, 0).at(0).earlier);
 }
 
 TEST_P(Rungs, PausesOfAnEarlierEpochDoNotCountAsStepsOfTheNext) {

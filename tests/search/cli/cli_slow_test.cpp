@@ -130,13 +130,15 @@ TEST_F(Runs, ARaceThatIsKilledAgainAndAgainFinishesWithTheScoresOfTrialsThatNeve
                                  "add,mul",
                                  "--strategy",
                                  "exhaustive",
+                                 "--seeds",
+                                 "4",
                                  "--device",
                                  "cpu"};
     all.insert(all.end(), more.begin(), more.end());
     return all;
   };
   // 4 steps an epoch: pauses after the second, and after the first of the second epoch.
-  const std::vector<std::string> race = words(file_.string(), {"--racing", "--rungs", "0.5,1.25", "--eta", "2"});
+  const std::vector<std::string> race = words(file_.string(), {"--racing", "--rungs", "0.5,1.25", "--eta", "1.5"});
   std::mt19937 random(7);
   std::uniform_int_distribution<int> moment_ms(100, 1500);
   for (int i = 0; i < 10; ++i) {
@@ -148,22 +150,22 @@ TEST_F(Runs, ARaceThatIsKilledAgainAndAgainFinishesWithTheScoresOfTrialsThatNeve
   }
   const Ran last = run_program(directory_.path(), race);
   EXPECT_EQ(last.code, 0) << last.err;
-  EXPECT_EQ(ask("SELECT count(DISTINCT trial) FROM pauses WHERE epoch = 0 AND step = 2 AND epoch_steps = 4"), "12") << last.err;
-  EXPECT_GE(std::stoi(ask("SELECT count(DISTINCT trial) FROM pauses WHERE epoch = 1 AND step = 1")), 6);
-  EXPECT_GE(finished().size(), 3u);
+  EXPECT_EQ(ask("SELECT count(DISTINCT trial) FROM pauses WHERE epoch = 0 AND step = 2 AND epoch_steps = 4"), "48") << last.err;
+  EXPECT_GE(std::stoi(ask("SELECT count(DISTINCT trial) FROM pauses WHERE epoch = 1 AND step = 1")), 24);
+  EXPECT_GE(finished().size(), 16u) << "enough to predict from";
   EXPECT_EQ(ask("SELECT count(*) FROM trials WHERE status = 'running'"), "0");
 
   const std::string straight = (directory_.path() / "straight.db").string();
   EXPECT_EQ(run_program(directory_.path(), words(straight, {})).code, 0);
-  const auto scores = [](const std::filesystem::path& file, const std::string& formula) {
+  const auto scores = [](const std::filesystem::path& file, const std::string& formula, const std::string& seed) {
     return cell(
         SqliteStore(file, Store::Access::kReadOnly),
         "SELECT group_concat(train_loss || ' ' || validation_loss || ' ' || validation_accuracy, ', ') FROM epochs WHERE formula = '" +
-            formula + "'");
+            formula + "' AND seed = " + seed);
   };
   const SqliteStore raced(file_, Store::Access::kReadOnly);
-  for (const auto& row : raced.query("SELECT formula FROM trials WHERE status IN ('done', 'failed')").rows) {
-    EXPECT_EQ(scores(file_, *row[0]), scores(straight, *row[0])) << *row[0];
+  for (const auto& row : raced.query("SELECT formula, seed FROM trials WHERE status IN ('done', 'failed')").rows) {
+    EXPECT_EQ(scores(file_, *row[0], *row[1]), scores(straight, *row[0], *row[1])) << *row[0] << " seed " << *row[1];
   }
 }
 

@@ -10,6 +10,7 @@
 #include <map>
 #include <set>
 
+#include "db/sqlite/connection.h"
 #include "grammar/hash.h"
 #include "search/run/tell.h"
 #include "tests/search/run/small_ask.h"
@@ -476,6 +477,17 @@ TEST_F(AskTell, ARaceThatPredictsAnswersByTheCurvesOfThoseThatHaveEnded) {
     EXPECT_EQ(epoch(products[16], 1, 5).answer, promote_by == PromoteBy::kLoss ? Answer::kPause : Answer::kGoOn)
         << "of the highest loss, and of the curve that ends well";
   }
+}
+
+TEST_F(AskTell, ARaceThatPredictsIsNotToldByAnotherVersionOfTheModel) {
+  AskPlan plan = racing_ask();
+  plan.race->choice.promote_by = PromoteBy::kPrediction;
+  const Claim trial = ticket(asked(plan));
+  sqlite::Connection(file_, sqlite::Connection::Mode::kCreate, 1s)
+      .execute("UPDATE study SET conditions = replace(conditions, 'ends 1', 'ends 0')");
+  EXPECT_NE(invalid([&] { epoch(trial, 1, 0.5); }).find("'curve features 1, ends 0'"), std::string::npos);
+  EXPECT_EQ(cell(database_, "SELECT count(*) FROM epochs"), "0") << "nothing is stored";
+  EXPECT_EQ(epoch(trial, 2, 0.5).answer, Answer::kGoOn) << "where nothing is judged the model does not matter";
 }
 
 TEST_F(AskTell, ARaceGoesOnAsItBeganWhereNobodyHasChosen) {

@@ -220,6 +220,66 @@ TEST_F(RaceTest, ByPredictionsARaceThatIsCutOffGoesOnAsItWouldHave) {
   EXPECT_EQ(ends[0], ends[1]);
 }
 
+TEST_F(RaceTest, ByPredictionsWhatEndedBeforeTheRaceTakesNoPlaceInIt) {
+  SearchPlan plan = small_plan();
+  plan.run.seeds = 3;
+  EXPECT_EQ(run(plan, with_losses_that_say_nothing).run.done, 3 * kFunctions);
+  plan = this->plan({{1, 0}}, 2);
+  plan.run.racing->promote_by = PromoteBy::kPrediction;
+  plan.run.seeds = 6;
+  const SearchReport report = run(plan, with_losses_that_say_nothing);
+  EXPECT_EQ(report.run.paused, 3 * kFunctions);
+  EXPECT_GE(report.run.done, 3 * kFunctions / 2 - 2) << "half of those that came to the rung in this race";
+  EXPECT_LE(report.run.done, 3 * kFunctions / 2);
+}
+
+TEST_F(RaceTest, ByPredictionsReferencesTakeNoPlaceOfOthers) {
+  SearchPlan plan = this->plan({{0, 2}}, 2);
+  plan.run.racing->promote_by = PromoteBy::kPrediction;
+  plan.baselines = true;
+  plan.run.seeds = 4;
+  run(plan, with_losses_that_say_nothing);
+  const std::string others = "name NOT IN ('relu', 'swish', 'swish1')";
+  EXPECT_EQ(count("trials", "status = 'done' AND NOT " + others), 3 * plan.run.seeds) << "they all come to the end";
+  const int judged = count("pauses", others);
+  EXPECT_GE(judged, kFunctions * plan.run.seeds);
+  EXPECT_GE(count("trials", "status = 'done' AND " + others), judged / 2 - 2);
+}
+
+TEST_F(RaceTest, ByPredictionsATrialCutOffBetweenTwoRungsGoesOnWithoutAnotherPlace) {
+  SearchPlan plan = this->plan({{0, 2}, {2, 0}}, 2);
+  plan.run.racing->promote_by = PromoteBy::kPrediction;
+  plan.run.seeds = 8;
+  plan.run.jobs = 1;
+  int ended = 0;
+  const SearchReport report = run(plan, [&](const Candidate& candidate, const Recipe& recipe, TrialOptions options) {
+    const bool cut_off = ended >= static_cast<int>(kEndsToLearnFrom) && options.pause_after == TrainingPoint{2, 0};
+    if (cut_off) options.pause_after = TrainingPoint{1, 3};
+    TrialOutcome outcome = with_losses_that_say_nothing(candidate, recipe, options);
+    ended += outcome.paused ? 0 : 1;
+    if (cut_off) {
+      outcome.paused = false;
+      outcome.interrupted = interrupt_ = true;
+    }
+    return outcome;
+  });
+  interrupt_ = false;
+  ASSERT_EQ(count("trials", "status = 'released' AND trial NOT IN (SELECT trial FROM pauses WHERE epoch = 1)"),
+            count("trials", "status = 'released'"));
+  Race race(database_, report.study, database_.recipe(plan.run.recipe.name, plan.run.recipe_text), *plan.run.racing, kEpochs);
+  const auto promotions = race.promotions();
+  int cut_off = 0;
+  for (const Race::Promotion& one : promotions) {
+    if (one.stretch.from != TrainingPoint{1, 3}) continue;
+    ++cut_off;
+    EXPECT_EQ(one.stretch.to, (TrainingPoint{2, 0}));
+  }
+  EXPECT_EQ(cut_off, 1) << "another process would take it up";
+  EXPECT_EQ(run(plan, with_losses_that_say_nothing).run.ending, Ending::kFinished);
+  EXPECT_LE(count("trials", "status = 'done'"), kFunctions * plan.run.seeds / 4 + static_cast<int>(kEndsToLearnFrom));
+  EXPECT_EQ(count("trials", "status = 'running'"), 0);
+}
+
 TEST_F(RaceTest, WhereNobodyHasChosenItPromotesAsTheFilesRaceDoes) {
   SearchPlan plan = this->plan({{0, 2}}, 7);
   plan.run.jobs = 1;
