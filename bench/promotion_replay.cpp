@@ -26,6 +26,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "bench/program.h"
 #include "bench/unit_curve.h"
 #include "db/open/open_store.h"
 #include "db/statistics.h"
@@ -382,11 +383,4 @@ int run(std::vector<std::string> words) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  try {
-    return run({argv + 1, argv + argc});
-  } catch (const std::exception& error) {
-    std::cerr << "promotion_replay: " << error.what() << '\n';
-    return 2;
-  }
-}
+int main(int argc, char** argv) { return bench::run_program("promotion_replay", argc, argv, run); }
